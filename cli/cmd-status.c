@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* bpfdeleg status: what was delegated to the caller, in the words of the policy file. */
+
+#include "config.h"
+
+#include <inttypes.h>
+
+#include "cmd.h"
+#include "mask.h"
+
+static const char *const state_words[] = {
+        [PROTO_STATE_OPENING] = "being made",
+        [PROTO_STATE_ACTIVE] = "active",
+        [PROTO_STATE_ENDING] = "ending",
+};
+
+static const char *confine_words(uint32_t confine) {
+        return confine == POLICY_CONFINE_OFF ? "not confined (confine = off)" : "not confined: bpfdelegd has no guard";
+}
+
+static void print_time(uint64_t usec) {
+        time_t t = (time_t) (usec / USEC_PER_SEC);
+        char text[64];
+        struct tm tm;
+
+        if (localtime_r(&t, &tm) && strftime(text, sizeof(text), "%F %T", &tm) > 0)
+                (void) printf(", since %s", text);
+}
+
+static void print_row(const struct proto_row *row, const struct mask_names *names) {
+        char text[1024];
+
+        (void) printf("delegation %016" PRIx64 ": %s, %" PRIu32 " session%s", row->id,
+                      row->state < ELEMENTSOF(state_words) ? state_words[row->state] : "?", row->sessions,
+                      row->sessions == 1 ? "" : "s");
+        print_time(row->created_usec);
+        (void) printf("\n  %-16s %s, %s\n", "policy", row->policy, confine_words(row->confine));
+        for (unsigned i = 0; i < POLICY_AXES; i++) {
+                mask_format(names, (enum policy_axis) i, row->masks[i], text, sizeof(text));
+                (void) printf("  %-16s %s\n", mask_axis_name((enum policy_axis) i), row->masks[i] ? text : "none");
+        }
+        policy_format_caps(row->caps, text, sizeof(text));
+        (void) printf("  %-16s %s\n", "caps", row->caps ? text : "none");
+        (void) printf("  %-16s %s (inside `bpfdeleg run`)\n", "bpffs", row->path);
+        (void) printf("  %-16s %s below the cgroup2 mount (/sys/fs/cgroup inside)\n", "cgroup", row->cgroup);
+        (void) printf("  %-16s %s\n", "network", row->network == POLICY_NETWORK_PRIVATE ? "private" : "host");
+        (void) printf("  %-16s %s\n", "ends", row->linger ? "with its last process after the last logout (linger = yes)" :
+                                                           "with the last logout");
+}
+
+/* Prints rows until the end row. Returns how many, or -errno. */
+static int print_rows(struct client *client, const struct mask_names *names) {
+        struct sock_received received = SOCK_RECEIVED_INIT;
+        union proto_message message;
+        int rows = 0, r;
+
+        for (;;) {
+                r = client_receive(client, &message, 0, &received);
+                if (r < 0)
+                        return r;
+                if (message.head.type == PROTO_END)
+                        return message.end.result < 0 ? message.end.result : rows;
+                if (message.head.type != PROTO_ROW)
+                        return -EBADMSG;
+                print_row(&message.row, names);
+                rows++;
+        }
+}
+
+int cmd_status(int argc, char **argv, const char *socket) {
+        struct proto_status request = PROTO_INIT(PROTO_STATUS);
+        _cleanup_(mask_names_freep) struct mask_names *names = NULL;
+        _cleanup_(client_done) struct client client = CLIENT_INIT;
+        int r;
+
+        if (argc > 1) {
+                cli_error("status takes no argument: %s", argv[1]);
+                return EXIT_FAILURE;
+        }
+        if (cli_connect(socket, &client) < 0)
+                return EXIT_FAILURE;
+        r = mask_names_new(&names);
+        if (r >= 0)
+                r = client_send(&client, &request);
+        if (r >= 0)
+                r = print_rows(&client, names);
+        if (r < 0) {
+                cli_error("no status: %s", cli_no_answer(r));
+                return EXIT_FAILURE;
+        }
+        if (r == 0) {
+                (void) puts("nothing is delegated to you: none of your logins matched a policy, or all have ended");
+                return EXIT_FAILURE;
+        }
+        return EXIT_SUCCESS;
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A subtree's life: made by root with its limits, handed to the user, emptied and removed by root whatever the user has built in it. The
+ * guarantee: limits are in force before the first process, and after cgroup_remove() has returned 0 no directory is left.
+ */
+
+#include "config.h"
+
+#include "cgroup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#define SUPERVISOR "supervisor"
+#define RUN "run"
+
+/* What the user may build below <root>: enough for any container manager, and a bound for the walks here. */
+#define MAX_DEPTH "32"
+#define MAX_DESCENDANTS "4096"
+
+ssize_t cgroup_read_file(int dirfd, const char *name, char *buf, size_t size) {
+        _cleanup_close_ int fd = -1;
+        ssize_t n;
+
+        fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        n = read(fd, buf, size - 1);
+        if (n < 0)
+                return -errno;
+        buf[n] = '\0';
+        return n;
+}
+
+int cgroup_write_file(int dirfd, const char *name, const char *value) {
+        _cleanup_close_ int fd = -1;
+
+        fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        if (write(fd, value, strlen(value)) < 0)
+                return -errno;
+        return 0;
+}
+
+bool cgroup_list_has(const char *list, const char *word) {
+        size_t n = strlen(word);
+
+        for (const char *p = list; (p = strstr(p, word)); p += n)
+                if ((p == list || p[-1] == ' ') && (p[n] == '\0' || p[n] == ' ' || p[n] == '\n'))
+                        return true;
+        return false;
+}
+
+/* ---- limits ---- */
+
+static void format_number(uint64_t v, char *buf, size_t size) {
+        (void) snprintf(buf, size, "%" PRIu64, v);
+}
+
+/* Per cent of one CPU → "quota period" in microseconds; the kernel's own default period of 100 ms. */
+static void format_quota(uint64_t v, char *buf, size_t size) {
+        (void) snprintf(buf, size, "%" PRIu64 " 100000", v * 1000);
+}
+
+static void format_io_weight(uint64_t v, char *buf, size_t size) {
+        (void) snprintf(buf, size, "default %" PRIu64, v);
+}
+
+static const struct {
+        const char *controller, *file;
+        void (*format)(uint64_t v, char *buf, size_t size);
+} limit_files[POLICY_LIMITS] = {
+        [POLICY_PIDS_MAX] = {"pids", "pids.max", format_number},
+        [POLICY_MEMORY_MAX] = {"memory", "memory.max", format_number},
+        [POLICY_MEMORY_HIGH] = {"memory", "memory.high", format_number},
+        [POLICY_CPU_WEIGHT] = {"cpu", "cpu.weight", format_number},
+        [POLICY_CPU_QUOTA] = {"cpu", "cpu.max", format_quota},
+        [POLICY_IO_WEIGHT] = {"io", "io.weight", format_io_weight},
+};
+
+/* Makes the controller reach the children of dirfd. -EOPNOTSUPP if dirfd itself has it not. */
+static int enable_controller(int dirfd, const char *controller) {
+        char list[256], word[32];
+        ssize_t n;
+
+        n = cgroup_read_file(dirfd, "cgroup.subtree_control", list, sizeof(list));
+        if (n >= 0 && cgroup_list_has(list, controller))
+                return 0;
+        n = cgroup_read_file(dirfd, "cgroup.controllers", list, sizeof(list));
+        if (n < 0)
+                return (int) n;
+        if (!cgroup_list_has(list, controller))
+                return -EOPNOTSUPP;
+        (void) snprintf(word, sizeof(word), "+%s", controller);
+        return cgroup_write_file(dirfd, "cgroup.subtree_control", word);
+}
+
+static int set_limit(const struct cgroup *cgroup, enum policy_limit which, uint64_t v, struct errtext *err) {
+        const char *controller = limit_files[which].controller;
+        char value[48];
+        int r;
+
+        r = enable_controller(cgroup->parent->mount_fd, controller);
+        if (r >= 0)
+                r = enable_controller(cgroup->parent->fd, controller);
+        if (r == -EOPNOTSUPP)
+                return fail(err, r, "%s cannot be kept: this host's cgroup2 has no %s controller; remove the line from the "
+                            "policy, or give the controller to cgroup2 (cgroup_no_v1=%s at boot)",
+                            policy_limit_name(which), controller, controller);
+        if (r < 0)
+                return fail(err, r, "%s cannot be kept: the %s controller cannot be enabled for %s: %s",
+                            policy_limit_name(which), controller, cgroup->parent->path, strerror(-r));
+        limit_files[which].format(v, value, sizeof(value));
+        r = cgroup_write_file(cgroup->fd, limit_files[which].file, value);
+        if (r < 0)
+                return fail(err, r, "%s cannot be set to %s: %s", policy_limit_name(which), value, strerror(-r));
+        return 0;
+}
+
+/* ---- making and giving ---- */
+
+static int fill(struct cgroup *cgroup, const uint64_t limit[POLICY_LIMITS], struct errtext *err) {
+        int r;
+
+        for (unsigned i = 0; i < POLICY_LIMITS; i++)
+                if (limit[i] != POLICY_UNSET) {
+                        r = set_limit(cgroup, (enum policy_limit) i, limit[i], err);
+                        if (r < 0)
+                                return r;
+                }
+        r = cgroup_write_file(cgroup->fd, "cgroup.max.depth", MAX_DEPTH);
+        if (r >= 0)
+                r = cgroup_write_file(cgroup->fd, "cgroup.max.descendants", MAX_DESCENDANTS);
+        if (r < 0)
+                return fail(err, r, "the size of %s/%s cannot be bounded: %s", cgroup->parent->path, cgroup->name,
+                            strerror(-r));
+        cgroup->events_fd = openat(cgroup->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+        if (cgroup->events_fd < 0 || mkdirat(cgroup->fd, SUPERVISOR, 0755) < 0 || mkdirat(cgroup->fd, RUN, 0755) < 0)
+                return fail(err, -errno, "the subtree %s/%s cannot be filled: %m", cgroup->parent->path, cgroup->name);
+        return 0;
+}
+
+int cgroup_create(struct cgroup *ret, struct cgroup_parent *parent, const char *name, const uint64_t limit[POLICY_LIMITS],
+                  struct errtext *err) {
+        struct cgroup cgroup = CGROUP_INIT;
+        int r;
+
+        cgroup.parent = parent;
+        r = copy_field(cgroup.name, sizeof(cgroup.name), name);
+        if (r < 0)
+                return fail(err, r, "%s: too long a name for a cgroup", name);
+        if (mkdirat(parent->fd, name, 0755) < 0)
+                return fail(err, -errno, "the cgroup %s/%s cannot be made: %m", parent->path, name);
+        cgroup.fd = openat(parent->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (cgroup.fd < 0)
+                r = fail(err, -errno, "the cgroup %s/%s cannot be opened: %m", parent->path, name);
+        else
+                r = fill(&cgroup, limit, err);
+        if (r < 0) {
+                (void) cgroup_remove(&cgroup);
+                cgroup_done(&cgroup);
+                return r;
+        }
+        *ret = cgroup;
+        return 0;
+}
+
+static int open_dir(int dirfd, const char *name) {
+        int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+        return fd < 0 ? -errno : fd;
+}
+
+int cgroup_open_supervisor(const struct cgroup *cgroup) {
+        return open_dir(cgroup->fd, SUPERVISOR);
+}
+
+/* Gives one directory and its files of the kernel's list. A file of the list that is not there belongs to a controller that is not. */
+static int give_dir(int dirfd, uid_t uid, gid_t gid) {
+        char list[1024], *saved = NULL;
+        _cleanup_close_ int sys_fd = -1;
+        ssize_t n;
+
+        sys_fd = open("/sys/kernel/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (sys_fd < 0)
+                return -errno;
+        n = cgroup_read_file(sys_fd, "delegate", list, sizeof(list));
+        if (n < 0)
+                return (int) n;
+        for (char *file = strtok_r(list, "\n", &saved); file; file = strtok_r(NULL, "\n", &saved))
+                if (fchownat(dirfd, file, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+                        return -errno;
+        return fchown(dirfd, uid, gid) < 0 ? -errno : 0;
+}
+
+int cgroup_open_run(const struct cgroup *cgroup, uid_t uid, gid_t gid) {
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        fd = open_dir(cgroup->fd, RUN);
+        if (fd != -ENOENT)
+                return take_fd(&fd);
+        if (mkdirat(cgroup->fd, RUN, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        fd = open_dir(cgroup->fd, RUN);
+        if (fd < 0)
+                return take_fd(&fd);
+        r = give_dir(fd, uid, gid);
+        return r < 0 ? r : TAKE_FD(fd);
+}
+
+int cgroup_give(const struct cgroup *cgroup, uid_t uid, gid_t gid) {
+        char list[256], word[40], *saved = NULL;
+        _cleanup_close_ int run_fd = -1;
+        ssize_t n;
+        int r;
+
+        n = cgroup_read_file(cgroup->fd, "cgroup.controllers", list, sizeof(list));
+        if (n < 0)
+                return (int) n;
+        for (const char *c = strtok_r(list, " \n", &saved); c; c = strtok_r(NULL, " \n", &saved)) {
+                (void) snprintf(word, sizeof(word), "+%s", c);
+                /* One that cannot be enabled here (cpu with real-time processes about) is one the user has not: limits are on
+                 * <root> itself and do not depend on it. */
+                (void) cgroup_write_file(cgroup->fd, "cgroup.subtree_control", word);
+        }
+        run_fd = open_dir(cgroup->fd, RUN);
+        if (run_fd < 0)
+                return run_fd;
+        r = give_dir(run_fd, uid, gid);
+        return r < 0 ? r : give_dir(cgroup->fd, uid, gid);
+}
+
+/* ---- looking and ending ---- */
+
+int cgroup_kill(const struct cgroup *cgroup) {
+        return cgroup_write_file(cgroup->fd, "cgroup.kill", "1");
+}
+
+int cgroup_populated(const struct cgroup *cgroup) {
+        char buf[128];
+        ssize_t n;
+
+        n = pread(cgroup->events_fd, buf, sizeof(buf) - 1, 0);
+        if (n < 0)
+                return -errno;
+        buf[n] = '\0';
+        return strstr(buf, "populated 1") ? 1 : 0;
+}
+
+/* Calls fn for each sub-directory of dirfd. What recurses through this is bounded by MAX_DEPTH. */
+static int for_each_below(int dirfd, int (*fn)(int dirfd, const char *name, void *userdata), void *userdata) {
+        int fd, r = 0;
+        const struct dirent *e;
+        DIR *d;
+
+        fd = open_dir(dirfd, ".");
+        if (fd < 0)
+                return fd;
+        d = fdopendir(fd);
+        if (!d) {
+                r = -errno;
+                (void) close_fd(fd);
+                return r;
+        }
+        while (r == 0 && (e = readdir(d)))
+                if (e->d_type == DT_DIR && e->d_name[0] != '.')
+                        r = fn(dirfd, e->d_name, userdata);
+        (void) closedir(d);
+        return r;
+}
+
+static int procs_has_others(int dirfd, pid_t except) {
+        int fd, pid, others = 0;
+        FILE *f;
+
+        fd = openat(dirfd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        f = fdopen(fd, "r");
+        if (!f) {
+                int r = -errno;
+
+                (void) close_fd(fd);
+                return r;
+        }
+        while (!others && fscanf(f, "%d", &pid) == 1)
+                others = pid != except;
+        (void) fclose(f);
+        return others;
+}
+
+static int dir_has_others(int dirfd, const char *name, void *userdata) {
+        _cleanup_close_ int fd = -1;
+        const pid_t *except = userdata;
+        int r;
+
+        fd = open_dir(dirfd, name);
+        if (fd < 0)
+                return fd == -ENOENT ? 0 : fd;
+        r = procs_has_others(fd, *except);
+        if (r == -ENODEV || r == -EOPNOTSUPP) /* removed meanwhile; a threaded cgroup, whose processes are listed above it */
+                r = 0;
+        return r != 0 ? r : for_each_below(fd, dir_has_others, userdata);
+}
+
+int cgroup_has_others(const struct cgroup *cgroup, pid_t except) {
+        return dir_has_others(cgroup->fd, ".", &except);
+}
+
+static int remove_entry(int dirfd, const char *name, void *userdata) {
+        (void) userdata;
+        return cgroup_remove_tree(dirfd, name);
+}
+
+int cgroup_remove_tree(int dirfd, const char *name) {
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+                return 0;
+        fd = open_dir(dirfd, name);
+        if (fd < 0)
+                return fd == -ENOENT ? 0 : fd;
+        if (fchown(fd, 0, 0) < 0)
+                return -errno;
+        r = for_each_below(fd, remove_entry, NULL);
+        if (r < 0)
+                return r;
+        return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int cgroup_remove(struct cgroup *cgroup) {
+        return cgroup->parent ? cgroup_remove_tree(cgroup->parent->fd, cgroup->name) : 0;
+}
+
+void cgroup_path(const struct cgroup *cgroup, char *buf, size_t size) {
+        (void) snprintf(buf, size, "%s/%s", cgroup->parent->path, cgroup->name);
+}
+
+void cgroup_done(struct cgroup *cgroup) {
+        cgroup->events_fd = close_fd(cgroup->events_fd);
+        cgroup->fd = close_fd(cgroup->fd);
+        cgroup->parent = NULL;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The helper's own short-lived or sleeping children (maker, anchor, escort, nursery): born with one socket to the helper, killed
+ * and reaped without anybody waiting for them.
+ */
+
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "sysapi.h"
+
+struct child {
+        pid_t pid;   /* stays this process's as long as it is not reaped, and only child_done() lets that happen */
+        int pidfd;
+        int channel; /* our end, non-blocking; SOCK_SEQPACKET */
+};
+
+#define CHILD_INIT {.pid = 0, .pidfd = -1, .channel = -1}
+
+/* What children and helper tell each other: a step of the child's own numbering, and how it went. */
+struct child_message {
+        uint32_t step;
+        int32_t error; /* 0 or -errno */
+};
+
+/*
+ * Forks. The child: closes everything but its end of the channel and keep (at most 6, -1 skipped), calls main(channel, arg) and exits
+ * with 0 whatever it returns. It is a copy of a process with a heap in an unknown state: only async-signal-safe calls.
+ * cgroup_fd: a cgroup directory to be born in, or -1. Returns 0 and *ret, to be given to child_done(); or -errno.
+ */
+typedef void (*child_main)(int channel, void *arg);
+int child_spawn(struct child *ret, int cgroup_fd, child_main main, void *arg, const int *keep, size_t n_keep);
+
+/*
+ * Kills the child if it lives and forgets it; it is reaped behind this, as soon as the kernel lets it go (a process in
+ * uninterruptible sleep delays nobody). event: NULL only when the loop is gone already. Takes an empty one.
+ */
+void child_done(struct child *child, sd_event *event);
+
+/* In a child: tells the helper, with a descriptor or -1. */
+void child_tell(int channel, uint32_t step, int error, int fd);
+
+/*
+ * In the helper: takes one message of a child and at most one descriptor. Returns 0, -EAGAIN, or -errno; a child's own error comes in message.
+ */
+int child_hear(const struct child *child, struct child_message *ret, int *ret_fd);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * One delegation: what one user has under one policy, and the sessions that share it. The manager holds all of them.
+ *
+ *     OPENING   cgroup there, maker at work; sessions wait
+ *     ACTIVE    the anchor sleeps; sessions join and leave
+ *     ENDING    the last session has gone (or the anchor, or the set-up failed): kill, wait, remove. No way back.
+ */
+
+#include <sys/queue.h>
+
+#include "cgroup.h"
+#include "child.h"
+#include "log.h"
+#include "maker.h"
+#include "mask.h"
+#include "proto.h"
+#include "settings.h"
+#include "sweep.h"
+
+struct delegation;
+struct session;
+LIST_HEAD(delegation_list, delegation);
+LIST_HEAD(session_list, session);
+
+/* Everything there is one of. */
+struct manager {
+        sd_event *event;
+        struct settings settings;
+        const char *const *policy_dirs; /* NULL-terminated */
+        struct mask_names *names;
+        int nursery_fd;
+        struct cgroup_parent cgroups;
+        struct sweep *sweep;
+        struct delegation_list delegations;
+        size_t n_delegations;
+        void (*idle)(struct manager *manager); /* called when the last delegation has ended, if set */
+};
+
+/* What to do when a waiting session gets its answer: once, from the loop, not from session_open(). On failure the session is gone when this returns. */
+typedef void (*session_ready)(void *userdata, struct session *session, int result, const char *why);
+
+struct session {
+        LIST_ENTRY(session) entry;
+        struct delegation *delegation;
+        uint64_t number; /* counts up within the delegation, from 1 */
+        char *service;
+        int leader_pidfd; /* the process that opened: its death closes */
+        sd_event_source *leader_source;
+        session_ready ready; /* NULL once answered */
+        void *userdata;
+};
+
+struct delegation {
+        LIST_ENTRY(delegation) entry;
+        struct manager *manager;
+        uint64_t id;
+        uid_t uid;
+        gid_t gid;
+        char *user;
+        struct policy *policy;
+        uint64_t masks[POLICY_AXES];
+        enum proto_state state;
+        uint64_t created_usec; /* CLOCK_REALTIME */
+
+        struct session_list sessions;
+        size_t n_sessions;
+        uint64_t last_number;
+
+        struct cgroup cgroup;
+        struct maker *maker;
+        struct child anchor;
+        int userns_fd;
+        sd_event_source *anchor_source, *events_source, *timer;
+
+        uint64_t ending_since; /* CLOCK_MONOTONIC */
+        uint64_t retry_usec;
+        bool reported; /* that it does not go */
+        bool granted;  /* somebody was given it: its end is worth a record */
+        char *reason;  /* why it ends */
+
+        void (*ended)(void *userdata); /* called once when it is torn down, if set */
+        void *ended_userdata;
+};
+
+/* A login that asks. All borrowed, but what says take. */
+struct session_request {
+        uid_t uid;
+        gid_t gid;
+        const char *user, *service;
+        struct policy *take_policy;
+        int take_leader_pidfd;
+};
+
+enum { SESSION_PENDING = 0, SESSION_GRANTED = 1 };
+
+/*
+ * Finds the delegation for the login or begins one, and adds a session. Returns SESSION_GRANTED with *ret when it could join one that is there;
+ * SESSION_PENDING with *ret when ready() will tell; or -errno with err. The leader is watched from now on in any case.
+ */
+int session_open(struct manager *manager, struct session_request *request, session_ready ready, void *userdata,
+                 struct session **ret, struct errtext *err);
+
+/* Takes a session away; why is for the record. The last one ends the delegation, or makes it linger. */
+void session_close(struct session *session, const char *why);
+
+struct session *session_find(const struct manager *manager, const struct proto_cookie *cookie);
+
+/* Finds the delegation a user means: by its cookie, or the only one he has. Returns NULL with err: it is not his, is ending, there are several, or none. */
+struct delegation *delegation_find(const struct manager *manager, uid_t uid, const struct proto_cookie *cookie,
+                                   struct errtext *err);
+
+/* Ends a delegation, whoever is still in it. Does nothing if it is ending already. May free it before it returns. */
+void delegation_end(struct delegation *delegation, const char *reason);
+
+/* Ends all; manager->idle is called when that is done (also at once). */
+void manager_end_all(struct manager *manager, const char *reason);
+
+/* What a log record about this delegation (and session or NULL) names. */
+struct log_subject delegation_subject(const struct delegation *delegation, const struct session *session);

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * ENTER and its escort. The escort is a short-lived root child that does the two things which must not be done in the helper:
+ *
+ *  - it joins the anchor's mount namespace (that one only: in the user's user namespace its owner could stop it) and clones the bpffs mount there;
+ *  - it moves the peer. cgroup.procs takes a number, and a number may be another process by the time it is looked up: moving a stranger into a user's
+ *    subtree would put it under that user's programs. So the escort first attaches with PTRACE_SEIZE, which does not stop the process, but keeps
+ *    its number from being freed until the escort has gone (a traced process stays a zombie until its tracer lets go); only then the pidfd is asked
+ *    whether it was the right one. Where tracing is off for everyone (yama 3) the pidfd is asked before and after instead.
+ *
+ * Moving can take 30 ms on an idle host (an RCU grace period), another reason not to do it in the loop.
+ */
+
+#include "config.h"
+
+#include "enter.h"
+
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "maker.h"
+
+int enter_check(const struct peer *peer, int delegation_userns_fd, struct errtext *err) {
+        struct stat ours, own_user, own_pid;
+        struct peer_facts facts;
+        int r;
+
+        r = peer_inspect(peer, &facts);
+        if (r < 0)
+                return fail(err, r, "the process that asked cannot be looked at: %s", strerror(-r));
+        if (fstat(delegation_userns_fd, &ours) < 0 || stat("/proc/self/ns/user", &own_user) < 0 ||
+            stat("/proc/self/ns/pid", &own_pid) < 0)
+                return fail(err, -errno, "the helper cannot tell namespaces apart: %m");
+        if (facts.user_ns.dev == ours.st_dev && facts.user_ns.ino == ours.st_ino)
+                return ENTER_INSIDE;
+        if (facts.user_ns.ino != own_user.st_ino || facts.user_ns.dev != own_user.st_dev)
+                return fail(err, -EXDEV, "the process is in another user namespace (a container, or unshare): "
+                            "run bpfdeleg from the plain login session");
+        if (facts.pid_ns.ino != own_pid.st_ino || facts.pid_ns.dev != own_pid.st_dev)
+                return fail(err, -EXDEV, "the process is in another pid namespace (a container): "
+                            "run bpfdeleg from the plain login session");
+        if (!facts.same_uids || facts.uid != peer->cred.uid)
+                return fail(err, -EPERM, "the process has more than one uid (a setuid program): not moved");
+        /* Later threads inherit it, so with one thread now all that will ever be in there have it. */
+        if (!facts.no_new_privs)
+                return fail(err, -EPERM, "the process has not set no_new_privs: a setuid program in the delegated cgroup would run "
+                            "under the user's BPF programs; use `bpfdeleg run`, which sets it");
+        if (facts.threads != 1)
+                return fail(err, -EPERM, "the process has %llu threads, and those may lack no_new_privs: ask before starting threads, "
+                            "or use `bpfdeleg run`", (unsigned long long) facts.threads);
+        if (facts.tracer != 0)
+                return fail(err, -EPERM, "the process is traced by pid %llu, so that it cannot be moved safely: trace the command "
+                            "instead (`bpfdeleg run -- strace CMD`)", (unsigned long long) facts.tracer);
+        return 0;
+}
+
+/* ---- the escort ---- */
+
+enum step { STEP_CLONE, STEP_HOLD, STEP_MOVE, STEP_DONE };
+static const char *const step_words[] = {
+        [STEP_CLONE] = "cloning the bpffs mount",
+        [STEP_HOLD] = "holding on to the process",
+        [STEP_MOVE] = "moving the process into the delegated cgroup",
+        [STEP_DONE] = "finishing",
+};
+
+struct escort_spec {
+        int mnt_ns_fd, procs_fd, pidfd;
+        pid_t pid;
+};
+
+static void must(int channel, enum step step, int r) {
+        if (r < 0) {
+                child_tell(channel, step, r, -1);
+                _exit(1);
+        }
+}
+
+static int clone_mount(const struct escort_spec *spec) {
+        if (setns(spec->mnt_ns_fd, CLONE_NEWNS) < 0)
+                return -errno;
+        return sys_open_tree_clone(AT_FDCWD, MAKER_BPFFS);
+}
+
+/* Yama's 3 is the one state in which a refusal says nothing about this process: then nobody, the user included, traces anything. */
+static int hold(const struct escort_spec *spec) {
+        if (syscall(SYS_ptrace, PTRACE_SEIZE, spec->pid, NULL, NULL) < 0 && errno != EPERM)
+                return -errno;
+        return pidfd_exited(spec->pidfd) ? -ESRCH : 0;
+}
+
+static int move(const struct escort_spec *spec) {
+        char value[16];
+        int n;
+
+        n = snprintf(value, sizeof(value), "%d", (int) spec->pid);
+        if (write(spec->procs_fd, value, (size_t) n) < 0)
+                return -errno;
+        return pidfd_exited(spec->pidfd) ? -ESRCH : 0;
+}
+
+static void escort_main(int channel, void *arg) {
+        const struct escort_spec *spec = arg;
+        int fd;
+
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        fd = clone_mount(spec);
+        must(channel, STEP_CLONE, fd);
+        must(channel, STEP_HOLD, hold(spec));
+        must(channel, STEP_MOVE, move(spec));
+        child_tell(channel, STEP_DONE, 0, fd);
+}
+
+/* ---- in the helper ---- */
+
+struct enter {
+        sd_event *event;
+        enter_done done;
+        void *userdata;
+        struct child escort;
+        sd_event_source *exit_source, *deadline;
+};
+
+static int finish(struct enter *enter, int result, int take_mount_fd, const char *why) {
+        enter->deadline = sd_event_source_disable_unref(enter->deadline);
+        enter->exit_source = sd_event_source_disable_unref(enter->exit_source);
+        child_done(&enter->escort, enter->event);
+        enter->done(enter->userdata, result, take_mount_fd, why);
+        return 0;
+}
+
+/* Waits for the escort's exit, not for its message: before that the process is still traced by it. */
+static int on_exit_of_escort(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        _cleanup_close_ int mount_fd = -1;
+        struct enter *enter = userdata;
+        struct child_message message;
+        struct errtext why;
+        int r;
+
+        (void) source;
+        (void) fd;
+        (void) revents;
+        r = child_hear(&enter->escort, &message, &mount_fd);
+        if (r < 0)
+                return finish(enter, -ECHILD, -1, "the escort died");
+        if (message.step >= ELEMENTSOF(step_words))
+                return finish(enter, -EBADMSG, -1, "the escort said what it should not");
+        if (message.error < 0) {
+                (void) fail(&why, 0, "%s: %s", step_words[message.step], strerror(-message.error));
+                return finish(enter, message.error, -1, why.s);
+        }
+        if (mount_fd < 0)
+                return finish(enter, -EBADMSG, -1, "the escort brought no mount");
+        return finish(enter, 0, TAKE_FD(mount_fd), NULL);
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) source;
+        (void) usec;
+        return finish(userdata, -ETIMEDOUT, -1, "moving the process took too long");
+}
+
+static int open_anchor_file(const struct child *anchor, const char *name) {
+        char path[48];
+        int fd;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/%s", (int) anchor->pid, name);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static int open_procs(const struct cgroup *cgroup, uid_t uid, gid_t gid) {
+        _cleanup_close_ int run_fd = -1;
+        int fd;
+
+        run_fd = cgroup_open_run(cgroup, uid, gid);
+        if (run_fd < 0)
+                return take_fd(&run_fd);
+        fd = openat(run_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static int start_escort(struct enter *enter, const struct escort_spec *spec, uint64_t timeout_usec) {
+        int keep[] = {spec->mnt_ns_fd, spec->procs_fd, spec->pidfd}, r;
+
+        r = child_spawn(&enter->escort, -1, escort_main, (void *) (uintptr_t) spec, keep, ELEMENTSOF(keep));
+        if (r >= 0)
+                r = sd_event_add_io(enter->event, &enter->exit_source, enter->escort.pidfd, EPOLLIN, on_exit_of_escort, enter);
+        if (r >= 0)
+                r = sd_event_add_time_relative(enter->event, &enter->deadline, CLOCK_MONOTONIC, timeout_usec, 0, on_deadline,
+                                               enter);
+        return r;
+}
+
+int enter_start(struct enter **ret, sd_event *event, const struct peer *peer, const struct child *anchor,
+                const struct cgroup *cgroup, gid_t gid, uint64_t timeout_usec, enter_done done, void *userdata,
+                struct errtext *err) {
+        _cleanup_close_ int mnt_ns_fd = -1, procs_fd = -1;
+        struct escort_spec spec;
+        struct enter *enter;
+        int r;
+
+        mnt_ns_fd = open_anchor_file(anchor, "ns/mnt");
+        if (mnt_ns_fd < 0)
+                return fail(err, mnt_ns_fd, "the anchor's mount namespace cannot be opened: %s", strerror(-mnt_ns_fd));
+        procs_fd = open_procs(cgroup, peer->cred.uid, gid);
+        if (procs_fd < 0)
+                return fail(err, procs_fd, "the delegated cgroup's `run` cannot be opened: %s", strerror(-procs_fd));
+        enter = malloc(sizeof(*enter));
+        if (!enter)
+                return fail(err, -ENOMEM, "out of memory");
+        *enter = (struct enter){.event = event, .done = done, .userdata = userdata, .escort = CHILD_INIT};
+        spec = (struct escort_spec){.mnt_ns_fd = mnt_ns_fd, .procs_fd = procs_fd, .pidfd = peer->pidfd, .pid = peer->cred.pid};
+        r = start_escort(enter, &spec, timeout_usec);
+        if (r < 0) {
+                enter_free(enter);
+                return fail(err, r, "the escort cannot be started: %s", strerror(-r));
+        }
+        *ret = enter;
+        return 0;
+}
+
+void enter_free(struct enter *enter) {
+        if (!enter)
+                return;
+        sd_event_source_disable_unref(enter->deadline);
+        sd_event_source_disable_unref(enter->exit_source);
+        child_done(&enter->escort, enter->event);
+        free(enter);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The helper's records: one line each on stderr, in the form that journald and a person read alike. Each failure is logged
+ * once, where it is decided.
+ */
+
+#include <syslog.h>
+
+#include "util.h"
+
+/* What happens to a delegation, as words that begin a line. */
+enum log_event {
+        LOG_GRANT,  /* a delegation has been made for a login */
+        LOG_JOIN,   /* a login shares one that is there */
+        LOG_LEAVE,  /* a session has ended, others remain */
+        LOG_END,    /* torn down */
+        LOG_REFUSE, /* a request was refused */
+};
+
+/* Whom and what a record is about. NULL, (uid_t) -1 and 0 mean unknown, and are left out. */
+struct log_subject {
+        uid_t uid;
+        const char *user;
+        const char *service;
+        const char *policy;
+        uint64_t id; /* of the delegation */
+};
+
+/* Debug lines are written only after this. */
+void log_set_debug(bool on);
+
+/* One record: "grant: uid=1000 user=alice service=sshd policy=50-netdev.ini id=0123456789abcdef: text". */
+void log_event(enum log_event event, const struct log_subject *subject, const char *format, ...) _printf_(3, 4);
+
+/* One line at a syslog priority. */
+void log_line(int priority, const char *format, ...) _printf_(2, 3);
+
+/* At most `burst` lines in `interval_usec`; what is left out is counted and told with the next line. Zero-initialised. */
+struct log_ratelimit {
+        uint64_t begin;
+        unsigned lines, suppressed;
+};
+#define LOG_RATELIMIT_USEC (10 * USEC_PER_SEC)
+#define LOG_RATELIMIT_BURST 5u
+
+/* Whether a line may be written now. If so and lines were left out before, *ret_suppressed says how many, else 0. */
+bool log_ratelimit(struct log_ratelimit *limit, unsigned *ret_suppressed);

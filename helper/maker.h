@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The choreography that makes a delegation's namespaces and its bpffs: a short-lived maker, and the anchor that stays. maker.c tells the
+ * steps and why each is where it is.
+ */
+
+#include "cgroup.h"
+#include "child.h"
+#include "policy.h"
+
+/*
+ * The nursery: a private mount namespace of nothing but a tmpfs with an empty /bpf. Makers copy it, so that what a delegation costs does not depend on the
+ * host's mounts, and nothing of it shows there. Returns a descriptor of the namespace, or -errno with err. Waits for its child: for start-up only.
+ * dir: any directory, to mount over inside the nursery.
+ */
+int nursery_new(const char *dir, struct errtext *err);
+
+struct maker_spec {
+        uid_t uid;
+        gid_t gid;
+        uint64_t masks[POLICY_AXES];
+        mode_t mode;
+        bool private_network;
+        int nursery_fd;              /* stays the caller's */
+        const struct cgroup *cgroup; /* stays the caller's, and outlives the maker */
+        uint64_t timeout_usec;
+};
+
+struct maker;
+
+/*
+ * Called once from the loop when all is made, or something failed; never from within maker_start(). result 0: the anchor sleeps in
+ * <root>/supervisor, nobody else is in the subtree; take the two with maker_take(). Else -errno, and why names the step. The callback may call maker_free().
+ */
+typedef void (*maker_done)(void *userdata, int result, const char *why);
+
+/* Begins. spec is copied. Returns 0 and *ret, to be given to maker_free(); or -errno with err. */
+int maker_start(struct maker **ret, sd_event *event, const struct maker_spec *spec, maker_done done, void *userdata,
+                struct errtext *err);
+
+/* After success: hands over the anchor (for child_done()) and a descriptor of the user namespace. */
+void maker_take(struct maker *maker, struct child *ret_anchor, int *ret_userns_fd);
+
+/* Kills what is still at work. Takes NULL. */
+void maker_free(struct maker *maker);
+
+/* The name of the directory in the anchor's mount namespace on which the delegated bpffs is. */
+#define MAKER_BPFFS "/bpf"

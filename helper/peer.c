@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A pid may be recycled between two system calls; a pidfd may not. So /proc/PID is opened first and the pidfd is asked afterwards whether its process still lives: if it does,
+ * the directory was that process's, and stays so for as long as the descriptor is open.
+ */
+
+#include "config.h"
+
+#include "peer.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include "cgroup.h"
+#include "sysapi.h"
+
+int peer_get(int fd, struct peer *ret) {
+        struct peer peer = PEER_INIT;
+        socklen_t n = sizeof(peer.cred);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer.cred, &n) < 0)
+                return -errno;
+        n = sizeof(peer.pidfd);
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &peer.pidfd, &n) < 0)
+                return -errno;
+        *ret = peer;
+        return 0;
+}
+
+void peer_done(struct peer *peer) {
+        peer->pidfd = close_fd(peer->pidfd);
+}
+
+bool pidfd_exited(int pidfd) {
+        struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+        return poll(&p, 1, 0) != 0;
+}
+
+/* The value after "Name:\t" in a status file, or NULL. */
+static const char *status_value(const char *status, const char *name) {
+        size_t n = strlen(name);
+
+        for (const char *line = status; line; line = strchr(line, '\n')) {
+                line += *line == '\n';
+                if (strncmp(line, name, n) == 0 && line[n] == ':')
+                        return line + n + 1;
+        }
+        return NULL;
+}
+
+static int status_number(const char *status, const char *name, uint64_t *ret) {
+        const char *value = status_value(status, name);
+        unsigned long long v;
+
+        if (!value || sscanf(value, "%llu", &v) != 1)
+                return -EBADMSG;
+        *ret = v;
+        return 0;
+}
+
+static int parse_status(const char *status, struct peer_facts *facts) {
+        const char *uids = status_value(status, "Uid");
+        unsigned u[4];
+        uint64_t nnp;
+        int r;
+
+        if (!uids || sscanf(uids, "%u %u %u %u", u, u + 1, u + 2, u + 3) != 4)
+                return -EBADMSG;
+        facts->uid = u[0];
+        facts->same_uids = u[0] == u[1] && u[0] == u[2] && u[0] == u[3];
+        r = status_number(status, "NoNewPrivs", &nnp);
+        if (r >= 0)
+                r = status_number(status, "Threads", &facts->threads);
+        if (r >= 0)
+                r = status_number(status, "TracerPid", &facts->tracer);
+        facts->no_new_privs = r >= 0 && nnp == 1;
+        return r;
+}
+
+int peer_inspect(const struct peer *peer, struct peer_facts *ret) {
+        _cleanup_close_ int dirfd = -1;
+        struct peer_facts facts = {0};
+        char path[32], status[4096];
+        struct stat user_ns, pid_ns;
+        ssize_t n;
+        int r;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d", (int) peer->cred.pid);
+        dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dirfd < 0)
+                return errno == ENOENT ? -ESRCH : -errno;
+        if (pidfd_exited(peer->pidfd))
+                return -ESRCH;
+        n = cgroup_read_file(dirfd, "status", status, sizeof(status));
+        if (n < 0)
+                return (int) n;
+        if (fstatat(dirfd, "ns/user", &user_ns, 0) < 0 || fstatat(dirfd, "ns/pid", &pid_ns, 0) < 0)
+                return -errno;
+        r = parse_status(status, &facts);
+        if (r < 0)
+                return r;
+        facts.user_ns.dev = user_ns.st_dev;
+        facts.user_ns.ino = user_ns.st_ino;
+        facts.pid_ns.dev = pid_ns.st_dev;
+        facts.pid_ns.ino = pid_ns.st_ino;
+        *ret = facts;
+        return 0;
+}

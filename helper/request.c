@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What each request does: from a well-formed message of a known peer to its answer. Requests that take time keep a small struct of their own between the
+ * connection and what is being worked on, so that either may go first.
+ */
+
+#include "config.h"
+
+#include <inttypes.h>
+
+#include "enter.h"
+#include "server.h"
+
+/* ---- OPEN_SESSION ---- */
+
+/* A connection and the session it waits for. */
+struct opening {
+        struct connection *connection;
+        struct session *session;
+};
+
+/* Returns -errno if the module did not get it. */
+static int reply_opened(struct connection *connection, int result, const struct session *session, const char *why) {
+        struct proto_opened opened = PROTO_INIT(PROTO_OPENED);
+
+        opened.result = result;
+        if (session) {
+                opened.cookie.delegation = session->delegation->id;
+                opened.cookie.session = session->number;
+        }
+        if (why)
+                copy_field_cut(opened.text, sizeof(opened.text), why);
+        return connection_reply(connection, &opened, NULL, 0);
+}
+
+static void refuse_open(struct connection *connection, const struct proto_open_session *request, int result, const char *why) {
+        struct log_subject subject = {
+                .uid = request->uid, .user = request->user, .service = request->service, .policy = request->policy,
+        };
+
+        log_event(LOG_REFUSE, &subject, "%s", why);
+        (void) reply_opened(connection, result, NULL, why);
+}
+
+static void give_session(struct connection *connection, struct session *session) {
+        if (reply_opened(connection, 0, session, NULL) < 0)
+                session_close(session, "the login went away before its answer");
+}
+
+static void on_session_ready(void *userdata, struct session *session, int result, const char *why) {
+        struct opening *opening = userdata;
+        struct connection *connection = opening->connection;
+        struct log_subject subject = delegation_subject(session->delegation, session);
+
+        free(opening);
+        if (result >= 0) {
+                give_session(connection, session);
+                return;
+        }
+        log_event(LOG_REFUSE, &subject, "%s", why);
+        (void) reply_opened(connection, result, NULL, why);
+}
+
+/* The module gave up, or died: without it nobody would ever close the session. */
+static void on_opening_gone(void *userdata) {
+        struct opening *opening = userdata;
+        struct session *session = opening->session;
+
+        free(opening);
+        session->ready = NULL;
+        session_close(session, "the login went away before its answer");
+}
+
+/*
+ * Reads the policy the module has matched, from our own directories, and checks again what it checked: the file, its match (but for groups,
+ * which only NSS could tell), and that this host can keep to it. The module runs as root too, so this is against mistakes and races, not attacks.
+ */
+static int read_policy(const struct manager *manager, const struct proto_open_session *request, struct policy **ret,
+                       struct errtext *err) {
+        const struct policy_login login = {.uid = request->uid, .user = request->user, .service = request->service};
+        _cleanup_(policy_freep) struct policy *policy = NULL;
+        int r;
+
+        r = policy_read(manager->policy_dirs, request->policy, &policy, err);
+        if (r == -ENOENT || r == INI_MASKED)
+                return fail(err, PROTO_RESULT_STALE, "the policy %s is not there any more", request->policy);
+        if (r < 0)
+                return r;
+        if (memcmp(policy->digest, request->digest, SHA256_SIZE) != 0)
+                return fail(err, PROTO_RESULT_STALE, "the policy %s has changed since the module read it", request->policy);
+        if (policy->error.s[0] != '\0')
+                return fail(err, PROTO_RESULT_POLICY_BROKEN, "%s", policy->error.s);
+        if (policy_matches(policy, &login) != 1)
+                return fail(err, -EPERM, "the policy %s is not for this login", request->policy);
+        if (policy->confine == POLICY_CONFINE_REQUIRED)
+                return fail(err, -EPERM, "%s wants what it delegates confined (confine = required, the default), and this bpfdelegd has no "
+                            "guard to do it: the user could attach outside his own subtree and read kernel memory. To grant it all the "
+                            "same, write `confine = off` under [bpf] there (see SECURITY.md)", policy->path);
+        *ret = TAKE_PTR(policy);
+        return 0;
+}
+
+void request_open_session(struct connection *connection, const union proto_message *message) {
+        const struct proto_open_session *open = &message->open_session;
+        struct manager *manager = connection_manager(connection);
+        struct session_request request = {
+                .uid = open->uid, .gid = open->gid, .user = open->user, .service = open->service, .take_leader_pidfd = -1,
+        };
+        struct session *session = NULL;
+        struct opening *opening;
+        struct errtext err;
+        int r;
+
+        r = read_policy(manager, open, &request.take_policy, &err);
+        if (r < 0) {
+                refuse_open(connection, open, r, err.s);
+                return;
+        }
+        opening = malloc(sizeof(*opening));
+        request.take_leader_pidfd = TAKE_FD(connection->peer.pidfd);
+        r = opening ? session_open(manager, &request, on_session_ready, opening, &session, &err) :
+                      fail(&err, -ENOMEM, "out of memory");
+        policy_free(request.take_policy);
+        (void) close_fd(request.take_leader_pidfd);
+        if (r == SESSION_PENDING) {
+                *opening = (struct opening){.connection = connection, .session = session};
+                connection->gone = on_opening_gone;
+                connection->userdata = opening;
+                return;
+        }
+        free(opening);
+        if (r < 0)
+                refuse_open(connection, open, r, err.s);
+        else
+                give_session(connection, session);
+}
+
+/* ---- CLOSE_SESSION ---- */
+
+/* A connection that waits for the end of a delegation, until its own deadline. */
+struct closing {
+        struct connection *connection;
+        struct delegation *delegation; /* NULL once it has ended */
+        sd_event_source *timer;
+};
+
+static void reply(struct connection *connection, int result, const char *text) {
+        struct proto_reply message = PROTO_INIT(PROTO_REPLY);
+
+        message.result = result;
+        copy_field_cut(message.text, sizeof(message.text), text);
+        (void) connection_reply(connection, &message, NULL, 0);
+}
+
+static void closing_free(struct closing *closing) {
+        if (closing->delegation)
+                closing->delegation->ended = NULL;
+        sd_event_source_disable_unref(closing->timer);
+        free(closing);
+}
+
+static void on_ended(void *userdata) {
+        struct closing *closing = userdata;
+        struct connection *connection = closing->connection;
+
+        closing->delegation = NULL;
+        closing_free(closing);
+        reply(connection, 0, "");
+}
+
+static int on_closing_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct closing *closing = userdata;
+        struct connection *connection = closing->connection;
+
+        (void) source;
+        (void) usec;
+        closing_free(closing);
+        reply(connection, -EINPROGRESS, "the delegation is not torn down yet; the helper goes on");
+        return 0;
+}
+
+static void on_closing_gone(void *userdata) {
+        closing_free(userdata);
+}
+
+/* Returns NULL when there is no memory or no timer: then nobody waits, and the end goes on all the same. */
+static struct closing *closing_new(struct connection *connection, struct delegation *delegation) {
+        const struct manager *manager = connection_manager(connection);
+        struct closing *closing;
+
+        closing = malloc(sizeof(*closing));
+        if (!closing)
+                return NULL;
+        *closing = (struct closing){.connection = connection, .delegation = delegation};
+        if (sd_event_add_time_relative(manager->event, &closing->timer, CLOCK_MONOTONIC, manager->settings.close_timeout, 0,
+                                       on_closing_timeout, closing) < 0) {
+                free(closing);
+                return NULL;
+        }
+        connection->gone = on_closing_gone;
+        connection->userdata = closing;
+        delegation->ended = on_ended;
+        delegation->ended_userdata = closing;
+        return closing;
+}
+
+void request_close_session(struct connection *connection, const union proto_message *message) {
+        struct session *session;
+
+        session = session_find(connection_manager(connection), &message->close_session.cookie);
+        if (!session) {
+                reply(connection, -ENOENT, "there is no such session (any more)");
+                return;
+        }
+        /* Set before the close, which may end the delegation, and answer, at once. */
+        if (session->delegation->n_sessions == 1 && !session->delegation->policy->linger &&
+            closing_new(connection, session->delegation)) {
+                session_close(session, "the session was closed");
+                return;
+        }
+        session_close(session, "the session was closed");
+        reply(connection, 0, "");
+}
+
+/* ---- ENTER ---- */
+
+/* A connection whose process is being moved. */
+struct entering {
+        struct connection *connection;
+        struct enter *enter;
+        uint64_t id;
+};
+
+static void refuse_enter(struct connection *connection, const struct delegation *d, int result, const char *why) {
+        struct proto_entered entered = PROTO_INIT(PROTO_ENTERED);
+        struct log_subject subject = {.uid = connection->peer.cred.uid};
+        unsigned suppressed;
+
+        if (d)
+                subject = delegation_subject(d, NULL);
+        /* What a user asks of the user socket is not to fill the log. */
+        if (connection_log_allowed(connection, &suppressed))
+                log_event(LOG_REFUSE, &subject, "enter by pid %d: %s", (int) connection->peer.cred.pid, why);
+        entered.result = result;
+        copy_field_cut(entered.text, sizeof(entered.text), why);
+        (void) connection_reply(connection, &entered, NULL, 0);
+}
+
+enum { FD_USER, FD_CGROUP, FD_MOUNT, FD_NETWORK };
+
+static int open_anchor_ns(const struct delegation *d, const char *name) {
+        char path[48];
+        int fd;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int) d->anchor.pid, name);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+/* The descriptors of the answer. The user owns these namespaces: he could open them through any process of his in there. */
+static int collect_fds(const struct delegation *d, int fds[PROTO_ENTERED_FDS_MAX], size_t *ret_n) {
+        size_t n = FD_MOUNT + 1;
+
+        fds[FD_USER] = fcntl(d->userns_fd, F_DUPFD_CLOEXEC, 3);
+        fds[FD_CGROUP] = open_anchor_ns(d, "cgroup");
+        if (fds[FD_USER] < 0 || fds[FD_CGROUP] < 0)
+                return -EBADF;
+        if (d->policy->network == POLICY_NETWORK_PRIVATE) {
+                fds[FD_NETWORK] = open_anchor_ns(d, "net");
+                if (fds[FD_NETWORK] < 0)
+                        return fds[FD_NETWORK];
+                n++;
+        }
+        *ret_n = n;
+        return 0;
+}
+
+static void reply_entered(struct connection *connection, const struct delegation *d, uint32_t flags, const int *fds, size_t n) {
+        struct proto_entered entered = PROTO_INIT(PROTO_ENTERED);
+
+        entered.flags = flags;
+        entered.caps = d->policy->caps;
+        copy_field_cut(entered.path, sizeof(entered.path), d->policy->mount_path);
+        (void) connection_reply(connection, &entered, fds, n);
+}
+
+static void on_entered(void *userdata, int result, int take_mount_fd, const char *why) {
+        int fds[PROTO_ENTERED_FDS_MAX] = {-1, -1, take_mount_fd, -1};
+        struct entering *entering = userdata;
+        struct connection *connection = entering->connection;
+        const struct proto_cookie cookie = {.delegation = entering->id};
+        const struct delegation *d;
+        struct errtext err;
+        size_t n = 0;
+
+        enter_free(entering->enter);
+        free(entering);
+        /* It may have ended while the escort was at work; then the process has been killed with it. */
+        d = delegation_find(connection_manager(connection), connection->peer.cred.uid, &cookie, &err);
+        if (result < 0)
+                refuse_enter(connection, d, result, why);
+        else if (!d || collect_fds(d, fds, &n) < 0)
+                refuse_enter(connection, d, -ENOENT, "the delegation has ended meanwhile");
+        else
+                reply_entered(connection, d, n == PROTO_ENTERED_FDS_MAX ? PROTO_ENTERED_NETWORK : 0, fds, n);
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                (void) close_fd(fds[i]);
+}
+
+static void on_entering_gone(void *userdata) {
+        struct entering *entering = userdata;
+
+        enter_free(entering->enter);
+        free(entering);
+}
+
+static void start_entering(struct connection *connection, const struct delegation *d) {
+        const struct manager *manager = d->manager;
+        struct entering *entering;
+        struct errtext err;
+        int r;
+
+        entering = malloc(sizeof(*entering));
+        if (!entering) {
+                refuse_enter(connection, d, -ENOMEM, "out of memory");
+                return;
+        }
+        *entering = (struct entering){.connection = connection, .id = d->id};
+        r = enter_start(&entering->enter, manager->event, &connection->peer, &d->anchor, &d->cgroup, d->gid,
+                        manager->settings.enter_timeout, on_entered, entering, &err);
+        if (r < 0) {
+                free(entering);
+                refuse_enter(connection, d, r, err.s);
+                return;
+        }
+        connection->gone = on_entering_gone;
+        connection->userdata = entering;
+}
+
+void request_enter(struct connection *connection, const union proto_message *message) {
+        const struct delegation *d;
+        struct errtext err;
+        int r;
+
+        d = delegation_find(connection_manager(connection), connection->peer.cred.uid, &message->enter.cookie, &err);
+        if (!d) {
+                refuse_enter(connection, NULL, -ENOENT, err.s);
+                return;
+        }
+        r = enter_check(&connection->peer, d->userns_fd, &err);
+        if (r < 0)
+                refuse_enter(connection, d, r, err.s);
+        else if (r == ENTER_INSIDE)
+                reply_entered(connection, d, PROTO_ENTERED_INSIDE, NULL, 0);
+        else
+                start_entering(connection, d);
+}
+
+/* ---- STATUS ---- */
+
+static int send_row(struct connection *connection, const struct delegation *d) {
+        struct proto_row row = PROTO_INIT(PROTO_ROW);
+
+        row.id = d->id;
+        row.uid = d->uid;
+        row.state = d->state;
+        row.sessions = (uint32_t) d->n_sessions;
+        row.confine = d->policy->confine;
+        row.network = d->policy->network;
+        row.linger = d->policy->linger;
+        row.created_usec = d->created_usec;
+        memcpy(row.masks, d->masks, sizeof(row.masks));
+        row.caps = d->policy->caps;
+        copy_field_cut(row.policy, sizeof(row.policy), d->policy->name);
+        copy_field_cut(row.path, sizeof(row.path), d->policy->mount_path);
+        cgroup_path(&d->cgroup, row.cgroup, sizeof(row.cgroup));
+        return connection_send(connection, &row);
+}
+
+void request_status(struct connection *connection, const union proto_message *message) {
+        struct proto_end end = PROTO_INIT(PROTO_END);
+        const struct delegation *d;
+        int r = 0;
+
+        (void) message;
+        LIST_FOREACH(d, &connection_manager(connection)->delegations, entry)
+                if (d->uid == connection->peer.cred.uid && r >= 0) {
+                        r = send_row(connection, d);
+                        end.rows += r >= 0;
+                }
+        /* delegations_per_uid rows fit a socket's buffer many times over; a client that lets it fill gets no end row. */
+        end.result = r;
+        (void) connection_reply(connection, &end, NULL, 0);
+}

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The guarantee: nothing a client sends or withholds costs anybody else more than a bounded piece of memory and one turn of the loop. Each connection is
+ * charged to its uid before anything is allocated for it; it has a deadline until its request is complete; nothing but one well-formed request of a type that its socket
+ * permits is ever looked at; any other byte closes it.
+ */
+
+#include "config.h"
+
+#include "server.h"
+
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+
+#include "sock.h"
+
+#define BACKLOG 1024
+#define ACCEPTS_PER_TURN 32
+
+/* Nothing is permitted until a row says so. */
+static const struct request_row {
+        uint32_t type;
+        enum server_socket socket;
+        void (*handle)(struct connection *connection, const union proto_message *message);
+} request_rows[] = {
+        {PROTO_OPEN_SESSION, SERVER_SESSION, request_open_session},
+        {PROTO_CLOSE_SESSION, SERVER_SESSION, request_close_session},
+        {PROTO_ENTER, SERVER_USER, request_enter},
+        {PROTO_STATUS, SERVER_USER, request_status},
+};
+
+static const struct {
+        const char *name;
+        mode_t mode;
+} sockets[SERVER_SOCKETS] = {
+        [SERVER_SESSION] = {"session", 0600},
+        [SERVER_USER] = {"user", 0666},
+};
+
+/* What one uid has open on the user socket. Outlives its connections for as long as its log limit counts, so that coming back does not
+ * start it anew. */
+struct usage {
+        LIST_ENTRY(usage) entry;
+        uid_t uid;
+        unsigned connections;
+        struct log_ratelimit limit;
+};
+
+struct server {
+        struct manager *manager;
+        int dir_fd; /* locked; -1 when the sockets were handed over */
+        struct {
+                int fd;
+                bool ours; /* made by us, so ours to remove */
+                sd_event_source *source;
+        } sockets[SERVER_SOCKETS];
+        LIST_HEAD(, connection) connections;
+        LIST_HEAD(, usage) usages;
+        size_t n_user_connections;
+        struct log_ratelimit full_limit;
+};
+
+struct manager *connection_manager(const struct connection *connection) {
+        return connection->server->manager;
+}
+
+bool connection_log_allowed(struct connection *connection, unsigned *ret_suppressed) {
+        return log_ratelimit(&connection->usage->limit, ret_suppressed);
+}
+
+/* ---- accounting ---- */
+
+static struct usage *usage_get(struct server *server, uid_t uid) {
+        struct usage *usage, *next, *found = NULL;
+
+        for (usage = LIST_FIRST(&server->usages); usage; usage = next) {
+                next = LIST_NEXT(usage, entry);
+                if (usage->uid == uid)
+                        found = usage;
+                else if (usage->connections == 0 && now_usec() - usage->limit.begin > LOG_RATELIMIT_USEC) {
+                        LIST_REMOVE(usage, entry);
+                        free(usage);
+                }
+        }
+        if (found)
+                return found;
+        usage = malloc(sizeof(*usage));
+        if (usage) {
+                *usage = (struct usage){.uid = uid};
+                LIST_INSERT_HEAD(&server->usages, usage, entry);
+        }
+        return usage;
+}
+
+/* ---- one connection ---- */
+
+static void connection_free(struct connection *connection) {
+        LIST_REMOVE(connection, entry);
+        if (connection->socket == SERVER_USER)
+                connection->server->n_user_connections--;
+        connection->usage->connections--;
+        sd_event_source_disable_unref(connection->source);
+        sd_event_source_disable_unref(connection->timer);
+        peer_done(&connection->peer);
+        (void) close_fd(connection->fd);
+        free(connection);
+}
+
+/* Ends it before its answer. */
+static void connection_drop(struct connection *connection) {
+        void (*gone)(void *userdata) = connection->gone;
+        void *userdata = connection->userdata;
+
+        connection_free(connection);
+        if (gone)
+                gone(userdata);
+}
+
+static _printf_(2, 3) void connection_violation(struct connection *connection, const char *format, ...) {
+        struct errtext why;
+        unsigned suppressed;
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(why.s, sizeof(why.s), format, ap);
+        va_end(ap);
+        if (log_ratelimit(&connection->usage->limit, &suppressed)) {
+                if (suppressed > 0)
+                        log_line(LOG_WARNING, "%u more such lines about uid %u left out", suppressed,
+                                 (unsigned) connection->peer.cred.uid);
+                log_line(LOG_WARNING, "%s socket: connection of uid %u, pid %d closed: %s", sockets[connection->socket].name,
+                         (unsigned) connection->peer.cred.uid, (int) connection->peer.cred.pid, why.s);
+        }
+        connection_drop(connection);
+}
+
+int connection_send(struct connection *connection, const void *message) {
+        const struct proto_head *head = message;
+
+        return sock_send(connection->fd, message, proto_size(head->type), NULL, 0);
+}
+
+int connection_reply(struct connection *connection, const void *message, const int *fds, size_t n_fds) {
+        const struct proto_head *head = message;
+        int r;
+
+        r = sock_send(connection->fd, message, proto_size(head->type), fds, n_fds);
+        connection->gone = NULL;
+        connection_free(connection);
+        return r;
+}
+
+static const struct request_row *find_row(uint32_t type, enum server_socket socket) {
+        for (size_t i = 0; i < ELEMENTSOF(request_rows); i++)
+                if (request_rows[i].type == type && request_rows[i].socket == socket)
+                        return request_rows + i;
+        return NULL;
+}
+
+static void handle_message(struct connection *connection, const union proto_message *message, const struct sock_received *received) {
+        const struct request_row *row;
+        struct errtext err;
+
+        if (connection->busy) {
+                connection_violation(connection, "more than one request");
+                return;
+        }
+        if (proto_check(message, received->size, &err) < 0) {
+                connection_violation(connection, "%s", err.s);
+                return;
+        }
+        row = find_row(message->head.type, connection->socket);
+        if (!row) {
+                connection_violation(connection, "message type %u is not for this socket", message->head.type);
+                return;
+        }
+        /* SO_PEERPIDFD is who connected: a descriptor passed on must not make another process the one that is meant. */
+        if (received->cred.pid != connection->peer.cred.pid || received->cred.uid != connection->peer.cred.uid) {
+                connection_violation(connection, "sent by pid %d, another process than the one that connected", (int) received->cred.pid);
+                return;
+        }
+        connection->busy = true;
+        connection->timer = sd_event_source_disable_unref(connection->timer); /* from here on the request has its own */
+        row->handle(connection, message);
+}
+
+static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct sock_received received = SOCK_RECEIVED_INIT;
+        struct connection *connection = userdata;
+        union proto_message message;
+        int r;
+
+        (void) source;
+        (void) revents;
+        r = sock_recv(fd, &message, sizeof(message), 0, &received);
+        if (r == -EAGAIN || r == -EINTR)
+                return 0;
+        if (r == -EMSGSIZE)
+                connection_violation(connection, "a message of more than %zu bytes", sizeof(message));
+        else if (r == -EBADMSG)
+                connection_violation(connection, "descriptors, or other control data, with a request");
+        else if (r < 0)
+                connection_drop(connection); /* hung up */
+        else
+                handle_message(connection, &message, &received);
+        return 0;
+}
+
+static int on_connection_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) source;
+        (void) usec;
+        connection_violation(userdata, "no request within the time given");
+        return 0;
+}
+
+/* ---- accepting ---- */
+
+/* Whether one more is within the limits; if not, says so, but not for ever. */
+static bool within_limits(struct server *server, enum server_socket socket, struct usage *usage) {
+        const struct settings *settings = &server->manager->settings;
+        unsigned suppressed;
+
+        if (socket != SERVER_USER)
+                return true;
+        if (usage->connections >= settings->connections_per_uid) {
+                if (log_ratelimit(&usage->limit, &suppressed))
+                        log_line(LOG_WARNING, "user socket: uid %u has %u connections already, one more closed "
+                                 "(connections_per_uid in bpfdeleg.ini; %u such lines left out)", (unsigned) usage->uid,
+                                 usage->connections, suppressed);
+                return false;
+        }
+        if (server->n_user_connections >= settings->connections) {
+                if (log_ratelimit(&server->full_limit, &suppressed))
+                        log_line(LOG_WARNING, "user socket: %zu connections already, one more closed "
+                                 "(connections in bpfdeleg.ini; %u such lines left out)", server->n_user_connections, suppressed);
+                return false;
+        }
+        return true;
+}
+
+static int connection_new(struct server *server, enum server_socket socket, int fd, struct peer *peer, struct usage *usage) {
+        sd_event *event = server->manager->event;
+        struct connection *connection;
+        int r;
+
+        connection = malloc(sizeof(*connection));
+        if (!connection)
+                return -ENOMEM;
+        *connection = (struct connection){.server = server, .socket = socket, .fd = fd, .peer = *peer, .usage = usage};
+        usage->connections++;
+        if (socket == SERVER_USER)
+                server->n_user_connections++;
+        LIST_INSERT_HEAD(&server->connections, connection, entry);
+        r = sd_event_add_io(event, &connection->source, fd, EPOLLIN, on_connection, connection);
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &connection->timer, CLOCK_MONOTONIC, server->manager->settings.request_timeout,
+                                               0, on_connection_timeout, connection);
+        if (r < 0)
+                connection_free(connection);
+        return r < 0 ? r : 0;
+}
+
+/* Takes fd in any case. */
+static void admit_take(struct server *server, enum server_socket socket, int take) {
+        _cleanup_close_ int fd = take;
+        struct peer peer = PEER_INIT;
+        struct usage *usage;
+        int r, on = 1;
+
+        if (peer_get(fd, &peer) < 0)
+                return; /* gone already */
+        usage = usage_get(server, peer.cred.uid);
+        if (!usage || !within_limits(server, socket, usage) ||
+            setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0) {
+                peer_done(&peer);
+                return;
+        }
+        r = connection_new(server, socket, TAKE_FD(fd), &peer, usage);
+        if (r < 0)
+                log_line(LOG_ERR, "a connection of uid %u cannot be kept: %s", (unsigned) usage->uid, strerror(-r));
+}
+
+static int accept_some(struct server *server, enum server_socket socket) {
+        for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
+                int fd = accept4(server->sockets[socket].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+                if (fd < 0) {
+                        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                                log_line(LOG_ERR, "%s socket: accept: %m", sockets[socket].name);
+                        return 0;
+                }
+                admit_take(server, socket, fd);
+        }
+        return 0;
+}
+
+static int on_session_socket(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        (void) source;
+        (void) fd;
+        (void) revents;
+        return accept_some(userdata, SERVER_SESSION);
+}
+
+static int on_user_socket(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        (void) source;
+        (void) fd;
+        (void) revents;
+        return accept_some(userdata, SERVER_USER);
+}
+
+/* ---- sockets ---- */
+
+/* The mode is set before bind(2), which makes the file with it: there is no moment with another. */
+static int make_socket(const char *dir, enum server_socket which, struct errtext *err) {
+        _cleanup_close_ int fd = -1;
+        struct sockaddr_un sa;
+        char path[sizeof(sa.sun_path) + 1];
+        mode_t old;
+        int r;
+
+        if ((size_t) snprintf(path, sizeof(path), "%s/%s", dir, sockets[which].name) >= sizeof(path) || sock_address(path, &sa) < 0)
+                return fail(err, -ENAMETOOLONG, "%s: too long a path for a socket", dir);
+        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0 || fchmod(fd, sockets[which].mode) < 0)
+                return fail(err, -errno, "%s: %m", path);
+        (void) unlink(path); /* of a helper that died: the directory's lock says that none lives */
+        old = umask(0);
+        r = bind(fd, (struct sockaddr *) &sa, sizeof(sa)) < 0 ? -errno : 0;
+        (void) umask(old);
+        if (r < 0)
+                return fail(err, r, "%s cannot be bound: %s", path, strerror(-r));
+        if (listen(fd, BACKLOG) < 0)
+                return fail(err, -errno, "%s: %m", path);
+        return TAKE_FD(fd);
+}
+
+static int make_sockets(struct server *server, const char *dir, struct errtext *err) {
+        struct stat st;
+
+        if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+                return fail(err, -errno, "%s cannot be made: %m", dir);
+        server->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (server->dir_fd < 0 || fstat(server->dir_fd, &st) < 0)
+                return fail(err, -errno, "%s cannot be opened: %m", dir);
+        if (st.st_uid != 0 || (st.st_mode & 0022))
+                return fail(err, -EPERM, "%s must be root's and writable by nobody else", dir);
+        if (flock(server->dir_fd, LOCK_EX | LOCK_NB) < 0)
+                return fail(err, -errno, "another bpfdelegd serves %s", dir);
+        for (unsigned i = 0; i < SERVER_SOCKETS; i++) {
+                int fd = make_socket(dir, (enum server_socket) i, err);
+
+                if (fd < 0)
+                        return fd;
+                server->sockets[i].fd = fd;
+                server->sockets[i].ours = true;
+        }
+        return 0;
+}
+
+/* Which of the two a descriptor of the service manager is, by the last part of its path. */
+static int adopt_socket(struct server *server, int fd, struct errtext *err) {
+        struct sockaddr_un sa = {.sun_family = AF_UNSPEC};
+        socklen_t n = sizeof(sa) - 1;
+        const char *slash;
+
+        if (sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0 || getsockname(fd, (struct sockaddr *) &sa, &n) < 0 ||
+            fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+                return fail(err, -EINVAL, "descriptor %d, handed over, is no listening SOCK_SEQPACKET unix socket", fd);
+        slash = strrchr(sa.sun_path, '/');
+        for (unsigned i = 0; i < SERVER_SOCKETS; i++)
+                if (slash && streq(slash + 1, sockets[i].name) && server->sockets[i].fd < 0) {
+                        server->sockets[i].fd = fd;
+                        return 0;
+                }
+        return fail(err, -EINVAL, "the socket %s, handed over, is neither `session` nor `user`", sa.sun_path);
+}
+
+static int adopt_sockets(struct server *server, int n, struct errtext *err) {
+        int r;
+
+        for (int i = 0; i < n; i++) {
+                r = adopt_socket(server, SD_LISTEN_FDS_START + i, err);
+                if (r < 0)
+                        return r;
+        }
+        if (server->sockets[SERVER_SESSION].fd < 0 || server->sockets[SERVER_USER].fd < 0)
+                return fail(err, -EINVAL, "two sockets are to be handed over, `session` and `user`; got %d", n);
+        return 0;
+}
+
+static int watch_sockets(struct server *server, struct errtext *err) {
+        static const sd_event_io_handler_t handlers[SERVER_SOCKETS] = {on_session_socket, on_user_socket};
+        int r;
+
+        for (unsigned i = 0; i < SERVER_SOCKETS; i++) {
+                r = sd_event_add_io(server->manager->event, &server->sockets[i].source, server->sockets[i].fd, EPOLLIN, handlers[i],
+                                    server);
+                /* Out of descriptors, accept(2) fails and the socket stays readable: do not spin. */
+                if (r >= 0)
+                        r = sd_event_source_set_ratelimit(server->sockets[i].source, 100 * USEC_PER_MSEC, 500);
+                if (r < 0)
+                        return fail(err, r, "the sockets cannot be watched: %s", strerror(-r));
+        }
+        return 0;
+}
+
+int server_new(struct server **ret, struct manager *manager, const char *dir, struct errtext *err) {
+        struct server *server;
+        int n, r;
+
+        server = malloc(sizeof(*server));
+        if (!server)
+                return fail(err, -ENOMEM, "out of memory");
+        *server = (struct server){.manager = manager, .dir_fd = -1, .sockets = {{.fd = -1}, {.fd = -1}}};
+        LIST_INIT(&server->connections);
+        LIST_INIT(&server->usages);
+        n = sd_listen_fds(1);
+        r = n > 0 ? adopt_sockets(server, n, err) : make_sockets(server, dir, err);
+        if (r >= 0)
+                r = watch_sockets(server, err);
+        if (r < 0) {
+                server_free(server);
+                return r;
+        }
+        *ret = server;
+        return 0;
+}
+
+void server_stop(struct server *server) {
+        struct connection *connection, *next;
+
+        for (unsigned i = 0; i < SERVER_SOCKETS; i++)
+                server->sockets[i].source = sd_event_source_disable_unref(server->sockets[i].source);
+        for (connection = LIST_FIRST(&server->connections); connection; connection = next) {
+                next = LIST_NEXT(connection, entry);
+                if (!connection->busy)
+                        connection_free(connection);
+        }
+}
+
+void server_free(struct server *server) {
+        struct connection *connection;
+        struct usage *usage;
+
+        if (!server)
+                return;
+        server_stop(server);
+        while ((connection = LIST_FIRST(&server->connections)))
+                connection_drop(connection);
+        while ((usage = LIST_FIRST(&server->usages))) {
+                LIST_REMOVE(usage, entry);
+                free(usage);
+        }
+        for (unsigned i = 0; i < SERVER_SOCKETS; i++) {
+                if (server->sockets[i].ours)
+                        (void) unlinkat(server->dir_fd, sockets[i].name, 0);
+                (void) close_fd(server->sockets[i].fd);
+        }
+        (void) close_fd(server->dir_fd);
+        free(server);
+}

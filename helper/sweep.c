@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The sweep. A process is killed only when a pidfd opened before the last look at its namespace is what is signalled, so never another one that got the number. Namespaces
+ * below an ended one count as well: NS_GET_PARENT is walked up, only for the few processes that are in no namespace we know.
+ * A process may fork while the pass goes by it, so passes are repeated until one finds nothing.
+ */
+
+#include "config.h"
+
+#include "sweep.h"
+
+#include <dirent.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "log.h"
+#include "peer.h"
+#include "sysapi.h"
+
+#define SWEEP_DELAY_USEC (20 * USEC_PER_MSEC) /* many ends, one pass */
+#define SWEEP_MAX 256                         /* more ends than this at once: the pass is made at once */
+#define SWEEP_PASSES 100                      /* then somebody out-forks us; it is reported */
+#define NS_DEPTH_MAX 33                       /* the kernel's own bound on nesting, kernel/user_namespace.c */
+
+struct sweep {
+        sd_event *event;
+        sd_event_source *timer;
+        struct {
+                int fd;
+                dev_t dev;
+                ino_t ino;
+        } ended[SWEEP_MAX];
+        size_t n_ended;
+        unsigned passes;
+        struct stat initial; /* the helper's own user namespace: where nearly everybody is */
+};
+
+static bool is_ended(const struct sweep *sweep, const struct stat *st) {
+        for (size_t i = 0; i < sweep->n_ended; i++)
+                if (sweep->ended[i].ino == st->st_ino && sweep->ended[i].dev == st->st_dev)
+                        return true;
+        return false;
+}
+
+static bool same_ns(const struct stat *a, const struct stat *b) {
+        return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+/* Whether the user namespace of /proc/PID, or one above it, is an ended one. */
+static bool is_stray(const struct sweep *sweep, int pid_dirfd) {
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+
+        if (fstatat(pid_dirfd, "ns/user", &st, 0) < 0 || same_ns(&st, &sweep->initial))
+                return false;
+        if (is_ended(sweep, &st))
+                return true;
+        fd = openat(pid_dirfd, "ns/user", O_RDONLY | O_CLOEXEC);
+        for (unsigned depth = 0; fd >= 0 && depth < NS_DEPTH_MAX; depth++) {
+                int parent = ioctl(fd, NS_GET_PARENT);
+
+                (void) close_fd(fd);
+                fd = parent;
+                if (fd < 0 || fstat(fd, &st) < 0 || same_ns(&st, &sweep->initial))
+                        return false;
+                if (is_ended(sweep, &st))
+                        return true;
+        }
+        return false;
+}
+
+/* Returns whether the process was a stray. */
+static bool look_at(const struct sweep *sweep, int proc_fd, const char *name) {
+        _cleanup_close_ int dirfd = -1, pidfd = -1;
+        uint64_t pid;
+
+        if (parse_uint(name, 10, INT32_MAX, &pid) < 0)
+                return false;
+        dirfd = openat(proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dirfd < 0 || !is_stray(sweep, dirfd))
+                return false;
+        pidfd = sys_pidfd_open((pid_t) pid);
+        /* dirfd belongs to one process for ever: if it still answers now, pidfd is that process's. */
+        if (pidfd < 0 || !is_stray(sweep, dirfd))
+                return false;
+        if (sys_pidfd_send_signal(pidfd, SIGKILL) < 0)
+                return false;
+        log_line(LOG_NOTICE, "killed the stray process %s of an ended delegation", name);
+        return true;
+}
+
+static size_t pass(const struct sweep *sweep) {
+        const struct dirent *e;
+        size_t found = 0;
+        DIR *d;
+
+        d = opendir("/proc");
+        if (!d) {
+                log_line(LOG_ERR, "strays cannot be looked for: /proc: %m");
+                return 0;
+        }
+        while ((e = readdir(d)))
+                found += look_at(sweep, dirfd(d), e->d_name);
+        (void) closedir(d);
+        return found;
+}
+
+static void forget(struct sweep *sweep) {
+        for (size_t i = 0; i < sweep->n_ended; i++)
+                (void) close_fd(sweep->ended[i].fd);
+        sweep->n_ended = 0;
+        sweep->passes = 0;
+        sweep->timer = sd_event_source_disable_unref(sweep->timer);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct sweep *sweep = userdata;
+        int r;
+
+        (void) usec;
+        if (pass(sweep) == 0) {
+                forget(sweep);
+                return 0;
+        }
+        if (++sweep->passes >= SWEEP_PASSES) {
+                log_line(LOG_ERR, "strays of ended delegations keep coming after %u passes; giving up on them", sweep->passes);
+                forget(sweep);
+                return 0;
+        }
+        r = sd_event_source_set_time_relative(source, SWEEP_DELAY_USEC);
+        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+int sweep_new(struct sweep **ret, sd_event *event) {
+        struct sweep *sweep;
+
+        sweep = malloc(sizeof(*sweep));
+        if (!sweep)
+                return -ENOMEM;
+        *sweep = (struct sweep){.event = event};
+        if (stat("/proc/self/ns/user", &sweep->initial) < 0) {
+                free(sweep);
+                return -errno;
+        }
+        *ret = sweep;
+        return 0;
+}
+
+void sweep_free(struct sweep *sweep) {
+        if (!sweep)
+                return;
+        forget(sweep);
+        free(sweep);
+}
+
+int sweep_add_take(struct sweep *sweep, int userns_fd) {
+        struct stat st;
+
+        if (fstat(userns_fd, &st) < 0) {
+                (void) close_fd(userns_fd);
+                return -errno;
+        }
+        if (sweep->n_ended == SWEEP_MAX) {
+                (void) pass(sweep);
+                forget(sweep);
+        }
+        sweep->ended[sweep->n_ended].fd = userns_fd;
+        sweep->ended[sweep->n_ended].dev = st.st_dev;
+        sweep->ended[sweep->n_ended++].ino = st.st_ino;
+        if (sweep->timer)
+                return 0;
+        return sd_event_add_time_relative(sweep->event, &sweep->timer, CLOCK_MONOTONIC, SWEEP_DELAY_USEC, 0, on_timer, sweep);
+}
+
+void sweep_flush(struct sweep *sweep) {
+        while (sweep->n_ended > 0 && pass(sweep) > 0 && ++sweep->passes < SWEEP_PASSES)
+                ;
+        forget(sweep);
+}

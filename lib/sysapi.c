@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Thin wrappers; see sysapi.h. Raw syscall(2) throughout: glibc has some of these since 2.36, with headers that clash with the
+ * kernel's own, musl has none.
+ */
+
+#include "config.h"
+
+#include "sysapi.h"
+
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+static inline int result(long r) {
+        return r < 0 ? -errno : (int) r;
+}
+
+int sys_fsopen(const char *type) {
+        return result(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC));
+}
+
+int sys_fsconfig_string(int fs_fd, const char *key, const char *value) {
+        return result(syscall(SYS_fsconfig, fs_fd, FSCONFIG_SET_STRING, key, value, 0));
+}
+
+int sys_fsconfig_create(int fs_fd) {
+        return result(syscall(SYS_fsconfig, fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
+}
+
+int sys_fsmount(int fs_fd, unsigned attr_flags) {
+        return result(syscall(SYS_fsmount, fs_fd, FSMOUNT_CLOEXEC, attr_flags));
+}
+
+int sys_move_mount(int from_fd, int to_dirfd, const char *to_path) {
+        return result(syscall(SYS_move_mount, from_fd, "", to_dirfd, to_path, MOVE_MOUNT_F_EMPTY_PATH));
+}
+
+int sys_open_tree_clone(int dirfd, const char *path) {
+        return result(syscall(SYS_open_tree, dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+}
+
+pid_t sys_clone3(uint64_t flags, int cgroup_fd, int *ret_pidfd) {
+        int pidfd = -1;
+        struct clone_args args = {
+                .flags = flags | CLONE_PIDFD | (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
+                .pidfd = (uintptr_t) &pidfd,
+                .exit_signal = SIGCHLD,
+                .cgroup = cgroup_fd >= 0 ? (uint64_t) cgroup_fd : 0,
+        };
+        long pid;
+
+        pid = syscall(SYS_clone3, &args, sizeof(args));
+        if (pid < 0)
+                return -errno;
+        if (pid > 0)
+                *ret_pidfd = pidfd;
+        return (pid_t) pid;
+}
+
+int sys_pidfd_open(pid_t pid) {
+        return result(syscall(SYS_pidfd_open, pid, 0));
+}
+
+int sys_pidfd_send_signal(int pidfd, int sig) {
+        return result(syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0));
+}
+
+/* Sorts what is kept and closes the gaps between. */
+int sys_close_all_but(const int *fds, size_t n) {
+        int keep[8], next = 0;
+        size_t n_keep = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                size_t at = n_keep;
+
+                if (fds[i] < 0)
+                        continue;
+                if (n_keep == ELEMENTSOF(keep))
+                        return -EINVAL;
+                for (; at > 0 && keep[at - 1] > fds[i]; at--)
+                        keep[at] = keep[at - 1];
+                keep[at] = fds[i];
+                n_keep++;
+        }
+        for (size_t i = 0; i <= n_keep; i++) {
+                unsigned last = i < n_keep ? (unsigned) keep[i] - 1 : ~0U;
+
+                if ((i == n_keep || keep[i] > next) && syscall(SYS_close_range, (unsigned) next, last, 0) < 0)
+                        return -errno;
+                if (i < n_keep)
+                        next = keep[i] + 1;
+        }
+        return 0;
+}
+
+int sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
+        struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+        struct __user_cap_data_struct data[2];
+
+        for (unsigned i = 0; i < 2; i++) {
+                data[i].effective = (uint32_t) (effective >> (32 * i));
+                data[i].permitted = (uint32_t) (permitted >> (32 * i));
+                data[i].inheritable = (uint32_t) (inheritable >> (32 * i));
+        }
+        return result(syscall(SYS_capset, &head, data));
+}
+
+int64_t sys_fs_magic(int fd) {
+        struct statfs fs;
+
+        if (fstatfs(fd, &fs) < 0)
+                return -errno;
+        return (int64_t) fs.f_type & 0xffffffff;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * System calls that the C libraries we build with lack or wrap differently. Each returns what the man page of the same name says,
+ * but -errno instead of -1; new descriptors are close-on-exec. Nothing here allocates, so all of it may be called in a child made by
+ * sys_clone3().
+ */
+
+#include <linux/mount.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/types.h>
+
+#include "util.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5, asm-generic/socket.h */
+#endif
+#ifndef NS_GET_PARENT
+#define NS_GET_PARENT 0xb702 /* linux/nsfs.h, ioctl_ns(2) */
+#endif
+
+int sys_fsopen(const char *type);                                        /* fsopen(2) */
+int sys_fsconfig_string(int fs_fd, const char *key, const char *value);  /* FSCONFIG_SET_STRING */
+int sys_fsconfig_create(int fs_fd);                                      /* FSCONFIG_CMD_CREATE */
+int sys_fsmount(int fs_fd, unsigned attr_flags);                         /* MOUNT_ATTR_… */
+int sys_move_mount(int from_fd, int to_dirfd, const char *to_path);      /* from_fd is the mount itself */
+int sys_open_tree_clone(int dirfd, const char *path);                    /* OPEN_TREE_CLONE: a detached copy of one mount */
+
+/*
+ * clone3(2) as a fork: flags may have CLONE_INTO_CGROUP (with cgroup_fd; else it is -1); CLONE_PIDFD is always set. Returns the pid in the
+ * parent, with *ret_pidfd, and 0 in the child, which may use only async-signal-safe functions: no glibc handler has run.
+ */
+pid_t sys_clone3(uint64_t flags, int cgroup_fd, int *ret_pidfd);
+
+int sys_pidfd_open(pid_t pid);
+int sys_pidfd_send_signal(int pidfd, int sig);
+
+/* Closes every descriptor but those listed (any order, at most 8 of them, -1 skipped). For children only. */
+int sys_close_all_but(const int *fds, size_t n);
+
+/* Sets the process's effective, permitted, inheritable capabilities (bit N: capability N), capset(2). */
+int sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
+
+/* The f_type of the file system that fd is on, or -errno. */
+int64_t sys_fs_magic(int fd);

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The PAM session module. At open it finds the policy file that is for this login, with NSS and the rights of the
+ * login process, and asks the helper for a delegation; at close it gives the session back. It decides nothing: the
+ * helper reads the file again itself.
+ *
+ * It lives in sshd, login and su, and holds to their terms:
+ * - A login is not blocked. Everything asked of the helper ends at one deadline.
+ * - A login is not broken. All trouble is one line in the log and PAM_SUCCESS, unless the file that matched says
+ *   `on_failure = deny` and is itself in order. pam_code() is the one place where that is decided.
+ * - Nothing of the process changes: no static state, no signal, no environment (the PAM one aside), no descriptor
+ *   that stays.
+ */
+
+#include "config.h"
+
+#include "client.h"
+#include "policy.h"
+
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <sys/un.h>
+#include <syslog.h>
+
+#include <security/pam_ext.h>
+#include <security/pam_modules.h>
+#include <security/pam_modutil.h>
+
+#define SESSION_DATA "pam_bpfdeleg"
+#define SOCKET_DEFAULT RUNTIME_DIR "/session"
+#define TIMEOUT_DEFAULT 5 /* seconds */
+#define TIMEOUT_MAX 60    /* sshd's LoginGraceTime is 120 s; beyond a minute nobody waits at a prompt */
+#define ARGUMENTS "socket=PATH timeout=SECONDS policy_dir=DIR debug"
+
+enum outcome {
+        OUTCOME_NOTHING,  /* no policy is for this login */
+        OUTCOME_GRANTED,  /* the session has its delegation */
+        OUTCOME_UNUSABLE, /* arguments, policy file or NSS at fault: an admin's error locks nobody out */
+        OUTCOME_STALE,    /* the helper read another content of the file than we did */
+        OUTCOME_FAILED,   /* a sound policy is for this login, and its delegation could not be had */
+};
+
+static int pam_code(enum outcome outcome, const struct policy *policy) {
+        switch (outcome) {
+        case OUTCOME_NOTHING:
+                /* Not PAM_IGNORE: a stack in which every module answers that denies the login. */
+        case OUTCOME_GRANTED:
+        case OUTCOME_UNUSABLE:
+                return PAM_SUCCESS;
+        case OUTCOME_STALE:
+        case OUTCOME_FAILED:
+                break;
+        }
+        return policy && policy->deny ? PAM_SESSION_ERR : PAM_SUCCESS;
+}
+
+/* ---- arguments --------------------------------------------------------------------------------------------------- */
+
+struct options {
+        const char *socket;
+        uint64_t timeout;          /* seconds */
+        const char *policy_dir[2]; /* NULL-terminated, as policy_find wants it; empty: the default directories */
+        bool debug;
+};
+
+#define OPTIONS_INIT {.socket = SOCKET_DEFAULT, .timeout = TIMEOUT_DEFAULT}
+
+static int set_socket(const char *value, struct options *options) {
+        struct sockaddr_un address;
+
+        if (value[0] != '/')
+                return -EINVAL;
+        options->socket = value;
+        return sock_address(value, &address);
+}
+
+static int set_timeout(const char *value, struct options *options) {
+        int r = parse_uint(value, 10, TIMEOUT_MAX, &options->timeout);
+
+        return r < 0 ? r : options->timeout == 0 ? -ERANGE : 0;
+}
+
+static int set_policy_dir(const char *value, struct options *options) {
+        options->policy_dir[0] = value;
+        return value[0] == '/' ? 0 : -EINVAL;
+}
+
+static int set_debug(const char *value, struct options *options) {
+        options->debug = true;
+        return *value == '\0' ? 0 : -EINVAL;
+}
+
+static const struct argument {
+        const char *name; /* with its '=' if it has a value */
+        int (*set)(const char *value, struct options *options);
+        const char *want;
+} arguments[] = {
+        {"socket=", set_socket, "must be an absolute path of at most 107 bytes"},
+        {"timeout=", set_timeout, "must be a whole number of seconds from 1 to 60"},
+        {"policy_dir=", set_policy_dir, "must be an absolute path"},
+        {"debug", set_debug, "takes no value"},
+};
+
+static int parse_argument(const char *text, struct options *options, struct errtext *err) {
+        for (size_t i = 0; i < ELEMENTSOF(arguments); i++) {
+                const struct argument *a = &arguments[i];
+                size_t n = strlen(a->name);
+
+                if (strncmp(text, a->name, n) != 0)
+                        continue;
+                if (a->set(text + n, options) < 0)
+                        return fail(err, -EINVAL, "argument \"%s\" %s; valid are: " ARGUMENTS, text, a->want);
+                return 0;
+        }
+        return fail(err, -EINVAL, "unknown argument \"%s\"; valid are: " ARGUMENTS, text);
+}
+
+static int parse_options(int argc, const char **argv, struct options *options, struct errtext *err) {
+        for (int i = 0; i < argc; i++) {
+                int r = parse_argument(argv[i], options, err);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* ---- the login --------------------------------------------------------------------------------------------------- */
+
+struct login {
+        pam_handle_t *pamh;
+        struct options options;
+        const struct passwd *pw; /* libpam's, valid until pam_end */
+        const char *user;        /* for the log, before and after NSS has been asked */
+        const char *service;
+        gid_t *groups; /* NULL: not asked for yet */
+        int n_groups;
+};
+
+static void login_done(struct login *login) {
+        free(login->groups);
+}
+
+static const char *get_text_item(const pam_handle_t *pamh, int type) {
+        const void *item = NULL;
+
+        return pam_get_item(pamh, type, &item) == PAM_SUCCESS && item ? item : "";
+}
+
+/*
+ * From here on the user's name is the one NSS gives: with a directory server that takes "Bob" for "bob", `users = ~bob`
+ * must not depend on how he typed it.
+ */
+static enum outcome login_init(struct login *login, struct errtext *err) {
+        const char *user = NULL;
+
+        login->service = get_text_item(login->pamh, PAM_SERVICE);
+        if (pam_get_user(login->pamh, &user, NULL) != PAM_SUCCESS || !user || user[0] == '\0') {
+                (void) fail(err, -ENOENT, "the application has not said who logs in");
+                return OUTCOME_UNUSABLE;
+        }
+        login->user = user;
+        login->pw = pam_modutil_getpwnam(login->pamh, user);
+        if (!login->pw) {
+                (void) fail(err, -ENOENT, "NSS knows no such user");
+                return OUTCOME_UNUSABLE;
+        }
+        login->user = login->pw->pw_name;
+        return OUTCOME_GRANTED;
+}
+
+/* All groups at once, as initgroups does, and only when a policy file asks for one: with a directory server this is a
+ * round trip. */
+static int load_groups(struct login *login) {
+        int n = 64;
+
+        for (;;) {
+                _cleanup_free_ gid_t *groups = calloc((size_t) n, sizeof(*groups));
+                int size = n;
+
+                if (!groups)
+                        return -ENOMEM;
+                if (getgrouplist(login->pw->pw_name, login->pw->pw_gid, groups, &n) >= 0) {
+                        login->groups = TAKE_PTR(groups);
+                        login->n_groups = n;
+                        return 0;
+                }
+                /* Too small: n says what is needed, but the user may get another group meanwhile. */
+                if (n <= size)
+                        n = size * 2;
+                if (n > NGROUPS_MAX)
+                        return -E2BIG;
+        }
+}
+
+static int in_group(void *userdata, const char *name) {
+        struct login *login = userdata;
+        const struct group *group;
+        int r;
+
+        if (!login->groups) {
+                r = load_groups(login);
+                if (r < 0)
+                        return r;
+        }
+        errno = 0;
+        group = pam_modutil_getgrnam(login->pamh, name);
+        if (!group) {
+                /* Other values of errno come with "there is no such group", see getgrnam(3). */
+                r = -errno;
+                return r == -EIO || r == -EMFILE || r == -ENFILE || r == -ENOMEM ? r : 0;
+        }
+        for (int i = 0; i < login->n_groups; i++)
+                if (login->groups[i] == group->gr_gid)
+                        return 1;
+        return 0;
+}
+
+static enum outcome find_policy(struct login *login, struct policy **ret, struct errtext *err) {
+        const struct policy_login who = {
+                .uid = login->pw->pw_uid,
+                .user = login->user,
+                .service = login->service,
+                .in_group = in_group,
+                .userdata = login,
+        };
+        const char *const *dirs = login->options.policy_dir[0] ? login->options.policy_dir : policy_default_dirs;
+        int r = policy_find(dirs, &who, ret, err);
+
+        if (r < 0)
+                return OUTCOME_UNUSABLE;
+        if (r == 0)
+                return OUTCOME_NOTHING;
+        if ((*ret)->error.s[0] != '\0') {
+                *err = (*ret)->error;
+                return OUTCOME_UNUSABLE;
+        }
+        return OUTCOME_GRANTED;
+}
+
+/* ---- asking the helper ------------------------------------------------------------------------------------------- */
+
+/* Says in words why the helper could not be asked. Returns r. */
+static int explain(int r, const char *socket, uint64_t timeout, struct errtext *err) {
+        switch (-r) {
+        case ENOENT:
+        case ECONNREFUSED:
+                return fail(err, r, "bpfdelegd is not running (nobody listens on %s): start it, "
+                                    "`systemctl start bpfdelegd`", socket);
+        case EACCES:
+        case EPERM:
+                return fail(err, r, "this process, of uid %u, may not connect to %s", (unsigned) geteuid(), socket);
+        case ETIMEDOUT:
+                return fail(err, r, "no answer from bpfdelegd on %s within %u s", socket, (unsigned) timeout);
+        case EPIPE:
+        case ECONNRESET:
+                return fail(err, r, "bpfdelegd closed the connection without an answer: its own log says why");
+        case EBADMSG:
+        case EMSGSIZE:
+                return fail(err, r, "bpfdelegd answered what this module does not understand: is it of another "
+                                    "version? Restart it");
+        default:
+                errno = -r;
+                return fail(err, r, "cannot talk to bpfdelegd on %s: %m", socket);
+        }
+}
+
+/* tty and rhost only inform, and the far end may have a say in them: what the wire does not take must not cost
+ * anyone the login. */
+static void copy_informative(char *field, size_t size, const char *s) {
+        copy_field_cut(field, size, s);
+        for (char *p = field; *p != '\0'; p++)
+                if ((unsigned char) *p < ' ' || *p == 0x7f)
+                        *p = '?';
+}
+
+static int make_request(const struct login *login, const struct policy *policy, struct proto_open_session *ret,
+                        struct errtext *err) {
+        struct proto_open_session request = PROTO_INIT(PROTO_OPEN_SESSION);
+
+        request.uid = login->pw->pw_uid;
+        request.gid = login->pw->pw_gid;
+        memcpy(request.digest, policy->digest, sizeof(request.digest));
+        if (copy_field(request.policy, sizeof(request.policy), policy->name) < 0 ||
+            copy_field(request.user, sizeof(request.user), login->user) < 0 ||
+            copy_field(request.service, sizeof(request.service), login->service) < 0)
+                return fail(err, -ENAMETOOLONG, "name too long: at most %zu bytes for a user's, %zu for a service's",
+                            sizeof(request.user) - 1, sizeof(request.service) - 1);
+        copy_informative(request.tty, sizeof(request.tty), get_text_item(login->pamh, PAM_TTY));
+        copy_informative(request.rhost, sizeof(request.rhost), get_text_item(login->pamh, PAM_RHOST));
+        /* The helper drops a connection over a malformed message without a word; here there is one. */
+        if (proto_check(&request, sizeof(request), NULL) < 0)
+                return fail(err, -EBADMSG, "a control character in the name of the user, service or policy file");
+        *ret = request;
+        return 0;
+}
+
+static enum outcome judge_answer(const union proto_message *answer, struct proto_cookie *ret, struct errtext *err) {
+        bool opened = answer->head.type == PROTO_OPENED;
+        int result = opened ? answer->opened.result : answer->reply.result;
+        const char *text = opened ? answer->opened.text : answer->reply.text;
+
+        if (opened && result == 0) {
+                *ret = answer->opened.cookie;
+                return OUTCOME_GRANTED;
+        }
+        errno = -result;
+        (void) (text[0] != '\0' ? fail(err, result, "%s", text) : fail(err, result, "bpfdelegd refused: %m"));
+        if (opened && result == PROTO_RESULT_POLICY_BROKEN)
+                return OUTCOME_UNUSABLE;
+        return opened && result == PROTO_RESULT_STALE ? OUTCOME_STALE : OUTCOME_FAILED;
+}
+
+static int exchange(const char *socket, uint64_t deadline, const struct proto_open_session *request,
+                    union proto_message *ret) {
+        _cleanup_(client_done) struct client client = CLIENT_INIT;
+        _cleanup_(sock_received_done) struct sock_received received = SOCK_RECEIVED_INIT;
+        uint64_t now = now_usec();
+        int r;
+
+        if (now >= deadline)
+                return -ETIMEDOUT;
+        r = client_connect(socket, deadline - now, &client);
+        if (r < 0)
+                return r;
+        r = client_send(&client, request);
+        if (r < 0)
+                return r;
+        /* Not client_call: a helper that had to refuse before it looked at the request says so with PROTO_REPLY. */
+        r = client_receive(&client, ret, 0, &received);
+        if (r < 0)
+                return r;
+        if (ret->head.type == PROTO_OPENED)
+                return 0;
+        return ret->head.type == PROTO_REPLY && ret->reply.result != 0 ? 0 : -EBADMSG;
+}
+
+static enum outcome ask_helper(const struct login *login, const struct policy *policy, uint64_t deadline,
+                               struct proto_cookie *ret, struct errtext *err) {
+        const struct options *options = &login->options;
+        struct proto_open_session request;
+        union proto_message answer;
+        int r;
+
+        if (make_request(login, policy, &request, err) < 0)
+                return OUTCOME_FAILED;
+        r = exchange(options->socket, deadline, &request, &answer);
+        if (r < 0) {
+                (void) explain(r, options->socket, options->timeout, err);
+                return OUTCOME_FAILED;
+        }
+        return judge_answer(&answer, ret, err);
+}
+
+/* ---- the session, from open to close ----------------------------------------------------------------------------- */
+
+/* What libpam keeps for us between open and close. */
+struct session {
+        struct proto_cookie cookie;
+        pid_t pid; /* whose session it is to close when the application ends PAM without having closed it */
+        uint64_t timeout;
+        bool debug;
+        char socket[sizeof(((struct sockaddr_un *) NULL)->sun_path)];
+};
+
+static void end_session(pam_handle_t *pamh, const struct session *session, bool quiet) {
+        _cleanup_(client_done) struct client client = CLIENT_INIT;
+        struct proto_close_session request = PROTO_INIT(PROTO_CLOSE_SESSION);
+        char cookie[PROTO_COOKIE_TEXT_SIZE];
+        union proto_message answer;
+        struct errtext err = {""};
+        int priority = LOG_ERR, r;
+
+        request.cookie = session->cookie;
+        r = client_connect(session->socket, session->timeout * USEC_PER_SEC, &client);
+        if (r == -EACCES || r == -EPERM)
+                priority = LOG_DEBUG; /* (sd-pam) closes as the user; the helper sees the leader's death itself */
+        if (r >= 0)
+                r = client_call(&client, &request, PROTO_REPLY, &answer);
+        if (r < 0) {
+                (void) explain(r, session->socket, session->timeout, &err);
+        } else if (answer.reply.result == -ENOENT) {
+                priority = LOG_DEBUG;
+                (void) fail(&err, 0, "it had ended before");
+        } else if (answer.reply.result < 0) {
+                errno = -answer.reply.result;
+                (void) (answer.reply.text[0] != '\0' ? fail(&err, 0, "%s", answer.reply.text) : fail(&err, 0, "%m"));
+        } else {
+                priority = LOG_DEBUG;
+        }
+        if (!quiet && (priority != LOG_DEBUG || session->debug))
+                pam_syslog(pamh, priority, "bpfdeleg session %s of user %s: %s%s",
+                           proto_cookie_format(&session->cookie, cookie), get_text_item(pamh, PAM_USER),
+                           err.s[0] != '\0' ? "not closed: " : "closed", err.s);
+}
+
+/*
+ * Called when the data is replaced, by another open or by our close, and by pam_end. su's forked child calls pam_end
+ * before the command and sudo's parent after it, with the same flags: only the process that opened may end the session.
+ */
+static void session_cleanup(pam_handle_t *pamh, void *data, int error_status) {
+        struct session *session = data;
+
+        if (session->pid == getpid())
+                end_session(pamh, session, error_status & PAM_DATA_SILENT);
+        free(session);
+}
+
+/* Ends the session that libpam keeps, through session_cleanup. The variable is looked for first because libpam logs an
+ * error when one is removed that is not there. */
+static void drop_session(pam_handle_t *pamh) {
+        (void) pam_set_data(pamh, SESSION_DATA, NULL, NULL);
+        if (pam_getenv(pamh, PROTO_COOKIE_ENV))
+                (void) pam_putenv(pamh, PROTO_COOKIE_ENV);
+}
+
+/* A second open on one handle replaces the first session: it joins the delegation before the first leaves it. */
+static enum outcome keep_session(const struct login *login, const struct proto_cookie *cookie, struct errtext *err) {
+        struct session session = {
+                .cookie = *cookie,
+                .pid = getpid(),
+                .timeout = login->options.timeout,
+                .debug = login->options.debug,
+        };
+        char env[sizeof(PROTO_COOKIE_ENV "=") + PROTO_COOKIE_TEXT_SIZE] = PROTO_COOKIE_ENV "=";
+        struct session *kept = malloc(sizeof(*kept));
+
+        copy_field_cut(session.socket, sizeof(session.socket), login->options.socket);
+        if (kept)
+                *kept = session;
+        if (!kept || pam_set_data(login->pamh, SESSION_DATA, kept, session_cleanup) != PAM_SUCCESS) {
+                free(kept);
+                end_session(login->pamh, &session, false);
+                (void) fail(err, -ENOMEM, "out of memory; the session was given back");
+                return OUTCOME_FAILED;
+        }
+        (void) proto_cookie_format(cookie, env + strlen(env));
+        if (pam_putenv(login->pamh, env) != PAM_SUCCESS) {
+                drop_session(login->pamh);
+                (void) fail(err, -ENOMEM, "cannot set " PROTO_COOKIE_ENV " for the session, which was given back");
+                return OUTCOME_FAILED;
+        }
+        return OUTCOME_GRANTED;
+}
+
+static enum outcome open_session(struct login *login, struct policy **policy, struct errtext *err) {
+        struct proto_cookie cookie = {0};
+        uint64_t deadline = 0;
+        enum outcome outcome;
+
+        /* An admin may replace the file between our reading and the helper's; twice in one login, he does not. */
+        for (int tries = 0; tries < 2; tries++) {
+                policy_free(TAKE_PTR(*policy));
+                outcome = find_policy(login, policy, err);
+                if (outcome != OUTCOME_GRANTED)
+                        return outcome;
+                if (deadline == 0)
+                        deadline = now_usec() + login->options.timeout * USEC_PER_SEC;
+                outcome = ask_helper(login, *policy, deadline, &cookie, err);
+                if (outcome != OUTCOME_STALE)
+                        break;
+        }
+        return outcome == OUTCOME_GRANTED ? keep_session(login, &cookie, err) : outcome;
+}
+
+/* ---- what PAM calls ---------------------------------------------------------------------------------------------- */
+
+static void log_outcome(const struct login *login, enum outcome outcome, const struct policy *policy,
+                        const struct errtext *err) {
+        const char *path = policy ? policy->path : "none", *what;
+
+        if (outcome == OUTCOME_NOTHING || outcome == OUTCOME_GRANTED) {
+                what = outcome == OUTCOME_NOTHING ? "nothing to do" : "delegation granted";
+                if (login->options.debug)
+                        pam_syslog(login->pamh, LOG_DEBUG, "user %s, service %s, policy %s: %s", login->user,
+                                   login->service, path, what);
+                return;
+        }
+        what = pam_code(outcome, policy) == PAM_SUCCESS ? "no delegation" : "login refused (on_failure = deny)";
+        pam_syslog(login->pamh, LOG_ERR, "user %s, service %s, policy %s: %s: %s", login->user, login->service, path,
+                   what, err->s);
+}
+
+int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **argv) {
+        _cleanup_(login_done) struct login login = {.pamh = pamh, .options = OPTIONS_INIT, .user = "?", .service = "?"};
+        _cleanup_(policy_freep) struct policy *policy = NULL;
+        struct errtext err = {""};
+        enum outcome outcome = OUTCOME_UNUSABLE;
+        int code;
+
+        if (parse_options(argc, argv, &login.options, &err) >= 0)
+                outcome = login_init(&login, &err);
+        if (outcome == OUTCOME_GRANTED)
+                outcome = open_session(&login, &policy, &err);
+        log_outcome(&login, outcome, policy, &err);
+        code = pam_code(outcome, policy);
+        if (code != PAM_SUCCESS && !(flags & PAM_SILENT))
+                (void) pam_error(pamh, "Login refused: the BPF delegation that policy %s asks for could not be set up. "
+                                       "Ask this host's administrator; the reason is in the system log.", policy->name);
+        return code;
+}
+
+int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv) {
+        struct options options = OPTIONS_INIT;
+        struct errtext err = {""};
+        const void *data = NULL;
+        struct session *session;
+
+        (void) flags;
+        if (parse_options(argc, argv, &options, &err) < 0)
+                return pam_code(OUTCOME_UNUSABLE, NULL); /* open has logged it */
+        if (pam_get_data(pamh, SESSION_DATA, &data) != PAM_SUCCESS || !data)
+                return pam_code(OUTCOME_NOTHING, NULL);
+        /* An explicit close counts from any process: (sd-pam) is not the one that opened. The data is ours to change,
+         * libpam's const a formality. */
+        session = (struct session *) (uintptr_t) data;
+        session->pid = getpid();
+        drop_session(pamh);
+        return pam_code(OUTCOME_NOTHING, NULL);
+}
