@@ -241,7 +241,10 @@ static dictionary *load_silently(const char *path) {
 static int copy_to_memfd(const char *bytes, size_t size) {
         _cleanup_close_ int fd = -1, high = -1;
 
+        /* vm.memfd_noexec=2 wants the seal, a kernel before 6.3 does not know it: a login there goes on as well. */
         fd = memfd_create("bpfdeleg-ini", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+        if (fd < 0 && errno == EINVAL)
+                fd = memfd_create("bpfdeleg-ini", MFD_CLOEXEC);
         if (fd < 0)
                 return -errno;
         if (fd <= STDERR_FILENO) {

@@ -7,7 +7,12 @@
  * section) is refused here, with the line.
  */
 
+/* Debian has it in a directory of its own, others have not. */
+#if __has_include(<iniparser/iniparser.h>)
+#include <iniparser/iniparser.h>
+#else
 #include <iniparser.h>
+#endif
 
 #include "sha256.h"
 #include "util.h"
