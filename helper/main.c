@@ -134,6 +134,17 @@ static int take_signals(sd_event *event) {
         return r;
 }
 
+/* sd-event opens its timerfd with the first timer and keeps it. Have it from the start: then the descriptors of an idle helper are the same before the first
+ * delegation and after the last, and a leak shows. */
+static int open_timerfd(sd_event *event) {
+        sd_event_source *source = NULL;
+        int r;
+
+        r = sd_event_add_time_relative(event, &source, CLOCK_MONOTONIC, USEC_PER_SEC, 0, NULL, NULL);
+        sd_event_source_disable_unref(source);
+        return r;
+}
+
 static int manager_init(struct manager *manager, const struct options *options, struct errtext *err) {
         int r;
 
@@ -143,6 +154,8 @@ static int manager_init(struct manager *manager, const struct options *options, 
                 return r;
         manager->policy_dirs = options->policy_dirs[0] ? options->policy_dirs : policy_default_dirs;
         r = sd_event_new(&manager->event);
+        if (r >= 0)
+                r = open_timerfd(manager->event);
         if (r >= 0)
                 r = mask_names_new(&manager->names);
         if (r >= 0)

@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What `make install` puts on a machine: all that is promised, and nothing with a privilege of its own.
+
+. "$(dirname "$0")/../system/lib.sh"
+
+T=$(mktemp -d) || exit 1
+trap 'rm -rf "$T"' EXIT
+: >"$T/out"
+
+install_it() { make -s -C "$top_builddir" install DESTDIR="$T/root" </dev/null; }
+has() { # PATTERN: a file of the installed tree
+        find "$T/root" -type f | sed "s,^$T/root,," | grep -Eqx -- "$1" && return 0
+        find "$T/root" -type f
+        return 1
+}
+nothing_with_a_bit() { ! find "$T/root" -perm /7000 -type f | grep .; }
+no_capability() {
+        command -v getcap >/dev/null || PATH=$PATH:/usr/sbin:/sbin
+        ! getcap -r "$T/root" | grep .
+}
+# The check must be able to fail.
+a_bit_is_seen() {
+        install -m 4755 /bin/true "$T/root/probe"
+        ! nothing_with_a_bit >/dev/null
+        local r=$?
+        rm "$T/root/probe"
+        return $r
+}
+
+ok "make install DESTDIR=" install_it
+for file in '.*/bin/bpfdeleg' '.*/libexec/bpfdelegd' '.*/security/pam_bpfdeleg\.so' '.*/man8/pam_bpfdeleg\.8' \
+        '.*/man8/bpfdelegd\.8' '.*/man1/bpfdeleg\.1' '.*/man5/bpfdeleg-policy\.5' '.*/examples/50-netdev\.ini' \
+        '.*/examples/bpfdeleg\.ini'; do
+        ok "there is ${file#.\*/}" has "$file"
+done
+ok "no setuid or setgid bit" nothing_with_a_bit
+ok "no file capability" no_capability
+ok "a setuid bit would be seen" a_bit_is_seen
+no_policy() { ! find "$T/root" -path '*policy.d/*' | grep .; }
+ok "no policy is active that nobody wrote" no_policy
+printf '1..%d\n' "$case_count"
+[ "$case_failures" -eq 0 ]

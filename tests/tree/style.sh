@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Rules that a reader may rely on anywhere in the tree.
+
+. "$(dirname "$0")/../system/lib.sh"
+
+T=$(mktemp -d) || exit 1
+trap 'rm -rf "$T"' EXIT
+: >"$T/out"
+cd "$top_srcdir" || exit 1
+
+sources() { find lib pam helper cli tests -name '*.[ch]' -o -name '*.sh' -path 'tests/*'; }
+programs() { find lib pam helper cli -name '*.[ch]'; }
+none() { ! grep -nE "$@"; }
+
+every_file_has_a_licence() { ! sources | xargs grep -L 'SPDX-License-Identifier: \(LGPL-2.1\|GPL-2.0\)-or-later' | grep .; }
+# PATTERN FILE: the call stands there, and nowhere else
+only_in() { [ "$(programs | xargs grep -lE "$1")" = "$2" ] || { programs | xargs grep -nE "$1"; return 1; }; }
+
+ok "each source file names its licence" every_file_has_a_licence
+ok "recvmsg is called in lib/sock.c alone" only_in '\brecvmsg\(' lib/sock.c
+ok "sendmsg is called in lib/sock.c alone" only_in '\bsendmsg\(' lib/sock.c
+# In sshd's process nothing may be said, ended or changed (DESIGN section 5).
+ok "the module and the library neither print, exit nor log by themselves" \
+        none '\b(printf|puts|fputs|perror|exit|_exit|abort|assert|openlog|syslog|setenv|putenv|unsetenv|umask|chdir|setlocale|signal|sigaction|sigprocmask)\(' \
+        lib/{ini,policy,proto,sock,client,sha256}.c lib/{util,ini,policy,proto,sock,client,sha256}.h pam/pam_bpfdeleg.c
+ok "no NSS in the helper" none '\b(getpw|getgr|initgroups|getgrouplist)[a-z_]*\(' helper/*.c
+ok "no VLA's cousin alloca" none '\balloca\(' lib/*.c pam/*.c helper/*.c cli/*.c
+if [ -d .git ] && git rev-parse HEAD >/dev/null 2>&1; then
+        generated() { ! git -c safe.directory='*' ls-files | grep -E '(^|/)(configure|Makefile\.in|aclocal\.m4|config\.h\.in)$|\.(o|lo|la|so)$'; }
+        ok "no generated file is tracked" generated
+else
+        skip "no generated file is tracked" "this is no git checkout"
+fi
+printf '1..%d\n' "$case_count"
+[ "$case_failures" -eq 0 ]
