@@ -539,12 +539,13 @@ static void test_bad_argument(void **state) {
         assert_logged(0, LOG_LEVEL_ERR, "socket=PATH timeout=SECONDS policy_dir=DIR debug");
 }
 
+#define TOO_LONG_SOCKET \
+        "socket=/0123456789/0123456789/0123456789/0123456789/0123456789/" \
+        "0123456789/0123456789/0123456789/0123456789/0123456789"
+
 static const char *const bad_arguments[] = {
         "timeuot=5", "timeout=0", "timeout=61", "timeout=5s", "timeout=", "timeout=-1", "timeout", "socket=",
-        "socket=session",
-        "socket=/0123456789/0123456789/0123456789/0123456789/0123456789/"
-        "0123456789/0123456789/0123456789/0123456789/0123456789",
-        "policy_dir=", "policy_dir=policy.d", "debug=yes", "debugs", "Debug",
+        "socket=session", TOO_LONG_SOCKET, "policy_dir=", "policy_dir=policy.d", "debug=yes", "debugs", "Debug",
 };
 
 /* ---- not granted ------------------------------------------------------------------------------------------------- */

@@ -27,6 +27,40 @@ struct arguments {
         char **command;
 };
 
+/* With --syslog, what modules log goes to stderr: libpam finds these before libc's, whose header would be in the way. */
+static bool show_syslog;
+
+void vsyslog(int priority, const char *format, va_list ap);
+static _printf_(2, 0) void say_or_log(int priority, const char *format, va_list ap) {
+        if (!show_syslog) {
+                vsyslog(priority, format, ap);
+                return;
+        }
+        (void) fputs("syslog: ", stderr);
+        (void) vfprintf(stderr, format, ap);
+        (void) fputc('\n', stderr);
+}
+
+_printf_(2, 3) void syslog(int priority, const char *format, ...);
+void syslog(int priority, const char *format, ...) {
+        va_list ap;
+
+        va_start(ap, format);
+        say_or_log(priority, format, ap);
+        va_end(ap);
+}
+
+/* What a libpam built with _FORTIFY_SOURCE calls. */
+_printf_(3, 4) void __syslog_chk(int priority, int flag, const char *format, ...);
+void __syslog_chk(int priority, int flag, const char *format, ...) {
+        va_list ap;
+
+        (void) flag;
+        va_start(ap, format);
+        say_or_log(priority, format, ap);
+        va_end(ap);
+}
+
 static int converse(int n, const struct pam_message **messages, struct pam_response **ret, void *userdata) {
         (void) userdata;
         for (int i = 0; i < n; i++)
@@ -154,6 +188,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret) {
                 {"confdir", required_argument, NULL, 'c'},
                 {"tty", required_argument, NULL, 't'},
                 {"rhost", required_argument, NULL, 'r'},
+                {"syslog", no_argument, NULL, 's'},
                 {NULL, 0, NULL, 0},
         };
         int c;
@@ -165,6 +200,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret) {
                         ret->tty = optarg;
                 else if (c == 'r')
                         ret->rhost = optarg;
+                else if (c == 's')
+                        show_syslog = true;
                 else
                         return -EINVAL;
         }
@@ -178,7 +215,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret) {
 }
 
 int main(int argc, char **argv) {
-        struct arguments arguments = {NULL};
+        struct arguments arguments = {.confdir = NULL};
 
         if (argc == 2 && streq(argv[1], "--help"))
                 return usage(stdout, 0);

@@ -1,0 +1,154 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Bad days: the helper is absent, silent or killed; leaders, anchors and limits go. Logins go on, and nothing is left.
+
+. "$(dirname "$0")/lib.sh"
+
+setup
+alice=bdt-$$-a
+bob=bdt-$$-b
+add_user "$alice"
+add_user "$bob"
+service bdt "socket=$T/run/session" "policy_dir=$T/policy.d" timeout=2
+simple_policy 50-allow "$alice"
+simple_policy 50-deny "$bob" 'session:on_failure = deny'
+
+logs_in() { # USER: and what is said on the way
+        "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' </dev/null
+}
+
+# ---- no helper ----
+
+prints "no helper: the login goes on" 'cookie=none' logs_in "$alice"
+prints "one line says that it is not running" 'syslog: .*50-allow.ini.*bpfdelegd is not running' logs_in "$alice"
+exits "under on_failure = deny it does not, and the user is told" 200 'pam: .*refused.*50-deny.ini.*administrator' logs_in "$bob"
+refused "the log says why" 'syslog: .*50-deny.ini.*login refused.*bpfdelegd is not running' logs_in "$bob"
+ok "a user without policy does not notice" logs_in root
+
+ok "the helper starts" helper_start
+helper_idle
+prints "with it, one is granted" 'cookie=[0-9a-f]{16}-1' logs_in "$alice"
+prints "and the other" 'cookie=[0-9a-f]{16}-1' logs_in "$bob"
+
+# ---- a helper that hears and says nothing ----
+
+kill -STOP "$helper_pid"
+before=$(now_ms)
+prints "a silent helper: the login goes on" 'syslog: .*no answer.*within 2 s' logs_in "$alice"
+took=$(($(now_ms) - before))
+held() { echo "$took ms"; [ "$took" -ge 2000 ] && [ "$took" -lt 20000 ]; }
+ok "after its deadline" held
+exits "under on_failure = deny it does not" 200 'pam: .*refused' logs_in "$bob"
+kill -CONT "$helper_pid"
+still_idle "awake again, the helper drops the sessions that nobody waited for"
+
+# ---- what a policy asks for cannot be had ----
+
+if grep -qw pids "$cgroup2/cgroup.controllers"; then
+        skip "a limit that this host cannot keep" "this host has the controllers"
+else
+        simple_policy 50-deny "$bob" 'session:on_failure = deny' 'cgroup:pids_max = 100'
+        exits "a limit that this host cannot keep, under deny" 200 'syslog: .*pids_max.*no pids controller' logs_in "$bob"
+        simple_policy 50-deny "$bob" 'session:on_failure = deny'
+        ok "without it he logs in" logs_in "$bob"
+fi
+
+# ---- leaders ----
+
+ok "a session opens" session_start one "$alice"
+ok "its user leaves a process" in_session_sh one 'bpfdeleg run -- sleep 1000 & echo $! >~/pid; sleep 0.3'
+pid=$(cat "$T/home/$alice/pid")
+session_kill one
+ok "kill -9 of the leader tears the delegation down" expect_delegations 0
+ok "with its process" wait_until gone "$pid"
+ok "the helper says why" logged 'end: .*leader has exited'
+kill_user "$alice"
+
+ok "two sessions open" session_start one "$alice"
+ok "two sessions open" session_start two "$alice"
+session_kill one
+ok "kill -9 of one leader is a leave" logged 'leave: .*leader has exited; 1 left'
+ok "the other goes on" in_session two bpfdeleg run -- true
+ok "and ends" session_end two
+kill_user "$alice"
+still_idle "nothing is left"
+
+# ---- the user against his own anchor ----
+
+ok "a session opens" session_start one "$alice"
+anchor=$(anchor_pid)
+refused "he cannot trace his anchor" 'not permitted|denied' in_session one timeout 5 strace -p "$anchor"
+refused "nor open anything of it" 'denied|not permitted' in_session one ls "/proc/$anchor/fd/"
+refused "nor its namespaces" 'denied|not permitted' in_session_sh one "readlink -v /proc/$anchor/ns/user"
+refused "nor from inside, where he has capabilities" 'denied|not permitted' in_session_sh one "bpfdeleg run -- readlink -v /proc/$anchor/ns/mnt"
+ok "he can kill it" in_session one kill -KILL "$anchor"
+ok "that ends his delegation" expect_delegations 0
+ok "the helper says why" logged 'end: .*anchor was killed'
+exits "run says that it is over" 125 'no delegation' in_session one bpfdeleg run -- true
+ok "the session ends as usual" session_end one
+
+ok "a session opens" session_start one "$alice"
+ok "he can stop it" in_session one kill -STOP "$(anchor_pid)"
+ok "run works all the same" in_session one bpfdeleg run -- true
+ok "and the end too" session_end one
+ok "it is gone" expect_delegations 0
+
+# ---- strays ----
+
+ok "a session opens" session_start one "$alice"
+ok "a process goes in" in_session_sh one 'bpfdeleg run -- sleep 1000 & echo $! >~/pid; sleep 0.3'
+pid=$(cat "$T/home/$alice/pid")
+mkdir "$cgroup2/bdt-$$.stray"
+echo "$pid" >"$cgroup2/bdt-$$.stray/cgroup.procs"
+ok "and is moved out of the subtree by root" grep -qx "$pid" "$cgroup2/bdt-$$.stray/cgroup.procs"
+ok "the session ends" session_end one
+ok "the process has been found in the user namespace, and killed" wait_until gone "$pid"
+wait_until rmdir "$cgroup2/bdt-$$.stray" 2>/dev/null
+
+# ---- what the user has built in his subtree ----
+
+ok "a session opens" session_start one "$alice"
+nest='d=/sys/fs/cgroup; for i in 1 2 3 4 5 6 7 8; do d=$d/n$i; mkdir $d || exit 1; done; mkdir /sys/fs/cgroup/run/sub /sys/fs/cgroup/a'
+ok "he nests cgroups" in_session one bpfdeleg run -- sh -c "$nest"
+in_session_sh one 'bpfdeleg run -- sh -c "echo \$\$ >/sys/fs/cgroup/n1/n2/n3/cgroup.procs; exec sleep 1000" & echo $! >~/pid; sleep 0.3' >/dev/null
+in_session_sh one 'bpfdeleg run -- sh -c "echo 1 >/sys/fs/cgroup/a/cgroup.freeze; echo \$\$ >/sys/fs/cgroup/a/cgroup.procs; sleep 1000" & echo $! >~/frozen; sleep 0.3' >/dev/null
+chown -R "$bob" "$(delegation_dirs)/n1/n2"
+refused "deeper than 32 he cannot" '.' in_session one bpfdeleg run -- sh -c 'd=/sys/fs/cgroup; for i in $(seq 40); do d=$d/d; mkdir $d || exit 1; done'
+ok "the session ends" session_end one
+ok "all of it is gone, frozen, nested and another's" expect_delegations 0
+kill_user "$alice"
+
+# ---- the helper dies ----
+
+ok "a session opens" session_start one "$alice"
+ok "with a process inside" in_session_sh one 'bpfdeleg run -- sleep 1000 & echo $! >~/pid; sleep 0.3'
+pid=$(cat "$T/home/$alice/pid")
+kill -KILL "$helper_pid"
+wait "$helper_pid" 2>/dev/null
+unset "pids[$helper_pid]"
+ok "kill -9 of the helper: the process inside does not notice" alive "$pid"
+exits "run says that nobody is there" 125 'bpfdelegd is not running' in_session one bpfdeleg run -- true
+log_mark
+ok "the helper starts again" helper_start
+ok "and ends what it does not know" expect_delegations 0
+ok "saying so" logged 'ending the subtree [0-9a-f]{16} of an earlier helper'
+ok "the process inside is gone" wait_until gone "$pid"
+ok "the session ends as usual" session_end one
+prints "and the next login is granted" 'cookie=[0-9a-f]{16}-1' logs_in "$alice"
+refused "a second helper on the same directory is refused" 'another bpfdelegd' "$bpfdelegd" "--runtime-dir=$T/run" \
+        "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini"
+refused "one without root too" 'must be root' as_user "$alice" "$T/bin/bpfdelegd" "--runtime-dir=$T/run"
+
+# ---- limits ----
+
+helper_stop >"$T/out" 2>&1
+ok "a helper with small limits" helper_start '[limits]' 'sessions_per_uid = 2'
+ok "two sessions are within" session_start one "$alice"
+ok "two sessions are within" session_start two "$alice"
+prints "a third is told so, and logs in" 'syslog: .*2 sessions already.*sessions_per_uid' logs_in "$alice"
+ok "they end" session_end one
+ok "they end" session_end two
+printf '[helper]\ncgroup_parent = x\nbackend = x\n' >"$T/bad.ini"
+refused "an unknown setting is refused, with its line" 'bad.ini:3: .*backend' "$bpfdelegd" "--runtime-dir=$T/run2" "--config=$T/bad.ini"
+
+finish
