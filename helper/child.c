@@ -52,11 +52,11 @@ static int on_exit_reap(sd_event_source *source, int fd, uint32_t revents, void 
         (void) revents;
         (void) userdata;
         (void) waitid(P_PIDFD, (id_t) fd, &si, WEXITED | WNOHANG);
-        (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        sd_event_source_disable_unref(source); /* closes fd: the source owns it */
+        sd_event_source_disable_unref(source); /* the loop's reference; closes fd, which the source owns */
         return 0;
 }
 
+/* The source belongs to the loop ("floating"), and the descriptor to the source: whichever ends first, nothing is left. */
 static int reap_later(int pidfd, sd_event *event) {
         sd_event_source *source = NULL;
         int r;
@@ -65,10 +65,14 @@ static int reap_later(int pidfd, sd_event *event) {
         if (r < 0)
                 return r;
         r = sd_event_source_set_io_fd_own(source, true);
+        if (r >= 0)
+                r = sd_event_source_set_floating(source, true);
         if (r < 0) {
+                (void) sd_event_source_set_io_fd_own(source, false); /* the caller keeps it */
                 sd_event_source_disable_unref(source);
                 return r;
         }
+        sd_event_source_unref(source);
         return 0;
 }
 

@@ -19,7 +19,8 @@ helper_idle
 
 # One login under strace, with all the module says.
 traced() { # USER
-        strace -f -qq -e trace=connect -o "$T/strace" "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- /bin/true </dev/null
+        # LeakSanitizer and ptrace exclude each other.
+        ASAN_OPTIONS=detect_leaks=0 strace -f -qq -e trace=connect -o "$T/strace" "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- /bin/true </dev/null
 }
 granted() { login_as "$1" "${2:-bdt}" -- sh -c '[ -n "$BPFDELEG" ]' && [ "$(login_as "$1" "${2:-bdt}" -- bpfdeleg run -- echo in)" = in ]; }
 goes_on_without() { login_as "$1" "${2:-bdt}" -- sh -c '[ -z "${BPFDELEG:-}" ]'; }
