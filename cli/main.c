@@ -40,7 +40,7 @@ int cli_connect(const char *socket, struct client *ret) {
         r = client_connect(socket, CLI_TIMEOUT_USEC, ret);
         if (r == -ENOENT || r == -ECONNREFUSED)
                 cli_error("nothing is delegated here: bpfdelegd is not running (no one answers at %s); "
-                          "ask the admin to start it (systemctl start bpfdelegd.socket)", socket);
+                          "ask the admin to start it, see bpfdelegd(8)", socket);
         else if (r < 0)
                 cli_error("cannot connect to bpfdelegd at %s: %s", socket, strerror(-r));
         return r;

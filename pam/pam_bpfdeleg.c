@@ -248,7 +248,7 @@ static int explain(int r, const char *socket, uint64_t timeout, struct errtext *
         case ENOENT:
         case ECONNREFUSED:
                 return fail(err, r, "bpfdelegd is not running (nobody listens on %s): start it, "
-                                    "`systemctl start bpfdelegd`", socket);
+                                    "see bpfdelegd(8)", socket);
         case EACCES:
         case EPERM:
                 return fail(err, r, "this process, of uid %u, may not connect to %s", (unsigned) geteuid(), socket);
