@@ -72,6 +72,7 @@ static const char *const step_words[] = {
 struct escort_spec {
         int mnt_ns_fd, procs_fd, pidfd;
         pid_t pid;
+        bool tracing_off; /* for everyone: yama's ptrace_scope is 3 */
 };
 
 static void must(int channel, enum step step, int r) {
@@ -87,9 +88,9 @@ static int clone_mount(const struct escort_spec *spec) {
         return sys_open_tree_clone(AT_FDCWD, MAKER_BPFFS);
 }
 
-/* Yama's 3 is the one state in which a refusal says nothing about this process: then nobody, the user included, traces anything. */
+/* EPERM is let pass only where nobody, the user included, can trace: else he might have begun to since enter_check(). */
 static int hold(const struct escort_spec *spec) {
-        if (syscall(SYS_ptrace, PTRACE_SEIZE, spec->pid, NULL, NULL) < 0 && errno != EPERM)
+        if (syscall(SYS_ptrace, PTRACE_SEIZE, spec->pid, NULL, NULL) < 0 && !(errno == EPERM && spec->tracing_off))
                 return -errno;
         return pidfd_exited(spec->pidfd) ? -ESRCH : 0;
 }
@@ -185,6 +186,15 @@ static int open_procs(const struct cgroup *cgroup, uid_t uid, gid_t gid) {
         return fd < 0 ? -errno : fd;
 }
 
+/* Documentation/admin-guide/LSM/Yama.rst: 3 cannot be taken back until the next boot. */
+static bool is_tracing_off(void) {
+        _cleanup_close_ int dirfd = -1;
+        char value[8];
+
+        dirfd = open("/proc/sys/kernel", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return dirfd >= 0 && cgroup_read_file(dirfd, "yama/ptrace_scope", value, sizeof(value)) > 0 && value[0] == '3';
+}
+
 static int start_escort(struct enter *enter, const struct escort_spec *spec, uint64_t timeout_usec) {
         int keep[] = {spec->mnt_ns_fd, spec->procs_fd, spec->pidfd}, r;
 
@@ -215,7 +225,10 @@ int enter_start(struct enter **ret, sd_event *event, const struct peer *peer, co
         if (!enter)
                 return fail(err, -ENOMEM, "out of memory");
         *enter = (struct enter){.event = event, .done = done, .userdata = userdata, .escort = CHILD_INIT};
-        spec = (struct escort_spec){.mnt_ns_fd = mnt_ns_fd, .procs_fd = procs_fd, .pidfd = peer->pidfd, .pid = peer->cred.pid};
+        spec = (struct escort_spec){
+                .mnt_ns_fd = mnt_ns_fd, .procs_fd = procs_fd, .pidfd = peer->pidfd, .pid = peer->cred.pid,
+                .tracing_off = is_tracing_off(),
+        };
         r = start_escort(enter, &spec, timeout_usec);
         if (r < 0) {
                 enter_free(enter);

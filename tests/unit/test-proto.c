@@ -309,7 +309,7 @@ static void test_numbers(void **state) {
 
 /* ---- any bytes --------------------------------------------------------------------------------------------------- */
 
-/* xorshift64: the same bytes on each machine. */
+/* xorshift64: the same bytes in each run. */
 static uint64_t seed = UINT64_C(0x9e3779b97f4a7c15);
 
 static uint64_t roll(void) {
