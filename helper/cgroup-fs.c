@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "cgroup.h"
@@ -92,6 +93,12 @@ int cgroup_parent_open(struct cgroup_parent *ret, const char *name, struct errte
                 r = fail(err, parent.fd < 0 ? -errno : -ENOMEM, "%s/%s cannot be opened: %m", mount, name);
                 goto failed;
         }
+        /* Before anything in it is touched: what is there may be another helper's, and alive. */
+        if (flock(parent.fd, LOCK_EX | LOCK_NB) < 0) {
+                r = fail(err, -errno, "another bpfdelegd has its subtrees in %s/%s (cgroup_parent in bpfdeleg.ini)", mount, name);
+                goto failed;
+        }
+        parent.ours = true;
         r = end_leftovers(parent.fd);
         if (r < 0) {
                 (void) fail(err, r, "%s/%s cannot be read: %s", mount, name, strerror(-r));
@@ -107,7 +114,7 @@ failed:
 
 void cgroup_parent_done(struct cgroup_parent *parent) {
         /* Refused by the kernel as long as there is anything in it. */
-        if (parent->mount_fd >= 0 && parent->name)
+        if (parent->ours)
                 (void) unlinkat(parent->mount_fd, parent->name, AT_REMOVEDIR);
         free(parent->path);
         free(parent->name);

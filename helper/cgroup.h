@@ -24,12 +24,13 @@ struct cgroup_parent {
         char *path; /* below the cgroup2 mount: "/bpfdeleg" */
         char *name;
         int mount_fd;
+        bool ours; /* locked */
 };
 #define CGROUP_PARENT_INIT {.fd = -1, .mount_fd = -1}
 
 /*
- * Finds cgroup2, makes the directory name in it unless it is there, and ends what an earlier helper left in it (nobody can be using that: its
- * delegations are unknown now). Returns 0 or -errno with err.
+ * Finds cgroup2, makes the directory name in it unless it is there, locks it against other helpers, and ends what an earlier one left in it (nobody can
+ * be using that: its delegations are unknown now). Returns 0 or -errno with err.
  */
 int cgroup_parent_open(struct cgroup_parent *ret, const char *name, struct errtext *err);
 /* Removes the directory if it is empty. */

@@ -15,6 +15,7 @@
 
 #include "peer.h"
 
+/* Timers of these are given an accuracy of 1: 0 would mean sd-event's default of 250 ms. */
 #define RETRY_MIN_USEC (2 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (1 * USEC_PER_SEC)
 #define REPORT_USEC (5 * USEC_PER_SEC)  /* ending for longer than this is worth a line */
@@ -119,7 +120,7 @@ static void end_step(struct delegation *d) {
         report_once(d, r);
         sd_event_source_disable_unref(d->timer);
         d->timer = NULL;
-        r = sd_event_add_time_relative(d->manager->event, &d->timer, CLOCK_MONOTONIC, d->retry_usec, 0, on_end_timer, d);
+        r = sd_event_add_time_relative(d->manager->event, &d->timer, CLOCK_MONOTONIC, d->retry_usec, 1, on_end_timer, d);
         if (r < 0)
                 log_line(LOG_ERR, "%016" PRIx64 " cannot be looked at again: %s", d->id, strerror(-r));
         d->retry_usec = d->retry_usec * 2 < RETRY_MAX_USEC ? d->retry_usec * 2 : RETRY_MAX_USEC;

@@ -12,7 +12,7 @@
  *   maker   puts the mount on its own /bpf; makes the cgroup namespace, rooted at <root>            → STEP_READY
  *   helper  opens the maker's namespaces; anchor, born in <root>/supervisor
  *   anchor  becomes the user, joins, drops everything                                              → STEP_ANCHORED
- *   helper  ends the maker: done
+ *   helper  ends the maker, waits for its exit: done
  *
  * The user may stop or kill both from the moment they have his uid. That costs him his own delegation, at the latest at the deadline. He cannot trace
  * them nor open anything of theirs: they are not dumpable, and their memory belongs to the initial user namespace.
@@ -53,6 +53,7 @@ enum step {
         STEP_READY,
         STEP_JOIN,
         STEP_ANCHORED,
+        STEP_ALONE,
 };
 
 static const char *const step_words[] = {
@@ -66,6 +67,7 @@ static const char *const step_words[] = {
         [STEP_READY] = "finishing",
         [STEP_JOIN] = "joining the namespaces as anchor",
         [STEP_ANCHORED] = "finishing as anchor",
+        [STEP_ALONE] = "the maker's exit",
 };
 
 /* ---- in the children ---- */
@@ -297,7 +299,7 @@ static int make_bpffs(const struct maker_spec *spec, int fs_fd) {
                 return take_fd(&mount_fd);
         /* The context came over a socket: whatever it is, it must have become a bpffs. */
         if (sys_fs_magic(mount_fd) != BPF_FS_MAGIC)
-                return -EBADMSG;
+                return -EPROTO;
         return TAKE_FD(mount_fd);
 }
 
@@ -403,7 +405,7 @@ static int on_message(sd_event_source *source, int fd, uint32_t revents, void *u
                 return finish_failed(maker, message.error, "%s: %s", step_words[message.step], strerror(-message.error));
         if (message.step != maker->next || anchor != (message.step == STEP_ANCHORED) ||
             (got_fd >= 0) != (message.step == STEP_CONTEXT))
-                return finish_failed(maker, -EBADMSG, "the %s said what it should not", anchor ? "anchor" : "maker");
+                return finish_failed(maker, -EPROTO, "the %s said what it should not", anchor ? "anchor" : "maker");
 
         switch (maker->next) {
         case STEP_NAMESPACES:
@@ -413,13 +415,19 @@ static int on_message(sd_event_source *source, int fd, uint32_t revents, void *u
         case STEP_READY:
                 return on_ready(maker);
         case STEP_ANCHORED:
-                return finish(maker, 0, NULL);
+                /* Controllers can be enabled below <root> only when nobody is in it any more. */
+                maker->next = STEP_ALONE;
+                maker->maker_source = source_done(maker->maker_source);
+                maker->anchor_source = source_done(maker->anchor_source); /* it closes its end now */
+                (void) sys_pidfd_send_signal(maker->maker.pidfd, SIGKILL);
+                return 0;
         case STEP_NURSERY:
         case STEP_BECOME_USER:
         case STEP_MOUNT:
         case STEP_NETWORK:
         case STEP_CGROUP_NAMESPACE:
         case STEP_JOIN:
+        case STEP_ALONE:
         default:
                 return finish_failed(maker, -EPROTO, "out of step");
         }
@@ -430,6 +438,8 @@ static int on_exit_of_child(sd_event_source *source, int fd, uint32_t revents, v
 
         (void) fd;
         (void) revents;
+        if (maker->next == STEP_ALONE && source == maker->maker_exit)
+                return finish(maker, 0, NULL);
         return finish_failed(maker, -ECHILD, "the %s was killed", source == maker->anchor_exit ? "anchor" : "maker");
 }
 

@@ -183,6 +183,8 @@ static void handle_message(struct connection *connection, const union proto_mess
                 connection_violation(connection, "sent by pid %d, another process than the one that connected", (int) received->cred.pid);
                 return;
         }
+        log_line(LOG_DEBUG, "%s socket: request %u of uid %u, pid %d", sockets[connection->socket].name, message->head.type,
+                 (unsigned) connection->peer.cred.uid, (int) connection->peer.cred.pid);
         connection->busy = true;
         connection->timer = sd_event_source_disable_unref(connection->timer); /* from here on the request has its own */
         row->handle(connection, message);
@@ -219,13 +221,18 @@ static int on_connection_timeout(sd_event_source *source, uint64_t usec, void *u
 
 /* ---- accepting ---- */
 
-/* Whether one more is within the limits; if not, says so, but not for ever. */
+/* Whether one more is allowed; if not, says so, but not for ever. */
 static bool within_limits(struct server *server, enum server_socket socket, struct usage *usage) {
         const struct settings *settings = &server->manager->settings;
         unsigned suppressed;
 
-        if (socket != SERVER_USER)
-                return true;
+        /* The mode of its file says the same; a socket unit may have been written with another. */
+        if (socket == SERVER_SESSION) {
+                if (usage->uid != 0 && log_ratelimit(&usage->limit, &suppressed))
+                        log_line(LOG_WARNING, "session socket: connection of uid %u closed: it is for root alone, its mode should "
+                                 "be 0600 (%u such lines left out)", (unsigned) usage->uid, suppressed);
+                return usage->uid == 0;
+        }
         if (usage->connections >= settings->connections_per_uid) {
                 if (log_ratelimit(&usage->limit, &suppressed))
                         log_line(LOG_WARNING, "user socket: uid %u has %u connections already, one more closed "

@@ -71,7 +71,7 @@ static bool is_stray(const struct sweep *sweep, int pid_dirfd) {
 }
 
 /* Returns whether the process was a stray. */
-static bool look_at(const struct sweep *sweep, int proc_fd, const char *name) {
+static bool look_at(struct sweep *sweep, int proc_fd, const char *name) {
         _cleanup_close_ int dirfd = -1, pidfd = -1;
         uint64_t pid;
 
@@ -84,13 +84,16 @@ static bool look_at(const struct sweep *sweep, int proc_fd, const char *name) {
         /* dirfd belongs to one process for ever: if it still answers now, pidfd is that process's. */
         if (pidfd < 0 || !is_stray(sweep, dirfd))
                 return false;
-        if (sys_pidfd_send_signal(pidfd, SIGKILL) < 0)
+        /* A zombie still has its namespace; it is its parent's to reap, and no stray any more. */
+        if (pidfd_exited(pidfd) || sys_pidfd_send_signal(pidfd, SIGKILL) < 0)
                 return false;
-        log_line(LOG_NOTICE, "killed the stray process %s of an ended delegation", name);
+        /* Later passes meet the same ones again until they are dead. */
+        if (sweep->passes == 0)
+                log_line(LOG_NOTICE, "killed the stray process %s of an ended delegation", name);
         return true;
 }
 
-static size_t pass(const struct sweep *sweep) {
+static size_t pass(struct sweep *sweep) {
         const struct dirent *e;
         size_t found = 0;
         DIR *d;
@@ -170,11 +173,11 @@ int sweep_add_take(struct sweep *sweep, int userns_fd) {
         sweep->ended[sweep->n_ended++].ino = st.st_ino;
         if (sweep->timer)
                 return 0;
-        return sd_event_add_time_relative(sweep->event, &sweep->timer, CLOCK_MONOTONIC, SWEEP_DELAY_USEC, 0, on_timer, sweep);
+        return sd_event_add_time_relative(sweep->event, &sweep->timer, CLOCK_MONOTONIC, SWEEP_DELAY_USEC, 1, on_timer, sweep);
 }
 
 void sweep_flush(struct sweep *sweep) {
         while (sweep->n_ended > 0 && pass(sweep) > 0 && ++sweep->passes < SWEEP_PASSES)
-                ;
+                (void) usleep(SWEEP_DELAY_USEC / 10);
         forget(sweep);
 }

@@ -105,6 +105,21 @@ ok "the session ends" session_end one
 ok "the process has been found in the user namespace, and killed" wait_until gone "$pid"
 wait_until rmdir "$cgroup2/bdt-$$.stray" 2>/dev/null
 
+# A stray that dies but is not reaped is no stray any more, and no reason to go on looking.
+log_mark
+ok "a session opens" session_start one "$alice"
+cat >"$T/bin/zombie.py" <<'END'
+import subprocess, sys, time
+p = subprocess.Popen(["bpfdeleg", "run", "--", "sleep", "1000"])
+print(p.pid, flush=True)
+time.sleep(1000)
+END
+ok "a process goes in, whose parent never reaps it" in_session_sh one "python3 $T/bin/zombie.py >~/pid & sleep 0.5"
+ok "the session ends" session_end one
+one_round() { sleep 1; [ "$(log_count 'stray')" -le 1 ]; }
+ok "its zombie is not taken for a stray" one_round
+kill_user "$alice"
+
 # ---- what the user has built in his subtree ----
 
 ok "a session opens" session_start one "$alice"
@@ -135,9 +150,18 @@ ok "saying so" logged 'ending the subtree [0-9a-f]{16} of an earlier helper'
 ok "the process inside is gone" wait_until gone "$pid"
 ok "the session ends as usual" session_end one
 prints "and the next login is granted" 'cookie=[0-9a-f]{16}-1' logs_in "$alice"
+
+# A second helper, started by mistake, must not take the first one's delegations for left-overs.
+ok "a session opens" session_start one "$alice"
 refused "a second helper on the same directory is refused" 'another bpfdelegd' "$bpfdelegd" "--runtime-dir=$T/run" \
         "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini"
-refused "one without root too" 'must be root' as_user "$alice" "$T/bin/bpfdelegd" "--runtime-dir=$T/run"
+mkdir "$T/run2"
+refused "one on another directory with the same cgroup_parent too" 'another bpfdelegd' "$bpfdelegd" "--runtime-dir=$T/run2" \
+        "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini"
+ok "the session has not noticed" in_session one bpfdeleg run -- true
+ok "and ends" session_end one
+prints "the next login is granted" 'cookie=[0-9a-f]{16}-1' logs_in "$alice"
+refused "one without root is refused" 'must be root' as_user "$alice" "$T/bin/bpfdelegd" "--runtime-dir=$T/run"
 
 # ---- limits ----
 

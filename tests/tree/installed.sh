@@ -34,6 +34,8 @@ for file in '.*/bin/bpfdeleg' '.*/libexec/bpfdelegd' '.*/security/pam_bpfdeleg\.
         '.*/examples/bpfdeleg\.ini'; do
         ok "there is ${file#.\*/}" has "$file"
 done
+no_la() { ! find "$T/root" -name "*.la" | grep .; }
+ok "no libtool archive" no_la
 ok "no setuid or setgid bit" nothing_with_a_bit
 ok "no file capability" no_capability
 ok "a setuid bit would be seen" a_bit_is_seen
