@@ -66,6 +66,11 @@ for set in CapAmb CapEff CapPrm CapInh; do
         prints "capabilities are exactly the policy's: $set" "^$set:\s0000008000001000\$" run grep "^$set" /proc/self/status
 done
 prints "and outside there are none" '^CapEff:\s0000000000000000$' in_session s grep CapEff /proc/self/status
+uid=$(id -u "$alice") gid=$(id -g "$alice")
+prints "one uid is mapped, to itself" "^ *$uid +$uid +1\$" run cat /proc/self/uid_map
+ok "and no other" in_session_sh s '[ "$(bpfdeleg run -- cat /proc/self/uid_map | wc -l)" -eq 1 ]'
+prints "one gid likewise" "^ *$gid +$gid +1\$" run cat /proc/self/gid_map
+prints "groups cannot be dropped" '^deny$' run cat /proc/self/setgroups
 prints "it sits in the delegated cgroup" '^0::/run$' run grep '^0::' /proc/self/cgroup
 root_sees_it() {
         in_session_sh s 'bpfdeleg run -- sleep 60 & echo $! >~/sleeper'
