@@ -170,7 +170,13 @@ simple_policy 50-test "$alice" 'session:scope = session'
 ok "scope = session: a session opens" session_start one "$alice"
 ok "and another" session_start two "$alice"
 ok "each has a delegation of its own" expect_delegations 2
-ok "each enters its own" in_session_sh one 'a=$(bpfdeleg run -- stat -c %d:%i /sys/fs/cgroup); [ -n "$a" ]'
+each_its_own() {
+        local one two
+        one=$(in_session one bpfdeleg run -- stat -c %i /sys/fs/cgroup) && two=$(in_session two bpfdeleg run -- stat -c %i /sys/fs/cgroup)
+        echo "$one $two"
+        [ -n "$one" ] && [ -n "$two" ] && [ "$one" != "$two" ]
+}
+ok "each enters its own" each_its_own
 ok "one ends" session_end one
 ok "with its delegation" expect_delegations 1
 ok "the other too" session_end two

@@ -26,11 +26,10 @@ ok "the module and the library neither print, exit nor log by themselves" \
         lib/{ini,policy,proto,sock,client,sha256}.c lib/{util,ini,policy,proto,sock,client,sha256}.h pam/pam_bpfdeleg.c
 ok "no NSS in the helper" none '\b(getpw|getgr|initgroups|getgrouplist)[a-z_]*\(' helper/*.c
 ok "no VLA's cousin alloca" none '\balloca\(' lib/*.c pam/*.c helper/*.c cli/*.c
-if [ -d .git ] && git rev-parse HEAD >/dev/null 2>&1; then
+# Of a tree unpacked from a tarball there is nothing to say here.
+if [ -d .git ]; then
         generated() { ! git -c safe.directory='*' ls-files | grep -E '(^|/)(configure|Makefile\.in|aclocal\.m4|config\.h\.in)$|\.(o|lo|la|so)$'; }
         ok "no generated file is tracked" generated
-else
-        skip "no generated file is tracked" "this is no git checkout"
 fi
 printf '1..%d\n' "$case_count"
 [ "$case_failures" -eq 0 ]
