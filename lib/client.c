@@ -43,7 +43,8 @@ static int socket_above_stdio(void) {
         return moved;
 }
 
-/* An interrupted connect() on a unix socket has done nothing yet and may be called again. */
+/* An interrupted connect() on a unix socket has done nothing yet and may be called again. EAGAIN (the backlog is full) may come up to a tick before the
+ * time set when signals wake the wait: what is left is asked of the clock, here and below. */
 static int connect_until(struct client *client, const struct sockaddr_un *sa) {
         int r;
 
@@ -53,8 +54,8 @@ static int connect_until(struct client *client, const struct sockaddr_un *sa) {
                         return r;
                 if (connect(client->fd, (const struct sockaddr *) sa, sizeof(*sa)) == 0)
                         return 0;
-        } while (errno == EINTR);
-        return errno == EAGAIN ? -ETIMEDOUT : -errno; /* EAGAIN: the backlog stayed full for that long */
+        } while (errno == EINTR || errno == EAGAIN);
+        return -errno;
 }
 
 int client_connect(const char *path, uint64_t timeout_usec, struct client *ret) {
@@ -86,8 +87,8 @@ int client_send(struct client *client, const void *request) {
                 if (r < 0)
                         return r;
                 r = sock_send(client->fd, request, proto_size(head->type), NULL, 0);
-        } while (r == -EINTR);
-        return r == -EAGAIN ? -ETIMEDOUT : r;
+        } while (r == -EINTR || r == -EAGAIN);
+        return r;
 }
 
 int client_receive(struct client *client, union proto_message *ret, size_t max_fds, struct sock_received *received) {
@@ -99,9 +100,7 @@ int client_receive(struct client *client, union proto_message *ret, size_t max_f
                 if (r < 0)
                         return r;
                 r = sock_recv(client->fd, &message, sizeof(message), max_fds, received);
-        } while (r == -EINTR);
-        if (r == -EAGAIN)
-                return -ETIMEDOUT;
+        } while (r == -EINTR || r == -EAGAIN);
         if (r == -EMSGSIZE)
                 return -EBADMSG;
         if (r < 0)

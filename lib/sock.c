@@ -114,6 +114,9 @@ int sock_address(const char *path, struct sockaddr_un *ret) {
         struct sockaddr_un sa = {.sun_family = AF_UNIX};
         int r;
 
+        /* Nothing before the terminator would be an abstract address, which anybody may bind. */
+        if (path[0] == '\0')
+                return -EINVAL;
         r = copy_field(sa.sun_path, sizeof(sa.sun_path), path);
         if (r < 0)
                 return r;

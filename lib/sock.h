@@ -32,7 +32,7 @@ struct sock_received {
 void sock_received_done(struct sock_received *received);
 
 /*
- * Receives one datagram of at most size bytes into buf. ret is filled only on success; to be given to sock_received_done.
+ * Receives one datagram of at most size bytes into buf, with at most max_fds (no more than SOCK_FDS_MAX) descriptors. ret is filled only on success; to be given to sock_received_done.
  * Returns 0, or -errno with nothing received and no descriptor kept:
  *   -EAGAIN       nothing there (non-blocking, or SO_RCVTIMEO has passed)
  *   -EINTR        a signal came first
@@ -42,6 +42,6 @@ void sock_received_done(struct sock_received *received);
  */
 int sock_recv(int fd, void *buf, size_t size, size_t max_fds, struct sock_received *ret);
 
-/* Fills a sockaddr_un for a path name. Returns 0, or -ENAMETOOLONG. */
+/* Fills a sockaddr_un for a path name. Returns 0, -ENAMETOOLONG, or -EINVAL for an empty one. */
 struct sockaddr_un;
 int sock_address(const char *path, struct sockaddr_un *ret);

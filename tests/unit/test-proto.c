@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Which bytes are a message. The layouts are written down here a second time, from the structs alone. Each judgement is made
- * on a heap block of exactly the message's size (for ASan) and once more right before an unmapped page (for everybody).
+ * Which bytes are a message. The layouts are written down here a second time, from the structs alone. Each judgement is
+ * made on a heap block of exactly the message's size (for ASan) and once more right before an unmapped page (for all).
  */
 
 #include "config.h"
@@ -229,7 +229,8 @@ static void test_characters(void **state) {
 }
 
 static void test_utf8(void **state) {
-        static const char *const texts[] = {"M\xc3\xbcller", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x90\x9d", "\xe2\x80\xa6"};
+        static const char *const texts[] = {"M\xc3\xbcller", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x90\x9d",
+                                           "\xe2\x80\xa6"};
         char bytes[ROOM];
 
         (void) state;
@@ -407,7 +408,8 @@ static const char *const no_cookies[] = {
         "0X23456789abcdef-1", "0x0123456789abcdef-1", "0123456789abcdef-0x1", "0123456789abcdef-01",
         "0123456789abcdef-00", "0123456789abcdef-1 ", " 0123456789abcdef-1", " 123456789abcdef-1",
         "0123456789abcdef -1", "0123456789abcdef- 1", "0123456789abcdef-1\n", "0123456789abcdef--1",
-        "-123456789abcdef-1", "+123456789abcdef-1", "0123456789abcdef-+1", "0123456789abcdef-1-", "0123456789abcdef-1-1",
+        "-123456789abcdef-1", "+123456789abcdef-1", "0123456789abcdef-+1", "0123456789abcdef-1-",
+        "0123456789abcdef-1-1",
         "0123456789abcdef-a", "0123456789abcdef-1a", "0123456789abcdeg-1", "0123456789abcdef_1", "0123456789abcdef:1",
         "01234567-9abcdef-1", "0123456789abcdef-18446744073709551616", "0123456789abcdef-99999999999999999999",
         "0123456789abcdef-111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111",

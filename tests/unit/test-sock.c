@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One datagram and its descriptors: what the other side sends arrives whole or is refused, and either way this process has
- * exactly the descriptors it was told of. The hostile side writes its own sendmsg.
+ * One datagram and its descriptors: what the other side sends arrives whole or is refused, and either way this process
+ * has exactly the descriptors it was told of. The hostile side writes its own sendmsg.
  */
 
 #include "config.h"
@@ -340,7 +340,7 @@ static void test_several_blocks(void **state) {
         refused(p, 4, SOCK_FDS_MAX, -EBADMSG);
 }
 
-/* The limit of descriptors that leaves exactly `room` free numbers: make and the shell may have left us some high ones. */
+/* The limit that leaves exactly `room` free numbers: make and the shell may have left us some high ones open. */
 static rlim_t limit_for(unsigned room) {
         int n = 0;
 
@@ -586,6 +586,7 @@ static void test_address(void **state) {
         char path[2 * sizeof(sa.sun_path)];
 
         (void) state;
+        assert_int_equal(sock_address("", &sa), -EINVAL);
         for (size_t n = 1; n < sizeof(path); n++) {
                 memset(path, 'p', n);
                 path[0] = '/';

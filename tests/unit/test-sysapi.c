@@ -622,8 +622,8 @@ static bool other_namespace(pid_t pid) {
         char path[64], theirs[64] = "", ours[64] = "";
 
         (void) snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int) pid);
-        return readlink(path, theirs, sizeof(theirs) - 1) > 0 && readlink("/proc/self/ns/mnt", ours, sizeof(ours) - 1) > 0 &&
-               !streq(theirs, ours);
+        return readlink(path, theirs, sizeof(theirs) - 1) > 0 &&
+               readlink("/proc/self/ns/mnt", ours, sizeof(ours) - 1) > 0 && !streq(theirs, ours);
 }
 
 static void test_clone3_namespace(void **state) {
