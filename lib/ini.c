@@ -313,7 +313,7 @@ static int fail_duplicate(struct ini *ini, const char *path, struct errtext *err
 static int check_keys(struct ini *ini, unsigned keys, const char *path, struct errtext *err) {
         unsigned found = 0;
 
-        for (ssize_t i = 0; i < ini->dict->size; i++)
+        for (size_t i = 0; i < (size_t) ini->dict->size; i++)
                 found += ini->dict->key[i] && ini->dict->val[i];
         return found == keys ? 0 : fail_duplicate(ini, path, err);
 }
@@ -557,7 +557,7 @@ int ini_apply(const struct ini *ini, const char *path, const struct ini_key *key
               const char *only_section, void *target, struct errtext *err) {
         int r;
 
-        for (ssize_t i = 0; i < ini->dict->size; i++) {
+        for (size_t i = 0; i < (size_t) ini->dict->size; i++) {
                 if (!ini->dict->key[i])
                         continue;
                 r = check_entry(ini, path, keys, n_keys, only_section, ini->dict->key[i], err);
