@@ -276,13 +276,12 @@ static void admit_take(struct server *server, enum server_socket socket, int tak
         _cleanup_close_ int fd = take;
         struct peer peer = PEER_INIT;
         struct usage *usage;
-        int r, on = 1;
+        int r;
 
         if (peer_get(fd, &peer) < 0)
                 return; /* gone already */
         usage = usage_get(server, peer.cred.uid);
-        if (!usage || !within_limits(server, socket, usage) ||
-            setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0) {
+        if (!usage || !within_limits(server, socket, usage)) {
                 peer_done(&peer);
                 return;
         }
@@ -327,7 +326,7 @@ static int make_socket(const char *dir, enum server_socket which, struct errtext
         struct sockaddr_un sa;
         char path[sizeof(sa.sun_path) + 1];
         mode_t old;
-        int r;
+        int r, on = 1;
 
         if ((size_t) snprintf(path, sizeof(path), "%s/%s", dir, sockets[which].name) >= sizeof(path) || sock_address(path, &sa) < 0)
                 return fail(err, -ENAMETOOLONG, "%s: too long a path for a socket", dir);
@@ -340,7 +339,8 @@ static int make_socket(const char *dir, enum server_socket which, struct errtext
         (void) umask(old);
         if (r < 0)
                 return fail(err, r, "%s cannot be bound: %s", path, strerror(-r));
-        if (listen(fd, BACKLOG) < 0)
+        /* Before anybody can connect: connections inherit it, and what is sent before it is set carries no credentials. */
+        if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 || listen(fd, BACKLOG) < 0)
                 return fail(err, -errno, "%s: %m", path);
         return TAKE_FD(fd);
 }
@@ -373,9 +373,10 @@ static int adopt_socket(struct server *server, int fd, struct errtext *err) {
         struct sockaddr_un sa = {.sun_family = AF_UNSPEC};
         socklen_t n = sizeof(sa) - 1;
         const char *slash;
+        int on = 1;
 
         if (sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0 || getsockname(fd, (struct sockaddr *) &sa, &n) < 0 ||
-            fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+            fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
                 return fail(err, -EINVAL, "descriptor %d, handed over, is no listening SOCK_SEQPACKET unix socket", fd);
         slash = strrchr(sa.sun_path, '/');
         for (unsigned i = 0; i < SERVER_SOCKETS; i++)

@@ -1119,7 +1119,7 @@ int main(void) {
 
         if (!pw || !group) {
                 (void) printf("1..0 # SKIP the uid that runs this has no name or no group\n");
-                return 77;
+                return 0;
         }
         (void) snprintf(me, sizeof(me), "%s", pw->pw_name);
         (void) snprintf(my_group, sizeof(my_group), "%s", group->gr_name);

@@ -34,8 +34,9 @@ refused "an array map is refused where only hash is delegated" "$denied" login_a
 with 'bpf:delegate_maps = array'
 prints "it is made where it is delegated" 'counted 3' login_as "$alice" -- "${packets[@]}"
 
-with 'bpf:delegate_attachs = cgroup_inet_ingress'
-refused "an egress program is refused where only ingress is delegated" "$denied" login_as "$alice" -- "${packets[@]}"
+# Not ingress alone: the kernel does not hold a cgroup_skb program to the one of the two that it was loaded for (SECURITY.md).
+with 'bpf:delegate_attachs = cgroup_inet4_connect'
+refused "an egress program is refused where another attach type is delegated" "$denied" login_as "$alice" -- "${packets[@]}"
 with 'bpf:delegate_attachs = cgroup_inet_ingress, cgroup_inet_egress'
 prints "it loads where both are" 'counted 3' login_as "$alice" -- "${packets[@]}"
 
