@@ -52,7 +52,7 @@ static int end_leftovers(int parent_fd) {
         while ((e = readdir(d))) {
                 struct cgroup old = CGROUP_INIT;
 
-                if (e->d_type != DT_DIR || e->d_name[0] == '.')
+                if (!cgroup_is_child(e))
                         continue;
                 log_line(LOG_NOTICE, "ending the subtree %s of an earlier helper", e->d_name);
                 old.fd = openat(parent_fd, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -252,6 +252,10 @@ int cgroup_populated(const struct cgroup *cgroup) {
         return strstr(buf, "populated 1") ? 1 : 0;
 }
 
+bool cgroup_is_child(const struct dirent *e) {
+        return e->d_type == DT_DIR && !streq(e->d_name, ".") && !streq(e->d_name, "..");
+}
+
 /* Calls fn for each sub-directory of dirfd. What recurses through this is bounded by MAX_DEPTH. */
 static int for_each_below(int dirfd, int (*fn)(int dirfd, const char *name, void *userdata), void *userdata) {
         int fd, r = 0;
@@ -268,7 +272,7 @@ static int for_each_below(int dirfd, int (*fn)(int dirfd, const char *name, void
                 return r;
         }
         while (r == 0 && (e = readdir(d)))
-                if (e->d_type == DT_DIR && e->d_name[0] != '.')
+                if (cgroup_is_child(e))
                         r = fn(dirfd, e->d_name, userdata);
         (void) closedir(d);
         return r;

@@ -84,5 +84,8 @@ int cgroup_remove_tree(int dirfd, const char *name);
 /* Reads a whole small file in dirfd, terminated. Returns its length or -errno. */
 ssize_t cgroup_read_file(int dirfd, const char *name, char *buf, size_t size);
 int cgroup_write_file(int dirfd, const char *name, const char *value);
+/* Whether a directory entry is a cgroup below. Names may begin with a dot: they are the user's choice. */
+struct dirent;
+bool cgroup_is_child(const struct dirent *e);
 /* Whether the blank-separated list has the word. */
 bool cgroup_list_has(const char *list, const char *word);
