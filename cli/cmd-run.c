@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * bpfdeleg run: has itself moved into the delegation by the helper, joins its namespaces, and becomes the command. Nothing of the tool is
- * left then: working directory, terminal, signals and exit status are the command's own.
+ * bpfdeleg run: has itself moved into the delegation by the helper, joins its namespaces, and becomes the command.
+ * Nothing of the tool is left then: working directory, terminal, signals and exit status are the command's own.
  *
- * no_new_privs comes first: the helper moves no process without it, because a setuid program in the delegated cgroup would run under the
- * user's own BPF programs.
+ * no_new_privs comes first: the helper moves no process without it, because a setuid program in the delegated cgroup
+ * would run under the user's own BPF programs.
  */
 
 #include "config.h"
@@ -22,7 +22,8 @@ enum { FD_USER, FD_CGROUP, FD_MOUNT, FD_NETWORK };
 
 #define CGROUP_MOUNT "/sys/fs/cgroup"
 
-/* What the command finds at /sys/fs/cgroup: cgroup2 with the subtree as its root. Older mounts there, and their siblings, are covered. */
+/* What the command finds at /sys/fs/cgroup: cgroup2 with the subtree as its root. Older mounts there, and their
+ * siblings, are covered. */
 static int mount_cgroup2(void) {
         _cleanup_close_ int fs_fd = -1, mount_fd = -1;
         int r;
@@ -79,7 +80,8 @@ static int go_in(const struct proto_entered *entered, const struct sock_received
         r = join_namespaces(entered, received);
         if (r < 0)
                 return r;
-        /* A copy of the caller's own mount namespace: what is mounted now is seen by the command alone, and goes with it. */
+        /* A copy of the caller's own mount namespace: what is mounted now is seen by the command alone, and goes with
+         * it. */
         if (unshare(CLONE_NEWNS) < 0) {
                 r = -errno;
                 cli_error("cannot make a mount namespace: %s", strerror(-r));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bpfdeleg: what a user calls. No privilege of its own: the helper decides, by who the kernel says he is. See bpfdeleg(1). */
+/* bpfdeleg: what a user calls. No privilege of its own: the helper decides, by who the kernel says he is. See
+ * bpfdeleg(1). */
 
 #include "config.h"
 

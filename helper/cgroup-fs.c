@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The cgroupfs backend: subtrees by plain mkdir under one directory of our own, for hosts where nobody else manages cgroups.
+ * The cgroupfs backend: subtrees by plain mkdir under one directory of our own, for hosts where nobody else manages
+ * cgroups.
  */
 
 #include "config.h"
@@ -15,7 +16,8 @@
 #include "cgroup.h"
 #include "log.h"
 
-/* /proc/self/mountinfo, not a fixed path: on hybrid hosts cgroup2 is at /sys/fs/cgroup/unified (proc_pid_mountinfo(5)). */
+/* /proc/self/mountinfo, not a fixed path: on hybrid hosts cgroup2 is at /sys/fs/cgroup/unified
+ * (proc_pid_mountinfo(5)). */
 static int find_cgroup2(char *ret, size_t size) {
         _cleanup_free_ char *line = NULL;
         size_t n = 0;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A subtree's life: made by root with its limits, handed to the user, emptied and removed by root whatever the user has built in it. The
- * guarantee: limits are in force before the first process, and after cgroup_remove() has returned 0 no directory is left.
+ * A subtree's life: made by root with its limits, handed to the user, emptied and removed by root whatever the user
+ * has built in it. The guarantee: limits are in force before the first process, and after cgroup_remove() has
+ * returned 0 no directory is left.
  */
 
 #include "config.h"
@@ -179,7 +180,8 @@ int cgroup_open_supervisor(const struct cgroup *cgroup) {
         return open_dir(cgroup->fd, SUPERVISOR);
 }
 
-/* Gives one directory and its files of the kernel's list. A file of the list that is not there belongs to a controller that is not. */
+/* Gives one directory and its files of the kernel's list. A file of the list that is not there belongs to a
+ * controller that is not. */
 static int give_dir(int dirfd, uid_t uid, gid_t gid) {
         char list[1024], *saved = NULL;
         _cleanup_close_ int sys_fd = -1;
@@ -224,8 +226,8 @@ int cgroup_give(const struct cgroup *cgroup, uid_t uid, gid_t gid) {
                 return (int) n;
         for (const char *c = strtok_r(list, " \n", &saved); c; c = strtok_r(NULL, " \n", &saved)) {
                 (void) snprintf(word, sizeof(word), "+%s", c);
-                /* One that cannot be enabled here (cpu with real-time processes about) is one the user has not: limits are on
-                 * <root> itself and do not depend on it. */
+                /* One that cannot be enabled here (cpu with real-time processes about) is one the user has not:
+                 * limits are on <root> itself and do not depend on it. */
                 (void) cgroup_write_file(cgroup->fd, "cgroup.subtree_control", word);
         }
         run_fd = open_dir(cgroup->fd, RUN);

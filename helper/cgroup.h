@@ -8,9 +8,9 @@
  *     <root>/supervisor   the anchor
  *     <root>/run          what `bpfdeleg run` brings in
  *
- * Where <root> comes from and who removes it is the backend's part (cgroup-fs.c); the rest is here and the same for all backends.
- * The user owns <root> once it is given to him and may be at work in it at any moment: everything goes through descriptors, and no answer of the file
- * system there is trusted beyond the user's own delegation.
+ * Where <root> comes from and who removes it is the backend's part (cgroup-fs.c); the rest is here and the same for
+ * all backends. The user owns <root> once it is given to him and may be at work in it at any moment: everything goes
+ * through descriptors, and no answer of the file system there is trusted beyond the user's own delegation.
  */
 
 #include <sys/types.h>
@@ -29,8 +29,8 @@ struct cgroup_parent {
 #define CGROUP_PARENT_INIT {.fd = -1, .mount_fd = -1}
 
 /*
- * Finds cgroup2, makes the directory name in it unless it is there, locks it against other helpers, and ends what an earlier one left in it (nobody can
- * be using that: its delegations are unknown now). Returns 0 or -errno with err.
+ * Finds cgroup2, makes the directory name in it unless it is there, locks it against other helpers, and ends what an
+ * earlier one left in it (nobody can be using that: its delegations are unknown now). Returns 0 or -errno with err.
  */
 int cgroup_parent_open(struct cgroup_parent *ret, const char *name, struct errtext *err);
 /* Removes the directory if it is empty. */
@@ -45,19 +45,22 @@ struct cgroup {
 #define CGROUP_INIT {.fd = -1, .events_fd = -1}
 
 /*
- * Makes <root> and <root>/supervisor, with the policy's limits in force. name is the id. A limit whose controller this host lacks (or does not give
- * to the parent) is -EOPNOTSUPP, by name in err; nothing is left on failure. To be given to cgroup_remove(), then cgroup_done().
+ * Makes <root> and <root>/supervisor, with the policy's limits in force. name is the id. A limit whose controller
+ * this host lacks (or does not give to the parent) is -EOPNOTSUPP, by name in err; nothing is left on failure. To be
+ * given to cgroup_remove(), then cgroup_done().
  */
 int cgroup_create(struct cgroup *ret, struct cgroup_parent *parent, const char *name, const uint64_t limit[POLICY_LIMITS],
                   struct errtext *err);
 
-/* A directory of the subtree, "supervisor" or "run"; "run" is made again, and given to the user, if it is not there. Descriptor or -errno. */
+/* A directory of the subtree, "supervisor" or "run"; "run" is made again, and given to the user, if it is not there.
+ * Descriptor or -errno. */
 int cgroup_open_supervisor(const struct cgroup *cgroup);
 int cgroup_open_run(const struct cgroup *cgroup, uid_t uid, gid_t gid);
 
 /*
- * Gives <root> and <root>/run to the user: the directories, and of the files those that the kernel lists in /sys/kernel/cgroup/delegate, so cgroup.kill and
- * the limits stay root's. Enables for the children whatever controllers <root> has.
+ * Gives <root> and <root>/run to the user: the directories, and of the files those that the kernel lists in
+ * /sys/kernel/cgroup/delegate, so cgroup.kill and the limits stay root's. Enables for the children whatever
+ * controllers <root> has.
  */
 int cgroup_give(const struct cgroup *cgroup, uid_t uid, gid_t gid);
 
@@ -70,8 +73,8 @@ int cgroup_populated(const struct cgroup *cgroup);
 /* Whether there is a process other than `except` anywhere in the subtree: 1, 0, or -errno. */
 int cgroup_has_others(const struct cgroup *cgroup, pid_t except);
 
-/* Removes the subtree, bottom-up, whoever owns its parts; each directory is taken back from its owner first, so that nothing new is made in
- * it meanwhile. Returns 0, -EBUSY while there are processes, or -errno. */
+/* Removes the subtree, bottom-up, whoever owns its parts; each directory is taken back from its owner first, so that
+ * nothing new is made in it meanwhile. Returns 0, -EBUSY while there are processes, or -errno. */
 int cgroup_remove(struct cgroup *cgroup);
 
 /* "/bpfdeleg/0123…" into buf. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Children. A pid is used for paths in /proc (uid_map, ns/), so it must not be recycled under us: a child is left unreaped as long as its struct child
- * lives. After that a one-shot event source of its own does the reaping.
+ * Children. A pid is used for paths in /proc (uid_map, ns/), so it must not be recycled under us: a child is left
+ * unreaped as long as its struct child lives. After that a one-shot event source of its own does the reaping.
  */
 
 #include "config.h"
@@ -56,7 +56,8 @@ static int on_exit_reap(sd_event_source *source, int fd, uint32_t revents, void 
         return 0;
 }
 
-/* The source belongs to the loop ("floating"), and the descriptor to the source: whichever ends first, nothing is left. */
+/* The source belongs to the loop ("floating"), and the descriptor to the source: whichever ends first, nothing is
+ * left. */
 static int reap_later(int pidfd, sd_event *event) {
         sd_event_source *source = NULL;
         int r;

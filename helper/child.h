@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The helper's own short-lived or sleeping children (maker, anchor, escort, nursery): born with one socket to the helper, killed
- * and reaped without anybody waiting for them.
+ * The helper's own short-lived or sleeping children (maker, anchor, escort, nursery): born with one socket to the
+ * helper, killed and reaped without anybody waiting for them.
  */
 
 #include <sys/types.h>
@@ -26,9 +26,10 @@ struct child_message {
 };
 
 /*
- * Forks. The child: closes everything but its end of the channel and keep (at most 6, -1 skipped), calls main(channel, arg) and exits
- * with 0 whatever it returns. It is a copy of a process with a heap in an unknown state: only async-signal-safe calls.
- * cgroup_fd: a cgroup directory to be born in, or -1. Returns 0 and *ret, to be given to child_done(); or -errno.
+ * Forks. The child: closes everything but its end of the channel and keep (at most 6, -1 skipped), calls
+ * main(channel, arg) and exits with 0 whatever it returns. It is a copy of a process with a heap in an unknown state:
+ * only async-signal-safe calls. cgroup_fd: a cgroup directory to be born in, or -1. Returns 0 and *ret, to be given
+ * to child_done(); or -errno.
  */
 typedef void (*child_main)(int channel, void *arg);
 int child_spawn(struct child *ret, int cgroup_fd, child_main main, void *arg, const int *keep, size_t n_keep);
@@ -43,6 +44,7 @@ void child_done(struct child *child, sd_event *event);
 void child_tell(int channel, uint32_t step, int error, int fd);
 
 /*
- * In the helper: takes one message of a child and at most one descriptor. Returns 0, -EAGAIN, or -errno; a child's own error comes in message.
+ * In the helper: takes one message of a child and at most one descriptor. Returns 0, -EAGAIN, or -errno; a child's
+ * own error comes in message.
  */
 int child_hear(const struct child *child, struct child_message *ret, int *ret_fd);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The state machine of a delegation. Whatever goes wrong at whatever step, there is one way out, delegation_end(): it starts from any state, never blocks, and goes
- * on until nothing is left. A session is in exactly one delegation, and leaves it by close, by its leader's death, or with the delegation.
+ * The state machine of a delegation. Whatever goes wrong at whatever step, there is one way out, delegation_end(): it
+ * starts from any state, never blocks, and goes on until nothing is left. A session is in exactly one delegation, and
+ * leaves it by close, by its leader's death, or with the delegation.
  */
 
 #include "config.h"
@@ -102,7 +103,8 @@ static void report_once(struct delegation *d, int r) {
                   r == -EBUSY ? "a process does not die" : strerror(-r));
 }
 
-/* Kill again (somebody may have been in between), and if all are gone remove; else look again soon, less and less often. */
+/* Kill again (somebody may have been in between), and if all are gone remove; else look again soon, less and less
+ * often. */
 static void end_step(struct delegation *d) {
         int r;
 
@@ -425,7 +427,8 @@ static int delegation_new(struct delegation **ret, struct manager *manager, stru
         return 0;
 }
 
-/* The key of a delegation with scope = user: uid, gid, policy file, digest of its content. After any change there is a new one. */
+/* The key of a delegation with scope = user: uid, gid, policy file, digest of its content. After any change there is
+ * a new one. */
 static bool can_join(const struct delegation *d, const struct session_request *request) {
         const struct policy *policy = request->take_policy;
 

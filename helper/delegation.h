@@ -39,7 +39,8 @@ struct manager {
         void (*idle)(struct manager *manager); /* called when the last delegation has ended, if set */
 };
 
-/* What to do when a waiting session gets its answer: once, from the loop, not from session_open(). On failure the session is gone when this returns. */
+/* What to do when a waiting session gets its answer: once, from the loop, not from session_open(). On failure the
+ * session is gone when this returns. */
 typedef void (*session_ready)(void *userdata, struct session *session, int result, const char *why);
 
 struct session {
@@ -97,8 +98,9 @@ struct session_request {
 enum { SESSION_PENDING = 0, SESSION_GRANTED = 1 };
 
 /*
- * Finds the delegation for the login or begins one, and adds a session. Returns SESSION_GRANTED with *ret when it could join one that is there;
- * SESSION_PENDING with *ret when ready() will tell; or -errno with err. The leader is watched from now on in any case.
+ * Finds the delegation for the login or begins one, and adds a session. Returns SESSION_GRANTED with *ret when it
+ * could join one that is there; SESSION_PENDING with *ret when ready() will tell; or -errno with err. The leader is
+ * watched from now on in any case.
  */
 int session_open(struct manager *manager, struct session_request *request, session_ready ready, void *userdata,
                  struct session **ret, struct errtext *err);
@@ -108,7 +110,8 @@ void session_close(struct session *session, const char *why);
 
 struct session *session_find(const struct manager *manager, const struct proto_cookie *cookie);
 
-/* Finds the delegation a user means: by its cookie, or the only one he has. Returns NULL with err: it is not his, is ending, there are several, or none. */
+/* Finds the delegation a user means: by its cookie, or the only one he has. Returns NULL with err: it is not his, is
+ * ending, there are several, or none. */
 struct delegation *delegation_find(const struct manager *manager, uid_t uid, const struct proto_cookie *cookie,
                                    struct errtext *err);
 

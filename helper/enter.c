@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * ENTER and its escort. The escort is a short-lived root child that does the two things which must not be done in the helper:
+ * ENTER and its escort. The escort is a short-lived root child that does the two things which must not be done in the
+ * helper:
  *
  *  - it joins the anchor's mount namespace (that one only: in the user's user namespace its owner could stop it) and clones the bpffs mount there;
  *  - it moves the peer. cgroup.procs takes a number, and a number may be another process by the time it is looked up: moving a stranger into a user's

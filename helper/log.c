@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One record, one write(2), so that lines never mix. The "<N>" prefix of sd-daemon(3) is put before it when stderr is the
- * journal's stream.
+ * One record, one write(2), so that lines never mix. The "<N>" prefix of sd-daemon(3) is put before it when stderr is
+ * the journal's stream.
  */
 
 #include "config.h"
@@ -37,7 +37,8 @@ static bool stderr_is_journal(void) {
 static void write_line(int priority, char *line, size_t size, size_t n) {
         if (n >= size - 1)
                 n = size - 2;
-        /* Strings from the wire are free of control characters (proto_check); this is for all others, such as names in /proc. */
+        /* Strings from the wire are free of control characters (proto_check); this is for all others, such as names
+         * in /proc. */
         for (size_t i = 0; i < n; i++)
                 if ((unsigned char) line[i] < 0x20 || line[i] == 0x7f)
                         line[i] = '?';

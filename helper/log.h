@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The helper's records: one line each on stderr, in the form that journald and a person read alike. Each failure is logged
- * once, where it is decided.
+ * The helper's records: one line each on stderr, in the form that journald and a person read alike. Each failure is
+ * logged once, where it is decided.
  */
 
 #include <syslog.h>
@@ -37,7 +37,8 @@ void log_event(enum log_event event, const struct log_subject *subject, const ch
 /* One line at a syslog priority. */
 void log_line(int priority, const char *format, ...) _printf_(2, 3);
 
-/* At most `burst` lines in `interval_usec`; what is left out is counted and told with the next line. Zero-initialised. */
+/* At most `burst` lines in `interval_usec`; what is left out is counted and told with the next line.
+ * Zero-initialised. */
 struct log_ratelimit {
         uint64_t begin;
         unsigned lines, suppressed;

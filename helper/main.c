@@ -117,7 +117,8 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
         return 0;
 }
 
-/* A write to a closed socket or stderr is an error to be handled, not an end; the stopping signals come through the loop. */
+/* A write to a closed socket or stderr is an error to be handled, not an end; the stopping signals come through the
+ * loop. */
 static int take_signals(sd_event *event) {
         static const int stop[] = {SIGTERM, SIGINT, SIGHUP};
         sigset_t set;
@@ -134,8 +135,8 @@ static int take_signals(sd_event *event) {
         return r;
 }
 
-/* sd-event opens its timerfd with the first timer and keeps it. Have it from the start: then the descriptors of an idle helper are the same before the first
- * delegation and after the last, and a leak shows. */
+/* sd-event opens its timerfd with the first timer and keeps it. Have it from the start: then the descriptors of an
+ * idle helper are the same before the first delegation and after the last, and a leak shows. */
 static int open_timerfd(sd_event *event) {
         sd_event_source *source = NULL;
         int r;

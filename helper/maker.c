@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Maker and anchor (DESIGN section 2). Two children and the helper pass one thing after another over sockets, each step begun by a message of the one before:
+ * Maker and anchor (DESIGN section 2). Two children and the helper pass one thing after another over sockets, each
+ * step begun by a message of the one before:
  *
  *   maker   born in <root>; joins the nursery; becomes the user, keeping CAP_SYS_ADMIN alone; makes user, mount [and network]
  *           namespaces, so that their owner is the user                                            → STEP_NAMESPACES
@@ -14,8 +15,9 @@
  *   anchor  becomes the user, joins, drops everything                                              → STEP_ANCHORED
  *   helper  ends the maker, waits for its exit: done
  *
- * The user may stop or kill both from the moment they have his uid. That costs him his own delegation, at the latest at the deadline. He cannot trace
- * them nor open anything of theirs: they are not dumpable, and their memory belongs to the initial user namespace.
+ * The user may stop or kill both from the moment they have his uid. That costs him his own delegation, at the latest
+ * at the deadline. He cannot trace them nor open anything of theirs: they are not dumpable, and their memory belongs
+ * to the initial user namespace.
  */
 
 #include "config.h"
@@ -91,8 +93,8 @@ static int wait_for_helper(int channel) {
 }
 
 /*
- * Raw system calls, because glibc's wrappers signal all threads and this is a child of clone3. Each change of uid sets dumpable
- * back and forgets PDEATHSIG, so those come last.
+ * Raw system calls, because glibc's wrappers signal all threads and this is a child of clone3. Each change of uid
+ * sets dumpable back and forgets PDEATHSIG, so those come last.
  */
 static int become_user(uid_t uid, gid_t gid, uint64_t keep_caps) {
         if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || syscall(SYS_setgroups, 0, NULL) < 0 ||
@@ -168,8 +170,8 @@ static void anchor_main(int channel, void *arg) {
         const struct anchor_spec *spec = arg;
         sigset_t all;
 
-        /* As the user, who owns the namespaces, and not as root: whatever might be done to this process from inside, it has
-         * nothing of root's to give. It outlives the helper, so no PDEATHSIG. */
+        /* As the user, who owns the namespaces, and not as root: whatever might be done to this process from inside,
+         * it has nothing of root's to give. It outlives the helper, so no PDEATHSIG. */
         must(channel, STEP_BECOME_USER, become_user(spec->uid, spec->gid, 0));
         must(channel, STEP_BECOME_USER, hide(false));
         for (unsigned i = 0; i < NS_MAX; i++)
@@ -179,7 +181,8 @@ static void anchor_main(int channel, void *arg) {
         must(channel, STEP_JOIN, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
         must(channel, STEP_JOIN, sys_capset(0, 0, 0));
         must(channel, STEP_JOIN, chdir("/"));
-        /* Not in the helper's session or process group, where a terminal's signals could reach it, and deaf to all but SIGKILL and SIGSTOP. */
+        /* Not in the helper's session or process group, where a terminal's signals could reach it, and deaf to all
+         * but SIGKILL and SIGSTOP. */
         (void) setsid();
         (void) sigfillset(&all);
         (void) sigprocmask(SIG_SETMASK, &all, NULL);
@@ -237,7 +240,8 @@ static int write_proc_file(int dirfd, const char *name, const char *format, unsi
         return cgroup_write_file(dirfd, name, value);
 }
 
-/* One uid and one gid, mapped to themselves, and no way to drop groups that a file mode may deny something to (user_namespaces(7)). */
+/* One uid and one gid, mapped to themselves, and no way to drop groups that a file mode may deny something to
+ * (user_namespaces(7)). */
 static int write_maps(const struct maker *maker) {
         _cleanup_close_ int dirfd = -1;
         char path[32];

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The choreography that makes a delegation's namespaces and its bpffs: a short-lived maker, and the anchor that stays. maker.c tells the
- * steps and why each is where it is.
+ * The choreography that makes a delegation's namespaces and its bpffs: a short-lived maker, and the anchor that
+ * stays. maker.c tells the steps and why each is where it is.
  */
 
 #include "cgroup.h"
@@ -11,9 +11,10 @@
 #include "policy.h"
 
 /*
- * The nursery: a private mount namespace of nothing but a tmpfs with an empty /bpf. Makers copy it, so that what a delegation costs does not depend on the
- * host's mounts, and nothing of it shows there. Returns a descriptor of the namespace, or -errno with err. Waits for its child: for start-up only.
- * dir: any directory, to mount over inside the nursery.
+ * The nursery: a private mount namespace of nothing but a tmpfs with an empty /bpf. Makers copy it, so that what a
+ * delegation costs does not depend on the host's mounts, and nothing of it shows there. Returns a descriptor of the
+ * namespace, or -errno with err. Waits for its child: for start-up only. dir: any directory, to mount over inside the
+ * nursery.
  */
 int nursery_new(const char *dir, struct errtext *err);
 
@@ -31,8 +32,9 @@ struct maker_spec {
 struct maker;
 
 /*
- * Called once from the loop when all is made, or something failed; never from within maker_start(). result 0: the anchor sleeps in
- * <root>/supervisor, nobody else is in the subtree; take the two with maker_take(). Else -errno, and why names the step. The callback may call maker_free().
+ * Called once from the loop when all is made, or something failed; never from within maker_start(). result 0: the
+ * anchor sleeps in <root>/supervisor, nobody else is in the subtree; take the two with maker_take(). Else -errno, and
+ * why names the step. The callback may call maker_free().
  */
 typedef void (*maker_done)(void *userdata, int result, const char *why);
 

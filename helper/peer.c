@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A pid may be recycled between two system calls; a pidfd may not. So /proc/PID is opened first and the pidfd is asked afterwards whether its process still lives: if it does,
- * the directory was that process's, and stays so for as long as the descriptor is open.
+ * A pid may be recycled between two system calls; a pidfd may not. So /proc/PID is opened first and the pidfd is
+ * asked afterwards whether its process still lives: if it does, the directory was that process's, and stays so for as
+ * long as the descriptor is open.
  */
 
 #include "config.h"

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Who is at the other end of a connection, by the kernel's word alone: SO_PEERCRED, SO_PEERPIDFD, and /proc through that pidfd. A fact from here
- * is about the very process that connected, or there is an error instead.
+ * Who is at the other end of a connection, by the kernel's word alone: SO_PEERCRED, SO_PEERPIDFD, and /proc through
+ * that pidfd. A fact from here is about the very process that connected, or there is an error instead.
  */
 
 #include <sys/socket.h>
@@ -17,7 +17,8 @@ struct peer {
 };
 #define PEER_INIT {.pidfd = -1}
 
-/* Asks the kernel about a connected socket. Returns 0 and *ret (to be given to peer_done()), -ESRCH if the process has gone, or -errno. */
+/* Asks the kernel about a connected socket. Returns 0 and *ret (to be given to peer_done()), -ESRCH if the process
+ * has gone, or -errno. */
 int peer_get(int fd, struct peer *ret);
 void peer_done(struct peer *peer);
 

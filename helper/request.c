@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What each request does: from a well-formed message of a known peer to its answer. Requests that take time keep a small struct of their own between the
- * connection and what is being worked on, so that either may go first.
+ * What each request does: from a well-formed message of a known peer to its answer. Requests that take time keep a
+ * small struct of their own between the connection and what is being worked on, so that either may go first.
  */
 
 #include "config.h"
@@ -73,8 +73,9 @@ static void on_opening_gone(void *userdata) {
 }
 
 /*
- * Reads the policy the module has matched, from our own directories, and checks again what it checked: the file, its match (but for groups,
- * which only NSS could tell), and that this host can keep to it. The module runs as root too, so this is against mistakes and races, not attacks.
+ * Reads the policy the module has matched, from our own directories, and checks again what it checked: the file, its
+ * match (but for groups, which only NSS could tell), and that this host can keep to it. The module runs as root too,
+ * so this is against mistakes and races, not attacks.
  */
 static int read_policy(const struct manager *manager, const struct proto_open_session *request, struct policy **ret,
                        struct errtext *err) {
@@ -258,7 +259,8 @@ static int open_anchor_ns(const struct delegation *d, const char *name) {
         return fd < 0 ? -errno : fd;
 }
 
-/* The descriptors of the answer. The user owns these namespaces: he could open them through any process of his in there. */
+/* The descriptors of the answer. The user owns these namespaces: he could open them through any process of his in
+ * there. */
 static int collect_fds(const struct delegation *d, int fds[PROTO_ENTERED_FDS_MAX], size_t *ret_n) {
         size_t n = FD_MOUNT + 1;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The guarantee: nothing a client sends or withholds costs anybody else more than a bounded piece of memory and one turn of the loop. Each connection is
- * charged to its uid before anything is allocated for it; it has a deadline until its request is complete; nothing but one well-formed request of a type that its socket
- * permits is ever looked at; any other byte closes it.
+ * The guarantee: nothing a client sends or withholds costs anybody else more than a bounded piece of memory and one
+ * turn of the loop. Each connection is charged to its uid before anything is allocated for it; it has a deadline
+ * until its request is complete; nothing but one well-formed request of a type that its socket permits is ever looked
+ * at; any other byte closes it.
  */
 
 #include "config.h"
@@ -41,8 +42,8 @@ static const struct {
         [SERVER_USER] = {"user", 0666},
 };
 
-/* What one uid has open on the user socket. Outlives its connections for as long as its log limit counts, so that coming back does not
- * start it anew. */
+/* What one uid has open on the user socket. Outlives its connections for as long as its log limit counts, so that
+ * coming back does not start it anew. */
 struct usage {
         LIST_ENTRY(usage) entry;
         uid_t uid;
@@ -339,7 +340,8 @@ static int make_socket(const char *dir, enum server_socket which, struct errtext
         (void) umask(old);
         if (r < 0)
                 return fail(err, r, "%s cannot be bound: %s", path, strerror(-r));
-        /* Before anybody can connect: connections inherit it, and what is sent before it is set carries no credentials. */
+        /* Before anybody can connect: connections inherit it, and what is sent before it is set carries no
+         * credentials. */
         if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 || listen(fd, BACKLOG) < 0)
                 return fail(err, -errno, "%s: %m", path);
         return TAKE_FD(fd);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The two sockets and their connections: accepting, limits, deadlines, and which request may come on which socket. A connection carries one
- * request and its answer.
+ * The two sockets and their connections: accepting, limits, deadlines, and which request may come on which socket. A
+ * connection carries one request and its answer.
  */
 
 #include "delegation.h"
@@ -23,13 +23,14 @@ struct connection {
         sd_event_source *source, *timer;
         bool busy; /* a request is being worked on */
 
-        /* Set by whoever works on it: called, once, when the connection goes before the answer (the client hung up, or said more than it should). It must not
-         * touch the connection. */
+        /* Set by whoever works on it: called, once, when the connection goes before the answer (the client hung up,
+         * or said more than it should). It must not touch the connection. */
         void (*gone)(void *userdata);
         void *userdata;
 };
 
-/* Makes the sockets in dir (made 0755 if it is not there), or takes those that the service manager handed over. Returns 0 or -errno with err. */
+/* Makes the sockets in dir (made 0755 if it is not there), or takes those that the service manager handed over.
+ * Returns 0 or -errno with err. */
 int server_new(struct server **ret, struct manager *manager, const char *dir, struct errtext *err);
 
 /* Takes no more connections, and closes those that have not asked yet. */
@@ -41,8 +42,9 @@ void server_free(struct server *server);
 /* One datagram of an answer of several. */
 int connection_send(struct connection *connection, const void *message);
 
-/* The whole answer, or the last datagram of it, with descriptors (which stay the caller's). Frees the connection. Returns 0, or -errno when it could not be
- * delivered: then the client does not know, and what it was given is to be taken back. */
+/* The whole answer, or the last datagram of it, with descriptors (which stay the caller's). Frees the connection.
+ * Returns 0, or -errno when it could not be delivered: then the client does not know, and what it was given is to be
+ * taken back. */
 int connection_reply(struct connection *connection, const void *message, const int *fds, size_t n_fds);
 
 /* The requests: request.c. Each answers now, or keeps the connection and sets gone. */

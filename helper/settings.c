@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bpfdeleg.ini: one table of keys, each with its range. The same rules as for policy files: root-owned, no unknown key. */
+/* bpfdeleg.ini: one table of keys, each with its range. The same rules as for policy files: root-owned, no unknown
+ * key. */
 
 #include "config.h"
 

@@ -26,7 +26,7 @@ struct settings {
 void settings_init(struct settings *settings);
 
 /*
- * Reads the file over what is in settings. required: whether it is an error that there is none. Returns 0, or -errno with err naming
- * file, line and what would be right; settings are then as it was.
+ * Reads the file over what is in settings. required: whether it is an error that there is none. Returns 0, or -errno
+ * with err naming file, line and what would be right; settings are then as it was.
  */
 int settings_read(struct settings *settings, const char *path, bool required, struct errtext *err);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The sweep. A process is killed only when a pidfd opened before the last look at its namespace is what is signalled, so never another one that got the number. Namespaces
- * below an ended one count as well: NS_GET_PARENT is walked up, only for the few processes that are in no namespace we know.
- * A process may fork while the pass goes by it, so passes are repeated until one finds nothing.
+ * The sweep. A process is killed only when a pidfd opened before the last look at its namespace is what is signalled,
+ * so never another one that got the number. Namespaces below an ended one count as well: NS_GET_PARENT is walked up,
+ * only for the few processes that are in no namespace we know. A process may fork while the pass goes by it, so
+ * passes are repeated until one finds nothing.
  */
 
 #include "config.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The asking side. The socket stays blocking and the kernel keeps the time: SO_SNDTIMEO bounds connect() and send, SO_RCVTIMEO the
- * answer, each set to what is left until the one deadline. So there is no poll loop, and nothing that a signal in the
- * host process could stretch.
+ * The asking side. The socket stays blocking and the kernel keeps the time: SO_SNDTIMEO bounds connect() and send,
+ * SO_RCVTIMEO the answer, each set to what is left until the one deadline. So there is no poll loop, and nothing that
+ * a signal in the host process could stretch.
  */
 
 #include "config.h"
@@ -27,7 +27,8 @@ static int set_timeout(const struct client *client, int option) {
         return 0;
 }
 
-/* A socket above the standard descriptors: a caller that runs with those closed must not have its next printf arrive here. */
+/* A socket above the standard descriptors: a caller that runs with those closed must not have its next printf arrive
+ * here. */
 static int socket_above_stdio(void) {
         _cleanup_close_ int fd = -1;
         int moved;
@@ -43,8 +44,9 @@ static int socket_above_stdio(void) {
         return moved;
 }
 
-/* An interrupted connect() on a unix socket has done nothing yet and may be called again. EAGAIN (the backlog is full) may come up to a tick before the
- * time set when signals wake the wait: what is left is asked of the clock, here and below. */
+/* An interrupted connect() on a unix socket has done nothing yet and may be called again. EAGAIN (the backlog is
+ * full) may come up to a tick before the time set when signals wake the wait: what is left is asked of the clock,
+ * here and below. */
 static int connect_until(struct client *client, const struct sockaddr_un *sa) {
         int r;
 

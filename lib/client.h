@@ -17,8 +17,9 @@ struct client {
 #define CLIENT_INIT {.fd = -1}
 
 /*
- * Connects to the helper's socket at path. timeout_usec, from now, is for everything done with this client. The descriptor is
- * close-on-exec and never below 3, whatever the process has closed. Returns 0, or -errno: -ENOENT no socket,
+ * Connects to the helper's socket at path. timeout_usec, from now, is for everything done with this client. The
+ * descriptor is close-on-exec and never below 3, whatever the process has closed. Returns 0, or -errno: -ENOENT no
+ * socket,
  * -ECONNREFUSED nobody listens, -EACCES the socket is not for this user, -ETIMEDOUT.
  */
 int client_connect(const char *path, uint64_t timeout_usec, struct client *ret);

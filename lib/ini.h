@@ -3,8 +3,8 @@
 
 /*
  * One INI file, opened once, judged and read through that one descriptor: policy files and bpfdeleg.ini alike.
- * iniparser does the parsing; what it would let pass in silence (NUL bytes, over-long lines, a key given twice, a key before any
- * section) is refused here, with the line.
+ * iniparser does the parsing; what it would let pass in silence (NUL bytes, over-long lines, a key given twice, a key
+ * before any section) is refused here, with the line.
  */
 
 /* Debian has it in a directory of its own, others have not. */
@@ -46,15 +46,17 @@ enum ini_result {
 int ini_read(int dirfd, const char *name, const char *path, struct ini *ret, struct errtext *err);
 void ini_done(struct ini *ini);
 
-/* Opens a directory of such files and checks it the same way (owner, mode). Returns a descriptor, -ENOENT, or -errno with err. */
+/* Opens a directory of such files and checks it the same way (owner, mode). Returns a descriptor, -ENOENT, or -errno
+ * with err. */
 int ini_open_dir(const char *path, struct errtext *err);
 
 /* The number, from 1, of the line where key stands in section; 0 if not found. key NULL: the section's own line. */
 unsigned ini_line(const struct ini *ini, const char *section, const char *key);
 
 /*
- * One row for each key a file may have. parse gets the value, blanks trimmed, and the whole target struct; it returns 0, or -errno with
- * a text that says what is wrong with the value and what would be right (ini_apply puts file, line and key before it).
+ * One row for each key a file may have. parse gets the value, blanks trimmed, and the whole target struct; it returns
+ * 0, or -errno with a text that says what is wrong with the value and what would be right (ini_apply puts file, line
+ * and key before it).
  */
 struct ini_key {
         const char *section;
@@ -63,18 +65,19 @@ struct ini_key {
 };
 
 /*
- * Calls the row's parse for every key of the file, in the order of the table. A section or key without a row: -EBADMSG, with the line
- * and the nearest valid word. The first error ends it. path as in ini_read. only_section: if not NULL, the keys of that section alone
- * are parsed, and sections and keys elsewhere are not looked at.
+ * Calls the row's parse for every key of the file, in the order of the table. A section or key without a row:
+ * -EBADMSG, with the line and the nearest valid word. The first error ends it. path as in ini_read. only_section: if
+ * not NULL, the keys of that section alone are parsed, and sections and keys elsewhere are not looked at.
  */
 int ini_apply(const struct ini *ini, const char *path, const struct ini_key *keys, size_t n_keys,
               const char *only_section, void *target, struct errtext *err);
 
-/* The word of the list (NULL-terminated) with the smallest edit distance to word, or NULL if none is near enough to be meant. */
+/* The word of the list (NULL-terminated) with the smallest edit distance to word, or NULL if none is near enough to
+ * be meant. */
 const char *ini_nearest(const char *word, const char *const *list);
 
 /*
- * Walks a comma- or blank-separated list: *state starts as the value and is advanced; each item is copied, terminated, into buf. Returns 1 for an
- * item, 0 at the end, -ENAMETOOLONG for an item that does not fit.
+ * Walks a comma- or blank-separated list: *state starts as the value and is advanced; each item is copied,
+ * terminated, into buf. Returns 1 for an item, 0 at the end, -ENAMETOOLONG for an item that does not fit.
  */
 int ini_next_item(const char **state, char *buf, size_t size);

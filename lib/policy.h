@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Policy files: what an admin wrote down, and whom it is for. bpfdeleg-policy(5) is the document. The PAM module finds the file that
- * matches a login; the helper reads the same file again and acts on it. No NSS here: who is in a group is asked
- * through a callback. The names of commands and types stay text here; lib/mask.h turns them into bits.
+ * Policy files: what an admin wrote down, and whom it is for. bpfdeleg-policy(5) is the document. The PAM module
+ * finds the file that matches a login; the helper reads the same file again and acts on it. No NSS here: who is in a
+ * group is asked through a callback. The names of commands and types stay text here; lib/mask.h turns them into bits.
  */
 
 #include <sys/types.h>
@@ -39,7 +39,8 @@ struct policy {
         char *path; /* for words and records */
         uint8_t digest[SHA256_SIZE];
 
-        /* Not empty: the file is broken and grants nothing; the text says file, line, what is wrong and what would be right. */
+        /* Not empty: the file is broken and grants nothing; the text says file, line, what is wrong and what would be
+         * right. */
         struct errtext error;
         /* False: the file could not even say whom it is for; it then matches everyone. */
         bool match_known;
@@ -69,19 +70,20 @@ struct policy_login {
         uid_t uid;
         const char *user;
         const char *service;
-        /* Whether the user is in this group: 1, 0 (also for a group there is not), or -errno. NULL: taken as true, for the helper,
-         * which must not ask NSS and acts on a file that the module, as root, has matched. */
+        /* Whether the user is in this group: 1, 0 (also for a group there is not), or -errno. NULL: taken as true,
+         * for the helper, which must not ask NSS and acts on a file that the module, as root, has matched. */
         int (*in_group)(void *userdata, const char *group);
         void *userdata;
 };
 
-/* uids that get nothing unless `users` names them: 0, those up to SYSTEM_UID_MAX (configure), systemd's dynamic ones (61184 to 65519),
- * 65534 and 65535, and (uid_t) -1. */
+/* uids that get nothing unless `users` names them: 0, those up to SYSTEM_UID_MAX (configure), systemd's dynamic ones
+ * (61184 to 65519), 65534 and 65535, and (uid_t) -1. */
 bool policy_uid_is_system(uid_t uid);
 
 /*
- * Reads one file by its base name: from the first of dirs that has it, so that a name in an earlier directory hides a later one. Returns 0 and *ret (to be freed
- * with policy_free), which may be broken: look at ->error first. Returns INI_MASKED if it is masked; -ENOENT if no directory has it;
+ * Reads one file by its base name: from the first of dirs that has it, so that a name in an earlier directory hides a
+ * later one. Returns 0 and *ret (to be freed with policy_free), which may be broken: look at ->error first. Returns
+ * INI_MASKED if it is masked; -ENOENT if no directory has it;
  * -EINVAL for a name that is no plain base name ending in .ini; another -errno with err when a directory could not be trusted or read.
  */
 int policy_read(const char *const *dirs, const char *name, struct policy **ret, struct errtext *err);
@@ -90,8 +92,8 @@ int policy_read(const char *const *dirs, const char *name, struct policy **ret, 
 int policy_matches(const struct policy *policy, const struct policy_login *login);
 
 /*
- * Finds the policy of a login: files of all dirs in the order of their base names, the first that matches. Returns 1 and *ret; 0 if there is none; -errno with err when the
- * search could not be done (then nothing is granted).
+ * Finds the policy of a login: files of all dirs in the order of their base names, the first that matches. Returns 1
+ * and *ret; 0 if there is none; -errno with err when the search could not be done (then nothing is granted).
  */
 int policy_find(const char *const *dirs, const struct policy_login *login, struct policy **ret, struct errtext *err);
 

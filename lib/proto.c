@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What a well-formed message is, as one table: type → size, string fields, fields that must be zero. Whoever receives a message calls
- * proto_check() before looking at anything else in it, and may then use each string as a C string that is
- * safe to print in one line.
+ * What a well-formed message is, as one table: type → size, string fields, fields that must be zero. Whoever receives
+ * a message calls proto_check() before looking at anything else in it, and may then use each string as a C string
+ * that is safe to print in one line.
  */
 
 #include "config.h"
@@ -79,8 +79,8 @@ static bool all_zero(const char *p, size_t size) {
         return true;
 }
 
-/* Terminated, zero behind the terminator, and no byte that could forge a second line or a terminal sequence in a log. Bytes
- * above 0x7f stay: names may be UTF-8. */
+/* Terminated, zero behind the terminator, and no byte that could forge a second line or a terminal sequence in a log.
+ * Bytes above 0x7f stay: names may be UTF-8. */
 static bool string_ok(const char *field, size_t size) {
         size_t n = strnlen(field, size);
 

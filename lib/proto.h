@@ -168,7 +168,8 @@ union proto_message {
 size_t proto_size(uint32_t type);
 
 /*
- * Judges the size bytes at message, as they came from a socket. Returns 0 when they are exactly one well-formed message, else
+ * Judges the size bytes at message, as they came from a socket. Returns 0 when they are exactly one well-formed
+ * message, else
  * -EBADMSG and in err what is wrong with it. Never reads beyond size. Who may send the type is the caller's question.
  */
 int proto_check(const void *message, size_t size, struct errtext *err);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * SHA-256 (FIPS 180-4) of a policy file's bytes. It tells module and helper that they read the same file, and one delegation's
- * policy from another's. Our own, because the module may link nothing but libpam and iniparser.
+ * SHA-256 (FIPS 180-4) of a policy file's bytes. It tells module and helper that they read the same file, and one
+ * delegation's policy from another's. Our own, because the module may link nothing but libpam and iniparser.
  */
 
 #include <stddef.h>

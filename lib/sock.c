@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One datagram and its descriptors. The guarantee: whatever the other side sends, after sock_recv() this process holds exactly
- * the descriptors it is told of, all close-on-exec, and no byte beyond the buffer was written.
+ * One datagram and its descriptors. The guarantee: whatever the other side sends, after sock_recv() this process
+ * holds exactly the descriptors it is told of, all close-on-exec, and no byte beyond the buffer was written.
  */
 
 #include "config.h"
@@ -47,7 +47,8 @@ void sock_received_done(struct sock_received *received) {
         received->n_fds = 0;
 }
 
-/* Takes every descriptor of one SCM_RIGHTS block, those that are too many being closed at once. Returns how many there were. */
+/* Takes every descriptor of one SCM_RIGHTS block, those that are too many being closed at once. Returns how many
+ * there were. */
 static size_t collect_fds(struct cmsghdr *cmsg, struct sock_received *received) {
         size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
@@ -63,7 +64,8 @@ static size_t collect_fds(struct cmsghdr *cmsg, struct sock_received *received) 
         return n;
 }
 
-/* Returns false for control data of a kind nobody asked for. All descriptors are collected first in any case, so that none leaks. */
+/* Returns false for control data of a kind nobody asked for. All descriptors are collected first in any case, so that
+ * none leaks. */
 static bool collect_control(struct msghdr *msg, struct sock_received *received, size_t *ret_n_fds) {
         bool known = true;
 

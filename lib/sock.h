@@ -32,8 +32,9 @@ struct sock_received {
 void sock_received_done(struct sock_received *received);
 
 /*
- * Receives one datagram of at most size bytes into buf, with at most max_fds (no more than SOCK_FDS_MAX) descriptors. ret is filled only on success; to be given to sock_received_done.
- * Returns 0, or -errno with nothing received and no descriptor kept:
+ * Receives one datagram of at most size bytes into buf, with at most max_fds (no more than SOCK_FDS_MAX) descriptors.
+ * ret is filled only on success; to be given to sock_received_done. Returns 0, or -errno with nothing received and no
+ * descriptor kept:
  *   -EAGAIN       nothing there (non-blocking, or SO_RCVTIMEO has passed)
  *   -EINTR        a signal came first
  *   -ECONNRESET   the peer has closed (an empty datagram counts as that)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Thin wrappers; see sysapi.h. Raw syscall(2) throughout: glibc has some of these since 2.36, with headers that clash with the
- * kernel's own, musl has none.
+ * Thin wrappers; see sysapi.h. Raw syscall(2) throughout: glibc has some of these since 2.36, with headers that clash
+ * with the kernel's own, musl has none.
  */
 
 #include "config.h"

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * System calls that the C libraries we build with lack or wrap differently. Each returns what the man page of the same name says,
- * but -errno instead of -1; new descriptors are close-on-exec. Nothing here allocates, so all of it may be called in a child made by
- * sys_clone3().
+ * System calls that the C libraries we build with lack or wrap differently. Each returns what the man page of the
+ * same name says, but -errno instead of -1; new descriptors are close-on-exec. Nothing here allocates, so all of it
+ * may be called in a child made by sys_clone3().
  */
 
 #include <linux/mount.h>
@@ -29,8 +29,9 @@ int sys_move_mount(int from_fd, int to_dirfd, const char *to_path);      /* from
 int sys_open_tree_clone(int dirfd, const char *path);                    /* OPEN_TREE_CLONE: a detached copy of one mount */
 
 /*
- * clone3(2) as a fork: flags may have CLONE_INTO_CGROUP (with cgroup_fd; else it is -1); CLONE_PIDFD is always set. Returns the pid in the
- * parent, with *ret_pidfd, and 0 in the child, which may use only async-signal-safe functions: no glibc handler has run.
+ * clone3(2) as a fork: flags may have CLONE_INTO_CGROUP (with cgroup_fd; else it is -1); CLONE_PIDFD is always set.
+ * Returns the pid in the parent, with *ret_pidfd, and 0 in the child, which may use only async-signal-safe functions:
+ * no glibc handler has run.
  */
 pid_t sys_clone3(uint64_t flags, int cgroup_fd, int *ret_pidfd);
 

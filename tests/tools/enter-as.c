@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Sends PROTO_ENTER from a situation of one's choice and prints what came back. Without options it does what `bpfdeleg run`
- * does first: no_new_privs, one thread, the cookie of $BPFDELEG.
+ * Sends PROTO_ENTER from a situation of one's choice and prints what came back. Without options it does what
+ * `bpfdeleg run` does first: no_new_privs, one thread, the cookie of $BPFDELEG.
  *
  *   enter-as [--no-nnp] [--thread] [--cookie COOKIE | --no-cookie] [--stay] SOCKET
  *
- * Exits 0 when it was let in (and is then in the delegation's cgroup; --stay sleeps there until stdin ends), 1 when it was
- * refused, 2 for a mistake in the arguments, 3 when there was no answer.
+ * Exits 0 when it was let in (and is then in the delegation's cgroup; --stay sleeps there until stdin ends), 1 when
+ * it was refused, 2 for a mistake in the arguments, 3 when there was no answer.
  */
 
 #include "config.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Misbehaves on one of the helper's sockets, one way a call, and judges what comes back: for what is not exactly as specified
- * the helper closes the connection and says nothing; for a well-formed request that cannot be, it refuses in an answer.
+ * Misbehaves on one of the helper's sockets, one way a call, and judges what comes back: for what is not exactly as
+ * specified the helper closes the connection and says nothing; for a well-formed request that cannot be, it refuses
+ * in an answer.
  *
  *   hostile SOCKET CASE      0: it did just that; 1: it did not (one line says what instead); 2: no such case
  *   hostile --list SOCKET    the names of the cases for that socket
@@ -290,7 +291,8 @@ static int case_policy_dots(const struct test *test) {
         return with_policy(test, "..");
 }
 
-/* Nobody has that cookie. Closing what is not there is no error in a log-out, granting it would be: both answers are fine, silence is not. */
+/* Nobody has that cookie. Closing what is not there is no error in a log-out, granting it would be: both answers are
+ * fine, silence is not. */
 static int case_close_unknown(const struct test *test) {
         union proto_message message = {.close_session = PROTO_INIT(PROTO_CLOSE_SESSION)};
         _cleanup_close_ int fd = dial(test);
@@ -449,8 +451,8 @@ static int case_gone_before_answer(const struct test *test) {
         return 0;
 }
 
-/* As many connections as can be had, held for a second, well below the helper's own patience with silent ones. There must
- * be a limit: some are closed at once, or no more are accepted. */
+/* As many connections as can be had, held for a second, well below the helper's own patience with silent ones. There
+ * must be a limit: some are closed at once, or no more are accepted. */
 static int case_flood(const struct test *test) {
         static struct pollfd fds[FLOOD];
         struct rlimit limit = {4096, 4096};

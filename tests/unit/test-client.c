@@ -599,8 +599,8 @@ struct storm {
 };
 
 /*
- * Each of the three waits ends at its deadline, not earlier and not never. A signal that wakes a socket's wait in its last tick makes the kernel
- * say that the time is over a tick early: client.c once took its word for it.
+ * Each of the three waits ends at its deadline, not earlier and not never. A signal that wakes a socket's wait in its
+ * last tick makes the kernel say that the time is over a tick early: client.c once took its word for it.
  */
 static void wait_in_storm(const void *argument) {
         const struct storm *storm = argument;
