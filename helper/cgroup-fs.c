@@ -54,7 +54,8 @@ static int end_leftovers(int parent_fd) {
         while ((e = readdir(d))) {
                 struct cgroup old = CGROUP_INIT;
 
-                if (!cgroup_is_child(e))
+                /* Only what has a name of ours: whatever else is in there was made by somebody else. */
+                if (!cgroup_is_child(e) || strlen(e->d_name) != 16 || strspn(e->d_name, "0123456789abcdef") != 16)
                         continue;
                 log_line(LOG_NOTICE, "ending the subtree %s of an earlier helper", e->d_name);
                 old.fd = openat(parent_fd, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -74,6 +75,7 @@ static int end_leftovers(int parent_fd) {
 
 int cgroup_parent_open(struct cgroup_parent *ret, const char *name, struct errtext *err) {
         struct cgroup_parent parent = CGROUP_PARENT_INIT;
+        struct stat st;
         char mount[256], path[320];
         int r;
 
@@ -93,6 +95,10 @@ int cgroup_parent_open(struct cgroup_parent *ret, const char *name, struct errte
         parent.name = strdup(name);
         if (parent.fd < 0 || !parent.path || !parent.name) {
                 r = fail(err, parent.fd < 0 ? -errno : -ENOMEM, "%s/%s cannot be opened: %m", mount, name);
+                goto failed;
+        }
+        if (fstat(parent.fd, &st) < 0 || st.st_uid != 0) {
+                r = fail(err, -EPERM, "%s/%s is not root's: choose another cgroup_parent in bpfdeleg.ini", mount, name);
                 goto failed;
         }
         /* Before anything in it is touched: what is there may be another helper's, and alive. */

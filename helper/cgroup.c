@@ -20,7 +20,7 @@
 
 /* What the user may build below <root>: enough for any container manager, and a bound for the walks here. */
 #define MAX_DEPTH "32"
-#define MAX_DESCENDANTS "4096"
+#define MAX_DESCENDANTS "1024"
 
 ssize_t cgroup_read_file(int dirfd, const char *name, char *buf, size_t size) {
         _cleanup_close_ int fd = -1;
@@ -249,7 +249,7 @@ int cgroup_populated(const struct cgroup *cgroup) {
 
         n = pread(cgroup->events_fd, buf, sizeof(buf) - 1, 0);
         if (n < 0)
-                return -errno;
+                return errno == ENODEV ? 0 : -errno; /* somebody else has removed it */
         buf[n] = '\0';
         return strstr(buf, "populated 1") ? 1 : 0;
 }
@@ -265,6 +265,8 @@ static int for_each_below(int dirfd, int (*fn)(int dirfd, const char *name, void
         DIR *d;
 
         fd = open_dir(dirfd, ".");
+        if (fd == -ENOENT || fd == -ENODEV)
+                return 0; /* removed meanwhile, so there is none */
         if (fd < 0)
                 return fd;
         d = fdopendir(fd);
@@ -309,7 +311,7 @@ static int dir_has_others(int dirfd, const char *name, void *userdata) {
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
         r = procs_has_others(fd, *except);
-        if (r == -ENODEV || r == -EOPNOTSUPP) /* removed meanwhile; a threaded cgroup, whose processes are listed above it */
+        if (r == -ENOENT || r == -ENODEV || r == -EOPNOTSUPP) /* removed meanwhile; a threaded cgroup, whose processes are listed above it */
                 r = 0;
         return r != 0 ? r : for_each_below(fd, dir_has_others, userdata);
 }
@@ -332,7 +334,8 @@ int cgroup_remove_tree(int dirfd, const char *name) {
         fd = open_dir(dirfd, name);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        if (fchown(fd, 0, 0) < 0)
+        /* Owner and mode, for he may have opened it to everybody before. */
+        if (fchown(fd, 0, 0) < 0 || fchmod(fd, 0700) < 0)
                 return -errno;
         r = for_each_below(fd, remove_entry, NULL);
         if (r < 0)

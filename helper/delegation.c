@@ -100,7 +100,7 @@ static void report_once(struct delegation *d, int r) {
         d->reported = true;
         log_event(LOG_END, &subject, "not torn down yet after %llu s (%s); going on trying",
                   (unsigned long long) (REPORT_USEC / USEC_PER_SEC),
-                  r == -EBUSY ? "a process does not die" : strerror(-r));
+                  r == -EBUSY ? "a process does not die, or makes cgroups" : strerror(-r));
 }
 
 /* Kill again (somebody may have been in between), and if all are gone remove; else look again soon, less and less
@@ -227,10 +227,11 @@ static bool linger(struct delegation *d) {
 
 /* ---- sessions ---- */
 
-void session_close(struct session *session, const char *why) {
+int session_close(struct session *session, const char *why) {
         struct delegation *d = session->delegation;
         struct log_subject subject = delegation_subject(d, session);
         bool answered = !session->ready;
+        int r = SESSION_OTHERS;
 
         session_unlink(session);
         if (!answered)
@@ -240,9 +241,12 @@ void session_close(struct session *session, const char *why) {
                         log_event(LOG_LEAVE, &subject, "%s; %zu left", why, d->n_sessions);
         } else if (linger(d))
                 log_event(LOG_LEAVE, &subject, "%s; lingering until its last process exits", why);
-        else
+        else {
+                r = SESSION_LAST;
                 delegation_end(d, why);
+        }
         session_free(session);
+        return r;
 }
 
 static int on_leader_exit(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -482,7 +486,7 @@ int session_open(struct manager *manager, struct session_request *request, sessi
         }
         r = session_new(&session, d, request);
         if (r < 0) {
-                if (d->n_sessions == 0)
+                if (d->state == PROTO_STATE_OPENING && d->n_sessions == 0)
                         delegation_end(d, "its first session could not be kept");
                 return fail(err, r, "the session cannot be kept: %s", strerror(-r));
         }

@@ -105,8 +105,10 @@ enum { SESSION_PENDING = 0, SESSION_GRANTED = 1 };
 int session_open(struct manager *manager, struct session_request *request, session_ready ready, void *userdata,
                  struct session **ret, struct errtext *err);
 
-/* Takes a session away; why is for the record. The last one ends the delegation, or makes it linger. */
-void session_close(struct session *session, const char *why);
+/* Takes a session away; why is for the record. Returns SESSION_LAST if that ends the delegation (which may be gone by then), else
+ * SESSION_OTHERS: there are others, or it lingers. */
+enum { SESSION_OTHERS = 0, SESSION_LAST = 1 };
+int session_close(struct session *session, const char *why);
 
 struct session *session_find(const struct manager *manager, const struct proto_cookie *cookie);
 

@@ -8,7 +8,8 @@
  *  - it moves the peer. cgroup.procs takes a number, and a number may be another process by the time it is looked up: moving a stranger into a user's
  *    subtree would put it under that user's programs. So the escort first attaches with PTRACE_SEIZE, which does not stop the process, but keeps
  *    its number from being freed until the escort has gone (a traced process stays a zombie until its tracer lets go); only then the pidfd is asked
- *    whether it was the right one. Where tracing is off for everyone (yama 3) the pidfd is asked before and after instead.
+ *    whether it was the right one. Where tracing is off for everyone (yama 3)
+ *    nobody is moved.
  *
  * Moving can take 30 ms on an idle host (an RCU grace period), another reason not to do it in the loop.
  */
@@ -26,12 +27,25 @@
 
 #include "maker.h"
 
+/* Documentation/admin-guide/LSM/Yama.rst: 3 cannot be taken back until the next boot. */
+static bool is_tracing_off(void) {
+        _cleanup_close_ int dirfd = -1;
+        char value[8];
+
+        dirfd = open("/proc/sys/kernel", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return dirfd >= 0 && cgroup_read_file(dirfd, "yama/ptrace_scope", value, sizeof(value)) > 0 && value[0] == '3';
+}
+
 int enter_check(const struct peer *peer, int delegation_userns_fd, struct errtext *err) {
         struct stat ours, own_user, own_pid;
-        struct peer_facts facts;
+        struct peer_facts first, facts;
         int r;
 
-        r = peer_inspect(peer, &facts);
+        /* Twice, and what is judged is the second look: /proc/PID/status tells Threads before NoNewPrivs, so a thread made and
+         * no_new_privs set between the two lines would pass a single one. */
+        r = peer_inspect(peer, &first);
+        if (r >= 0)
+                r = peer_inspect(peer, &facts);
         if (r < 0)
                 return fail(err, r, "the process that asked cannot be looked at: %s", strerror(-r));
         if (fstat(delegation_userns_fd, &ours) < 0 || stat("/proc/self/ns/user", &own_user) < 0 ||
@@ -48,12 +62,15 @@ int enter_check(const struct peer *peer, int delegation_userns_fd, struct errtex
         if (!facts.same_uids || facts.uid != peer->cred.uid)
                 return fail(err, -EPERM, "the process has more than one uid (a setuid program): not moved");
         /* Later threads inherit it, so with one thread now all that will ever be in there have it. */
-        if (!facts.no_new_privs)
+        if (!first.no_new_privs || !facts.no_new_privs)
                 return fail(err, -EPERM, "the process has not set no_new_privs: a setuid program in the delegated cgroup would run "
                             "under the user's BPF programs; use `bpfdeleg run`, which sets it");
-        if (facts.threads != 1)
+        if (first.threads != 1 || facts.threads != 1)
                 return fail(err, -EPERM, "the process has %llu threads, and those may lack no_new_privs: ask before starting threads, "
                             "or use `bpfdeleg run`", (unsigned long long) facts.threads);
+        if (is_tracing_off())
+                return fail(err, -EPERM, "kernel.yama.ptrace_scope is 3 on this host, so that no process can be held on to while it is "
+                            "moved; ask the admin for 2 or less (3 stays until the next boot)");
         if (facts.tracer != 0)
                 return fail(err, -EPERM, "the process is traced by pid %llu, so that it cannot be moved safely: trace the command "
                             "instead (`bpfdeleg run -- strace CMD`)", (unsigned long long) facts.tracer);
@@ -73,7 +90,6 @@ static const char *const step_words[] = {
 struct escort_spec {
         int mnt_ns_fd, procs_fd, pidfd;
         pid_t pid;
-        bool tracing_off; /* for everyone: yama's ptrace_scope is 3 */
 };
 
 static void must(int channel, enum step step, int r) {
@@ -89,9 +105,8 @@ static int clone_mount(const struct escort_spec *spec) {
         return sys_open_tree_clone(AT_FDCWD, MAKER_BPFFS);
 }
 
-/* EPERM is let pass only where nobody, the user included, can trace: else he might have begun to since enter_check(). */
 static int hold(const struct escort_spec *spec) {
-        if (syscall(SYS_ptrace, PTRACE_SEIZE, spec->pid, NULL, NULL) < 0 && !(errno == EPERM && spec->tracing_off))
+        if (syscall(SYS_ptrace, PTRACE_SEIZE, spec->pid, NULL, NULL) < 0)
                 return -errno;
         return pidfd_exited(spec->pidfd) ? -ESRCH : 0;
 }
@@ -187,15 +202,6 @@ static int open_procs(const struct cgroup *cgroup, uid_t uid, gid_t gid) {
         return fd < 0 ? -errno : fd;
 }
 
-/* Documentation/admin-guide/LSM/Yama.rst: 3 cannot be taken back until the next boot. */
-static bool is_tracing_off(void) {
-        _cleanup_close_ int dirfd = -1;
-        char value[8];
-
-        dirfd = open("/proc/sys/kernel", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return dirfd >= 0 && cgroup_read_file(dirfd, "yama/ptrace_scope", value, sizeof(value)) > 0 && value[0] == '3';
-}
-
 static int start_escort(struct enter *enter, const struct escort_spec *spec, uint64_t timeout_usec) {
         int keep[] = {spec->mnt_ns_fd, spec->procs_fd, spec->pidfd}, r;
 
@@ -228,7 +234,6 @@ int enter_start(struct enter **ret, sd_event *event, const struct peer *peer, co
         *enter = (struct enter){.event = event, .done = done, .userdata = userdata, .escort = CHILD_INIT};
         spec = (struct escort_spec){
                 .mnt_ns_fd = mnt_ns_fd, .procs_fd = procs_fd, .pidfd = peer->pidfd, .pid = peer->cred.pid,
-                .tracing_off = is_tracing_off(),
         };
         r = start_escort(enter, &spec, timeout_usec);
         if (r < 0) {

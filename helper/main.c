@@ -120,11 +120,12 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
 /* A write to a closed socket or stderr is an error to be handled, not an end; the stopping signals come through the
  * loop. */
 static int take_signals(sd_event *event) {
-        static const int stop[] = {SIGTERM, SIGINT, SIGHUP};
+        static const int stop[] = {SIGTERM, SIGINT};
         sigset_t set;
         int r = 0;
 
         (void) signal(SIGPIPE, SIG_IGN);
+        (void) signal(SIGHUP, SIG_IGN); /* who sends it expects a reload, not the end of all delegations */
         (void) sigemptyset(&set);
         for (size_t i = 0; i < ELEMENTSOF(stop); i++)
                 (void) sigaddset(&set, stop[i]);
@@ -215,6 +216,8 @@ int main(int argc, char **argv) {
                 (void) fputs("bpfdelegd: must be root: it makes namespaces and cgroups for other users\n", stderr);
                 return EXIT_FAILURE;
         }
+        /* Ignored by whoever started us, the kernel would reap our children, and their pids would not stay theirs. */
+        (void) signal(SIGCHLD, SIG_DFL);
         raise_descriptor_limit();
         LIST_INIT(&manager.delegations);
         r = manager_init(&manager, &options, &err);

@@ -14,7 +14,6 @@
 #include <poll.h>
 #include <sys/stat.h>
 
-#include "cgroup.h"
 #include "sysapi.h"
 
 int peer_get(int fd, struct peer *ret) {
@@ -81,12 +80,37 @@ static int parse_status(const char *status, struct peer_facts *facts) {
         return r;
 }
 
+/* The whole file, however many groups the user has: NGROUPS_MAX of them make it some 700 kB. */
+static int read_status(int dirfd, char **ret) {
+        _cleanup_close_ int fd = -1;
+        char *text = NULL;
+        size_t size = 0;
+        ssize_t n;
+        FILE *f;
+
+        fd = openat(dirfd, "status", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        f = fdopen(fd, "r");
+        if (!f)
+                return -errno;
+        (void) TAKE_FD(fd);
+        n = getdelim(&text, &size, '\0', f); /* there is no NUL in it: all of it */
+        (void) fclose(f);
+        if (n < 0) {
+                free(text);
+                return -ESRCH; /* it has exited since */
+        }
+        *ret = text;
+        return 0;
+}
+
 int peer_inspect(const struct peer *peer, struct peer_facts *ret) {
         _cleanup_close_ int dirfd = -1;
         struct peer_facts facts = {0};
-        char path[32], status[4096];
+        _cleanup_free_ char *status = NULL;
+        char path[32];
         struct stat user_ns, pid_ns;
-        ssize_t n;
         int r;
 
         (void) snprintf(path, sizeof(path), "/proc/%d", (int) peer->cred.pid);
@@ -95,9 +119,9 @@ int peer_inspect(const struct peer *peer, struct peer_facts *ret) {
                 return errno == ENOENT ? -ESRCH : -errno;
         if (pidfd_exited(peer->pidfd))
                 return -ESRCH;
-        n = cgroup_read_file(dirfd, "status", status, sizeof(status));
-        if (n < 0)
-                return (int) n;
+        r = read_status(dirfd, &status);
+        if (r < 0)
+                return r;
         if (fstatat(dirfd, "ns/user", &user_ns, 0) < 0 || fstatat(dirfd, "ns/pid", &pid_ns, 0) < 0)
                 return -errno;
         r = parse_status(status, &facts);

@@ -113,7 +113,11 @@ void request_open_session(struct connection *connection, const union proto_messa
         struct errtext err;
         int r;
 
-        r = read_policy(manager, open, &request.take_policy, &err);
+        /* To setresuid(2) -1 means "as it is": the maker would stay root. */
+        if (open->uid == (uid_t) -1 || open->gid == (gid_t) -1)
+                r = fail(&err, -EINVAL, "uid or gid is -1, which is nobody's");
+        else
+                r = read_policy(manager, open, &request.take_policy, &err);
         if (r < 0) {
                 refuse_open(connection, open, r, err.s);
                 return;
@@ -207,6 +211,7 @@ static struct closing *closing_new(struct connection *connection, struct delegat
 }
 
 void request_close_session(struct connection *connection, const union proto_message *message) {
+        struct closing *closing = NULL;
         struct session *session;
 
         session = session_find(connection_manager(connection), &message->close_session.cookie);
@@ -215,12 +220,12 @@ void request_close_session(struct connection *connection, const union proto_mess
                 return;
         }
         /* Set before the close, which may end the delegation, and answer, at once. */
-        if (session->delegation->n_sessions == 1 && !session->delegation->policy->linger &&
-            closing_new(connection, session->delegation)) {
-                session_close(session, "the session was closed");
+        if (session->delegation->n_sessions == 1)
+                closing = closing_new(connection, session->delegation);
+        if (session_close(session, "the session was closed") == SESSION_LAST && closing)
                 return;
-        }
-        session_close(session, "the session was closed");
+        if (closing)
+                closing_free(closing);
         reply(connection, 0, "");
 }
 

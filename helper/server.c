@@ -34,12 +34,14 @@ static const struct request_row {
         {PROTO_STATUS, SERVER_USER, request_status},
 };
 
+/* Logins come before what users ask, however much they ask. */
 static const struct {
         const char *name;
         mode_t mode;
+        int64_t priority;
 } sockets[SERVER_SOCKETS] = {
-        [SERVER_SESSION] = {"session", 0600},
-        [SERVER_USER] = {"user", 0666},
+        [SERVER_SESSION] = {"session", 0600, SD_EVENT_PRIORITY_NORMAL - 1},
+        [SERVER_USER] = {"user", 0666, SD_EVENT_PRIORITY_NORMAL + 2},
 };
 
 /* What one uid has open on the user socket. Outlives its connections for as long as its log limit counts, so that
@@ -250,20 +252,26 @@ static bool within_limits(struct server *server, enum server_socket socket, stru
         return true;
 }
 
+/* Takes fd and peer, also on failure. */
 static int connection_new(struct server *server, enum server_socket socket, int fd, struct peer *peer, struct usage *usage) {
         sd_event *event = server->manager->event;
         struct connection *connection;
         int r;
 
         connection = malloc(sizeof(*connection));
-        if (!connection)
+        if (!connection) {
+                (void) close_fd(fd);
+                peer_done(peer);
                 return -ENOMEM;
+        }
         *connection = (struct connection){.server = server, .socket = socket, .fd = fd, .peer = *peer, .usage = usage};
         usage->connections++;
         if (socket == SERVER_USER)
                 server->n_user_connections++;
         LIST_INSERT_HEAD(&server->connections, connection, entry);
         r = sd_event_add_io(event, &connection->source, fd, EPOLLIN, on_connection, connection);
+        if (r >= 0)
+                r = sd_event_source_set_priority(connection->source, sockets[socket].priority);
         if (r >= 0)
                 r = sd_event_add_time_relative(event, &connection->timer, CLOCK_MONOTONIC, server->manager->settings.request_timeout,
                                                0, on_connection_timeout, connection);
@@ -296,8 +304,12 @@ static int accept_some(struct server *server, enum server_socket socket) {
                 int fd = accept4(server->sockets[socket].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
                 if (fd < 0) {
-                        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-                                log_line(LOG_ERR, "%s socket: accept: %m", sockets[socket].name);
+                        int e = errno;
+                        unsigned suppressed;
+
+                        if (e != EAGAIN && e != EINTR && e != ECONNABORTED && log_ratelimit(&server->full_limit, &suppressed))
+                                log_line(LOG_ERR, "%s socket: accept: %s (%u such lines left out)", sockets[socket].name,
+                                         strerror(e), suppressed);
                         return 0;
                 }
                 admit_take(server, socket, fd);
@@ -321,13 +333,32 @@ static int on_user_socket(sd_event_source *source, int fd, uint32_t revents, voi
 
 /* ---- sockets ---- */
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* Linux 6.16, asm-generic/socket.h */
+#endif
+
+/*
+ * Set before anybody can connect, because connections inherit it: what is sent before SO_PASSCRED is set carries no
+ * credentials. No request carries a descriptor, so from 6.16 on the sender is told so, and none can come to rest in
+ * our queue, where dropping the last reference to it could block the loop; older kernels do not know the option.
+ */
+static int set_options(int fd) {
+        int on = 1, off = 0;
+
+        if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+                return -errno;
+        if (setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)) < 0 && errno != ENOPROTOOPT)
+                return -errno;
+        return 0;
+}
+
 /* The mode is set before bind(2), which makes the file with it: there is no moment with another. */
 static int make_socket(const char *dir, enum server_socket which, struct errtext *err) {
         _cleanup_close_ int fd = -1;
         struct sockaddr_un sa;
         char path[sizeof(sa.sun_path) + 1];
         mode_t old;
-        int r, on = 1;
+        int r;
 
         if ((size_t) snprintf(path, sizeof(path), "%s/%s", dir, sockets[which].name) >= sizeof(path) || sock_address(path, &sa) < 0)
                 return fail(err, -ENAMETOOLONG, "%s: too long a path for a socket", dir);
@@ -340,10 +371,11 @@ static int make_socket(const char *dir, enum server_socket which, struct errtext
         (void) umask(old);
         if (r < 0)
                 return fail(err, r, "%s cannot be bound: %s", path, strerror(-r));
-        /* Before anybody can connect: connections inherit it, and what is sent before it is set carries no
-         * credentials. */
-        if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 || listen(fd, BACKLOG) < 0)
-                return fail(err, -errno, "%s: %m", path);
+        r = set_options(fd);
+        if (r >= 0 && listen(fd, BACKLOG) < 0)
+                r = -errno;
+        if (r < 0)
+                return fail(err, r, "%s: %s", path, strerror(-r));
         return TAKE_FD(fd);
 }
 
@@ -375,10 +407,9 @@ static int adopt_socket(struct server *server, int fd, struct errtext *err) {
         struct sockaddr_un sa = {.sun_family = AF_UNSPEC};
         socklen_t n = sizeof(sa) - 1;
         const char *slash;
-        int on = 1;
 
         if (sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0 || getsockname(fd, (struct sockaddr *) &sa, &n) < 0 ||
-            fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+            fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || set_options(fd) < 0)
                 return fail(err, -EINVAL, "descriptor %d, handed over, is no listening SOCK_SEQPACKET unix socket", fd);
         slash = strrchr(sa.sun_path, '/');
         for (unsigned i = 0; i < SERVER_SOCKETS; i++)
@@ -409,6 +440,8 @@ static int watch_sockets(struct server *server, struct errtext *err) {
         for (unsigned i = 0; i < SERVER_SOCKETS; i++) {
                 r = sd_event_add_io(server->manager->event, &server->sockets[i].source, server->sockets[i].fd, EPOLLIN, handlers[i],
                                     server);
+                if (r >= 0)
+                        r = sd_event_source_set_priority(server->sockets[i].source, sockets[i].priority);
                 /* Out of descriptors, accept(2) fails and the socket stays readable: do not spin. */
                 if (r >= 0)
                         r = sd_event_source_set_ratelimit(server->sockets[i].source, 100 * USEC_PER_MSEC, 500);

@@ -48,8 +48,13 @@ static int parse_seconds(const char *value, uint64_t *ret, struct errtext *err) 
 }
 
 static int parse_cgroup_parent(const char *value, void *target, struct errtext *err) {
+        static const char *const systemds[] = {".slice", ".scope", ".service", NULL};
         struct settings *settings = target;
+        const char *dot = strrchr(value, '.');
 
+        for (unsigned i = 0; dot && systemds[i]; i++)
+                if (streq(dot, systemds[i]))
+                        return fail(err, -EBADMSG, "'%s' is a name of systemd's; the directory must be bpfdeleg's own", value);
         if (value[0] == '\0' || value[0] == '.' || strchr(value, '/') ||
             copy_field(settings->cgroup_parent, sizeof(settings->cgroup_parent), value) < 0)
                 return fail(err, -EBADMSG, "'%s' is not the name of one directory below the cgroup2 mount", value);

@@ -92,6 +92,10 @@ int sock_recv(int fd, void *buf, size_t size, size_t max_fds, struct sock_receiv
         ssize_t n;
         int r = 0;
 
+        /* Where none is wanted there is no room for one: then the kernel never puts a stranger's descriptor into this
+         * process, whose close could wait for him (a lingering TCP socket, a file of his own FUSE). */
+        if (max_fds == 0)
+                msg.msg_controllen = CMSG_SPACE(sizeof(struct ucred));
         n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
         if (n < 0)
                 return -errno;

@@ -128,6 +128,7 @@ ok "he nests cgroups" in_session one bpfdeleg run -- sh -c "$nest"
 in_session_sh one 'bpfdeleg run -- sh -c "echo \$\$ >/sys/fs/cgroup/n1/n2/n3/cgroup.procs; exec sleep 1000" & echo $! >~/pid; sleep 0.3' >/dev/null
 in_session_sh one 'bpfdeleg run -- sh -c "echo 1 >/sys/fs/cgroup/a/cgroup.freeze; echo \$\$ >/sys/fs/cgroup/a/cgroup.procs; sleep 1000" & echo $! >~/frozen; sleep 0.3' >/dev/null
 chown -R "$bob" "$(delegation_dirs)/n1/n2"
+in_session one bpfdeleg run -- chmod 0777 /sys/fs/cgroup /sys/fs/cgroup/run >/dev/null
 refused "deeper than 32 he cannot" '.' in_session one bpfdeleg run -- sh -c 'd=/sys/fs/cgroup; for i in $(seq 40); do d=$d/d; mkdir $d || exit 1; done'
 ok "the session ends" session_end one
 ok "all of it is gone, frozen, nested and another's" expect_delegations 0
@@ -150,6 +151,21 @@ ok "saying so" logged 'ending the subtree [0-9a-f]{16} of an earlier helper'
 ok "the process inside is gone" wait_until gone "$pid"
 ok "the session ends as usual" session_end one
 prints "and the next login is granted" 'cookie=[0-9a-f]{16}-1' logs_in "$alice"
+
+# What somebody else keeps in the same directory is not a left-over of ours.
+mkdir "$cgroup2/$cgroup_parent/foreign"
+spawn sleep 1000
+foreign=$spawned
+echo "$foreign" >"$cgroup2/$cgroup_parent/foreign/cgroup.procs"
+helper_stop >"$T/out" 2>&1
+ok "the helper starts with somebody else's cgroup beside" helper_start
+ok "and leaves it alone" grep -qx "$foreign" "$cgroup2/$cgroup_parent/foreign/cgroup.procs"
+kill -KILL "$foreign"
+wait "$foreign" 2>/dev/null
+unset "pids[$foreign]"
+ok "it can be removed" wait_until rmdir "$cgroup2/$cgroup_parent/foreign"
+printf '[helper]\ncgroup_parent = system.slice\n' >"$T/bad.ini"
+refused "systemd's own directories are refused" 'bad.ini:2: .*system.slice' "$bpfdelegd" "--runtime-dir=$T/run2" "--config=$T/bad.ini"
 
 # A second helper, started by mistake, must not take the first one's delegations for left-overs.
 ok "a session opens" session_start one "$alice"

@@ -66,6 +66,10 @@ for set in CapAmb CapEff CapPrm CapInh; do
         prints "capabilities are exactly the policy's: $set" "^$set:\s0000008000001000\$" run grep "^$set" /proc/self/status
 done
 prints "and outside there are none" '^CapEff:\s0000000000000000$' in_session s grep CapEff /proc/self/status
+# A directory server's groups: 300 of them make /proc/PID/status longer than a page.
+crowd() { setpriv --reuid="$(id -u "$alice")" --regid="$(id -g "$alice")" --groups "$(seq -s, 4000000000 4000000299)" \
+        env "BPFDELEG_SOCKET=$T/run/user" bpfdeleg run -- true; }
+PATH=$user_path:$PATH ok "a user of 300 groups gets in as well" crowd
 uid=$(id -u "$alice") gid=$(id -g "$alice")
 prints "one uid is mapped, to itself" "^ *$uid +$uid +1\$" run cat /proc/self/uid_map
 ok "and no other" in_session_sh s '[ "$(bpfdeleg run -- cat /proc/self/uid_map | wc -l)" -eq 1 ]'
