@@ -44,7 +44,7 @@ static void print_row(const struct proto_row *row, const struct mask_names *name
         (void) printf("  %-16s %s\n", "caps", row->caps ? text : "none");
         (void) printf("  %-16s %s (inside `bpfdeleg run`)\n", "bpffs", row->path);
         (void) printf("  %-16s %s below the cgroup2 mount (/sys/fs/cgroup inside)\n", "cgroup", row->cgroup);
-        (void) printf("  %-16s %s\n", "network", row->network == POLICY_NETWORK_PRIVATE ? "private" : "host");
+        (void) printf("  %-16s %s\n", "network", policy_network_name(row->network == POLICY_NETWORK_PRIVATE ? POLICY_NETWORK_PRIVATE : POLICY_NETWORK_HOST));
         (void) printf("  %-16s %s\n", "ends", row->linger ? "with its last process after the last logout (linger = yes)" :
                                                            "with the last logout");
 }

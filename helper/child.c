@@ -98,6 +98,22 @@ void child_tell(int channel, uint32_t step, int error, int fd) {
         (void) sock_send(channel, &message, sizeof(message), &fd, fd >= 0);
 }
 
+void child_must(int channel, uint32_t step, int r) {
+        if (r < 0) {
+                child_tell(channel, step, r == -1 && errno ? -errno : r, -1);
+                _exit(1);
+        }
+}
+
+int child_open_proc(const struct child *child, const char *name) {
+        char path[48];
+        int fd;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/%s", (int) child->pid, name);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
 int child_hear(const struct child *child, struct child_message *ret, int *ret_fd) {
         struct sock_received received = SOCK_RECEIVED_INIT;
         struct child_message message;

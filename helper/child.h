@@ -43,6 +43,12 @@ void child_done(struct child *child, sd_event *event);
 /* In a child: tells the helper, with a descriptor or -1. */
 void child_tell(int channel, uint32_t step, int error, int fd);
 
+/* In a child: goes on if r is no error (neither -errno nor a system call's own -1); else tells the helper which step it was, and exits. */
+void child_must(int channel, uint32_t step, int r);
+
+/* Opens /proc/PID/name of a child, for reading. Descriptor or -errno. */
+int child_open_proc(const struct child *child, const char *name);
+
 /*
  * In the helper: takes one message of a child and at most one descriptor. Returns 0, -EAGAIN, or -errno; a child's
  * own error comes in message.

@@ -92,13 +92,6 @@ struct escort_spec {
         pid_t pid;
 };
 
-static void must(int channel, enum step step, int r) {
-        if (r < 0) {
-                child_tell(channel, step, r, -1);
-                _exit(1);
-        }
-}
-
 static int clone_mount(const struct escort_spec *spec) {
         if (setns(spec->mnt_ns_fd, CLONE_NEWNS) < 0)
                 return -errno;
@@ -127,9 +120,9 @@ static void escort_main(int channel, void *arg) {
 
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         fd = clone_mount(spec);
-        must(channel, STEP_CLONE, fd);
-        must(channel, STEP_HOLD, hold(spec));
-        must(channel, STEP_MOVE, move(spec));
+        child_must(channel, STEP_CLONE, fd);
+        child_must(channel, STEP_HOLD, hold(spec));
+        child_must(channel, STEP_MOVE, move(spec));
         child_tell(channel, STEP_DONE, 0, fd);
 }
 
@@ -182,15 +175,6 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         return finish(userdata, -ETIMEDOUT, -1, "moving the process took too long");
 }
 
-static int open_anchor_file(const struct child *anchor, const char *name) {
-        char path[48];
-        int fd;
-
-        (void) snprintf(path, sizeof(path), "/proc/%d/%s", (int) anchor->pid, name);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-}
-
 static int open_procs(const struct cgroup *cgroup, uid_t uid, gid_t gid) {
         _cleanup_close_ int run_fd = -1;
         int fd;
@@ -222,7 +206,7 @@ int enter_start(struct enter **ret, sd_event *event, const struct peer *peer, co
         struct enter *enter;
         int r;
 
-        mnt_ns_fd = open_anchor_file(anchor, "ns/mnt");
+        mnt_ns_fd = child_open_proc(anchor, "ns/mnt");
         if (mnt_ns_fd < 0)
                 return fail(err, mnt_ns_fd, "the anchor's mount namespace cannot be opened: %s", strerror(-mnt_ns_fd));
         procs_fd = open_procs(cgroup, peer->cred.uid, gid);

@@ -74,14 +74,6 @@ static const char *const step_words[] = {
 
 /* ---- in the children ---- */
 
-/* Never returns on failure: the helper is told which step it was. */
-static void must(int channel, enum step step, int r) {
-        if (r < 0) {
-                child_tell(channel, step, r == -1 && errno ? -errno : r, -1);
-                _exit(1);
-        }
-}
-
 /* Waits for the helper's next word, with a descriptor if one is due. A closed channel ends the child. */
 static int wait_for_helper(int channel) {
         struct sock_received received = SOCK_RECEIVED_INIT;
@@ -125,25 +117,25 @@ static void maker_main(int channel, void *arg) {
         const struct maker_spec *spec = arg;
         int fd;
 
-        must(channel, STEP_NURSERY, setns(spec->nursery_fd, CLONE_NEWNS));
+        child_must(channel, STEP_NURSERY, setns(spec->nursery_fd, CLONE_NEWNS));
         (void) close(spec->nursery_fd);
-        must(channel, STEP_BECOME_USER, become_user(spec->uid, spec->gid, CAP_BIT(CAP_SYS_ADMIN)));
-        must(channel, STEP_BECOME_USER, hide(true));
-        must(channel, STEP_NAMESPACES, unshare(CLONE_NEWUSER | CLONE_NEWNS | (spec->private_network ? CLONE_NEWNET : 0)));
-        must(channel, STEP_NAMESPACES, hide(true));
+        child_must(channel, STEP_BECOME_USER, become_user(spec->uid, spec->gid, CAP_BIT(CAP_SYS_ADMIN)));
+        child_must(channel, STEP_BECOME_USER, hide(true));
+        child_must(channel, STEP_NAMESPACES, unshare(CLONE_NEWUSER | CLONE_NEWNS | (spec->private_network ? CLONE_NEWNET : 0)));
+        child_must(channel, STEP_NAMESPACES, hide(true));
         child_tell(channel, STEP_NAMESPACES, 0, -1);
 
         (void) wait_for_helper(channel); /* the maps are written */
         fd = sys_fsopen("bpf");
-        must(channel, STEP_CONTEXT, fd);
+        child_must(channel, STEP_CONTEXT, fd);
         child_tell(channel, STEP_CONTEXT, 0, fd);
         (void) close(fd);
 
         fd = wait_for_helper(channel);
-        must(channel, STEP_MOUNT, sys_move_mount(fd, AT_FDCWD, MAKER_BPFFS));
+        child_must(channel, STEP_MOUNT, sys_move_mount(fd, AT_FDCWD, MAKER_BPFFS));
         if (spec->private_network)
-                must(channel, STEP_NETWORK, bring_up_lo());
-        must(channel, STEP_CGROUP_NAMESPACE, unshare(CLONE_NEWCGROUP));
+                child_must(channel, STEP_NETWORK, bring_up_lo());
+        child_must(channel, STEP_CGROUP_NAMESPACE, unshare(CLONE_NEWCGROUP));
         child_tell(channel, STEP_READY, 0, -1);
         (void) wait_for_helper(channel); /* keeps the namespaces until the anchor has them */
 }
@@ -154,10 +146,10 @@ static const struct {
         const char *name;
         int flag;
 } namespaces[NS_MAX] = {
-        [NS_USER] = {"user", CLONE_NEWUSER},
-        [NS_MNT] = {"mnt", CLONE_NEWNS},
-        [NS_CGROUP] = {"cgroup", CLONE_NEWCGROUP},
-        [NS_NET] = {"net", CLONE_NEWNET},
+        [NS_USER] = {"ns/user", CLONE_NEWUSER},
+        [NS_MNT] = {"ns/mnt", CLONE_NEWNS},
+        [NS_CGROUP] = {"ns/cgroup", CLONE_NEWCGROUP},
+        [NS_NET] = {"ns/net", CLONE_NEWNET},
 };
 
 struct anchor_spec {
@@ -172,15 +164,15 @@ static void anchor_main(int channel, void *arg) {
 
         /* As the user, who owns the namespaces, and not as root: whatever might be done to this process from inside,
          * it has nothing of root's to give. It outlives the helper, so no PDEATHSIG. */
-        must(channel, STEP_BECOME_USER, become_user(spec->uid, spec->gid, 0));
-        must(channel, STEP_BECOME_USER, hide(false));
+        child_must(channel, STEP_BECOME_USER, become_user(spec->uid, spec->gid, 0));
+        child_must(channel, STEP_BECOME_USER, hide(false));
         for (unsigned i = 0; i < NS_MAX; i++)
                 if (spec->ns[i] >= 0)
-                        must(channel, STEP_JOIN, setns(spec->ns[i], namespaces[i].flag));
-        must(channel, STEP_JOIN, hide(false));
-        must(channel, STEP_JOIN, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-        must(channel, STEP_JOIN, sys_capset(0, 0, 0));
-        must(channel, STEP_JOIN, chdir("/"));
+                        child_must(channel, STEP_JOIN, setns(spec->ns[i], namespaces[i].flag));
+        child_must(channel, STEP_JOIN, hide(false));
+        child_must(channel, STEP_JOIN, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+        child_must(channel, STEP_JOIN, sys_capset(0, 0, 0));
+        child_must(channel, STEP_JOIN, chdir("/"));
         /* Not in the helper's session or process group, where a terminal's signals could reach it, and deaf to all
          * but SIGKILL and SIGSTOP. */
         (void) setsid();
@@ -309,14 +301,11 @@ static int make_bpffs(const struct maker_spec *spec, int fs_fd) {
 
 static int open_namespaces(const struct maker *maker, int ret[NS_MAX]) {
         for (unsigned i = 0; i < NS_MAX; i++) {
-                char path[48];
-
                 if (i == NS_NET && !maker->spec.private_network)
                         continue;
-                (void) snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int) maker->maker.pid, namespaces[i].name);
-                ret[i] = open(path, O_RDONLY | O_CLOEXEC);
+                ret[i] = child_open_proc(&maker->maker, namespaces[i].name);
                 if (ret[i] < 0)
-                        return -errno;
+                        return ret[i];
         }
         return 0;
 }
@@ -533,7 +522,7 @@ static int nursery_enter(const char *dir) {
 }
 
 static void nursery_main(int channel, void *arg) {
-        must(channel, STEP_NURSERY, nursery_enter(arg));
+        child_must(channel, STEP_NURSERY, nursery_enter(arg));
         child_tell(channel, STEP_NURSERY, 0, -1);
         (void) wait_for_helper(channel);
 }
@@ -541,7 +530,6 @@ static void nursery_main(int channel, void *arg) {
 int nursery_new(const char *dir, struct errtext *err) {
         struct child child = CHILD_INIT;
         struct child_message message = {.error = -ETIMEDOUT};
-        char path[48];
         int fd = -1, r;
 
         r = child_spawn(&child, -1, nursery_main, (void *) (uintptr_t) dir, NULL, 0);
@@ -552,12 +540,8 @@ int nursery_new(const char *dir, struct errtext *err) {
         (void) close_fd(fd);
         if (r >= 0)
                 r = message.error;
-        if (r >= 0) {
-                (void) snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int) child.pid);
-                r = open(path, O_RDONLY | O_CLOEXEC);
-                if (r < 0)
-                        r = -errno;
-        }
+        if (r >= 0)
+                r = child_open_proc(&child, "ns/mnt");
         (void) sys_pidfd_send_signal(child.pidfd, SIGKILL);
         (void) waitid(P_PIDFD, (id_t) child.pidfd, &(siginfo_t){0}, WEXITED);
         child_done(&child, NULL);

@@ -255,26 +255,17 @@ static void refuse_enter(struct connection *connection, const struct delegation 
 
 enum { FD_USER, FD_CGROUP, FD_MOUNT, FD_NETWORK };
 
-static int open_anchor_ns(const struct delegation *d, const char *name) {
-        char path[48];
-        int fd;
-
-        (void) snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int) d->anchor.pid, name);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
-}
-
 /* The descriptors of the answer. The user owns these namespaces: he could open them through any process of his in
  * there. */
 static int collect_fds(const struct delegation *d, int fds[PROTO_ENTERED_FDS_MAX], size_t *ret_n) {
         size_t n = FD_MOUNT + 1;
 
         fds[FD_USER] = fcntl(d->userns_fd, F_DUPFD_CLOEXEC, 3);
-        fds[FD_CGROUP] = open_anchor_ns(d, "cgroup");
+        fds[FD_CGROUP] = child_open_proc(&d->anchor, "ns/cgroup");
         if (fds[FD_USER] < 0 || fds[FD_CGROUP] < 0)
                 return -EBADF;
         if (d->policy->network == POLICY_NETWORK_PRIVATE) {
-                fds[FD_NETWORK] = open_anchor_ns(d, "net");
+                fds[FD_NETWORK] = child_open_proc(&d->anchor, "ns/net");
                 if (fds[FD_NETWORK] < 0)
                         return fds[FD_NETWORK];
                 n++;

@@ -14,6 +14,7 @@
 
 #include "fake-helper.h"
 #include "policy.h"
+#include "tests/syslog-hook.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -57,31 +58,11 @@ static struct {
         bool fail_putenv, fail_set_data;
 } libs;
 
-static _printf_(2, 0) void journal_add(int priority, const char *format, va_list ap) {
+static void on_syslog(int priority, const char *format, va_list ap) {
         unsigned i = journal.n++ % LINES_MAX;
 
         journal.level[i] = priority & LOG_LEVEL_MASK;
         (void) vsnprintf(journal.text[i], sizeof(journal.text[i]), format, ap);
-}
-
-_printf_(2, 3) void syslog(int priority, const char *format, ...);
-void syslog(int priority, const char *format, ...) {
-        va_list ap;
-
-        va_start(ap, format);
-        journal_add(priority, format, ap);
-        va_end(ap);
-}
-
-/* What a libpam built with _FORTIFY_SOURCE calls. */
-_printf_(3, 4) void __syslog_chk(int priority, int flag, const char *format, ...);
-void __syslog_chk(int priority, int flag, const char *format, ...) {
-        va_list ap;
-
-        (void) flag;
-        va_start(ap, format);
-        journal_add(priority, format, ap);
-        va_end(ap);
 }
 
 #define FAKE_ID 54321 /* uid and gid of every user "bd-…" in any case, and gid of the group bd-devs */

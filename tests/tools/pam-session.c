@@ -8,7 +8,7 @@
 
 #include "config.h"
 
-#include "util.h"
+#include "tests/syslog-hook.h"
 
 #include <getopt.h>
 #include <grp.h>
@@ -27,11 +27,11 @@ struct arguments {
         char **command;
 };
 
-/* With --syslog, what modules log goes to stderr: libpam finds these before libc's, whose header would be in the way. */
+/* With --syslog, what modules log goes to stderr, else where it belongs. */
 static bool show_syslog;
 
 void vsyslog(int priority, const char *format, va_list ap);
-static _printf_(2, 0) void say_or_log(int priority, const char *format, va_list ap) {
+static void on_syslog(int priority, const char *format, va_list ap) {
         if (!show_syslog) {
                 vsyslog(priority, format, ap);
                 return;
@@ -39,26 +39,6 @@ static _printf_(2, 0) void say_or_log(int priority, const char *format, va_list 
         (void) fputs("syslog: ", stderr);
         (void) vfprintf(stderr, format, ap);
         (void) fputc('\n', stderr);
-}
-
-_printf_(2, 3) void syslog(int priority, const char *format, ...);
-void syslog(int priority, const char *format, ...) {
-        va_list ap;
-
-        va_start(ap, format);
-        say_or_log(priority, format, ap);
-        va_end(ap);
-}
-
-/* What a libpam built with _FORTIFY_SOURCE calls. */
-_printf_(3, 4) void __syslog_chk(int priority, int flag, const char *format, ...);
-void __syslog_chk(int priority, int flag, const char *format, ...) {
-        va_list ap;
-
-        (void) flag;
-        va_start(ap, format);
-        say_or_log(priority, format, ap);
-        va_end(ap);
 }
 
 static int converse(int n, const struct pam_message **messages, struct pam_response **ret, void *userdata) {
