@@ -100,21 +100,45 @@ static int enable_controller(int dirfd, const char *controller) {
         return cgroup_write_file(dirfd, "cgroup.subtree_control", word);
 }
 
+const char *cgroup_controller(enum policy_limit limit) {
+        return limit_files[limit].controller;
+}
+
+static int fail_missing(struct errtext *err, enum policy_limit which) {
+        const char *controller = limit_files[which].controller;
+
+        return fail(err, -EOPNOTSUPP, "%s cannot be kept: this host's cgroup2 has no %s controller; remove the line from the "
+                    "policy, or give the controller to cgroup2 (cgroup_no_v1=%s at boot)",
+                    policy_limit_name(which), controller, controller);
+}
+
+int cgroup_check_limits(const struct cgroups *cgroups, const uint64_t limit[POLICY_LIMITS], struct errtext *err) {
+        char list[256];
+        ssize_t n;
+
+        n = cgroup_read_file(cgroups->mount_fd, "cgroup.controllers", list, sizeof(list));
+        if (n < 0)
+                return fail(err, (int) n, "%s/cgroup.controllers: %s", cgroups->mount, strerror((int) -n));
+        for (unsigned i = 0; i < POLICY_LIMITS; i++)
+                if (limit[i] != POLICY_UNSET && !cgroup_list_has(list, limit_files[i].controller))
+                        return fail_missing(err, (enum policy_limit) i);
+        return 0;
+}
+
 static int set_limit(const struct cgroup *cgroup, enum policy_limit which, uint64_t v, struct errtext *err) {
+        const struct cgroups *cgroups = cgroup->cgroups;
         const char *controller = limit_files[which].controller;
         char value[48];
         int r;
 
-        r = enable_controller(cgroup->parent->mount_fd, controller);
+        r = enable_controller(cgroups->mount_fd, controller);
         if (r >= 0)
-                r = enable_controller(cgroup->parent->fd, controller);
+                r = enable_controller(cgroups->parent_fd, controller);
         if (r == -EOPNOTSUPP)
-                return fail(err, r, "%s cannot be kept: this host's cgroup2 has no %s controller; remove the line from the "
-                            "policy, or give the controller to cgroup2 (cgroup_no_v1=%s at boot)",
-                            policy_limit_name(which), controller, controller);
+                return fail_missing(err, which);
         if (r < 0)
-                return fail(err, r, "%s cannot be kept: the %s controller cannot be enabled for %s: %s",
-                            policy_limit_name(which), controller, cgroup->parent->path, strerror(-r));
+                return fail(err, r, "%s cannot be kept: the %s controller cannot be enabled for %s/%s: %s",
+                            policy_limit_name(which), controller, cgroups->mount, cgroups->name, strerror(-r));
         limit_files[which].format(v, value, sizeof(value));
         r = cgroup_write_file(cgroup->fd, limit_files[which].file, value);
         if (r < 0)
@@ -122,43 +146,87 @@ static int set_limit(const struct cgroup *cgroup, enum policy_limit which, uint6
         return 0;
 }
 
+/* systemd sets them as properties of the scope, and passes over in silence what it cannot set: a limit is never just
+ * dropped. */
+static int see_limit(const struct cgroup *cgroup, enum policy_limit which, struct errtext *err) {
+        char value[48];
+        ssize_t n;
+
+        n = cgroup_read_file(cgroup->fd, limit_files[which].file, value, sizeof(value));
+        if (n >= 0 && strncmp(value, "max", 3) != 0)
+                return 0;
+        return fail(err, -EOPNOTSUPP, "%s cannot be kept: systemd has not set %s of %s (is the %s controller switched off for the "
+                    "user's slice, DisableControllers=?)", policy_limit_name(which), limit_files[which].file, cgroup->path,
+                    limit_files[which].controller);
+}
+
 /* ---- making and giving ---- */
 
 static int fill(struct cgroup *cgroup, const uint64_t limit[POLICY_LIMITS], struct errtext *err) {
-        int r;
+        int r = 0;
 
-        for (unsigned i = 0; i < POLICY_LIMITS; i++)
-                if (limit[i] != POLICY_UNSET) {
-                        r = set_limit(cgroup, (enum policy_limit) i, limit[i], err);
-                        if (r < 0)
-                                return r;
-                }
+        for (unsigned i = 0; r >= 0 && i < POLICY_LIMITS; i++)
+                if (limit[i] != POLICY_UNSET)
+                        r = cgroup->backend == CGROUP_FS ? set_limit(cgroup, (enum policy_limit) i, limit[i], err) :
+                                                           see_limit(cgroup, (enum policy_limit) i, err);
+        if (r < 0)
+                return r;
         r = cgroup_write_file(cgroup->fd, "cgroup.max.depth", MAX_DEPTH);
         if (r >= 0)
                 r = cgroup_write_file(cgroup->fd, "cgroup.max.descendants", MAX_DESCENDANTS);
         if (r < 0)
-                return fail(err, r, "the size of %s/%s cannot be bounded: %s", cgroup->parent->path, cgroup->name,
-                            strerror(-r));
-        cgroup->events_fd = openat(cgroup->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-        if (cgroup->events_fd < 0 || mkdirat(cgroup->fd, SUPERVISOR, 0755) < 0 || mkdirat(cgroup->fd, RUN, 0755) < 0)
-                return fail(err, -errno, "the subtree %s/%s cannot be filled: %m", cgroup->parent->path, cgroup->name);
+                return fail(err, r, "the size of %s cannot be bounded: %s", cgroup->path, strerror(-r));
+        if (mkdirat(cgroup->fd, SUPERVISOR, 0755) < 0 || mkdirat(cgroup->fd, RUN, 0755) < 0)
+                return fail(err, -errno, "the subtree %s cannot be filled: %m", cgroup->path);
         return 0;
 }
 
-int cgroup_create(struct cgroup *ret, struct cgroup_parent *parent, const char *name, const uint64_t limit[POLICY_LIMITS],
+/* Opens <root>, whose path is known. */
+static int open_root(struct cgroup *cgroup) {
+        cgroup->fd = openat(cgroup->cgroups->mount_fd, cgroup->path + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (cgroup->fd < 0)
+                return -errno;
+        cgroup->events_fd = openat(cgroup->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+        if (cgroup->events_fd < 0) {
+                int r = -errno;
+
+                cgroup->fd = close_fd(cgroup->fd);
+                return r;
+        }
+        return 0;
+}
+
+int cgroup_reopen(struct cgroup *ret, const struct cgroups *cgroups, enum cgroup_backend backend, const char *path) {
+        struct cgroup cgroup = CGROUP_INIT;
+        int r;
+
+        cgroup.cgroups = cgroups;
+        cgroup.backend = backend;
+        r = copy_field(cgroup.path, sizeof(cgroup.path), path);
+        if (r < 0 || path[0] != '/')
+                return -EINVAL;
+        r = open_root(&cgroup);
+        if (r < 0)
+                return r;
+        *ret = cgroup;
+        return 0;
+}
+
+int cgroup_create(struct cgroup *ret, struct cgroups *cgroups, const char *name, const uint64_t limit[POLICY_LIMITS],
                   struct errtext *err) {
         struct cgroup cgroup = CGROUP_INIT;
         int r;
 
-        cgroup.parent = parent;
-        r = copy_field(cgroup.name, sizeof(cgroup.name), name);
+        r = cgroups_use_parent(cgroups, true, err);
         if (r < 0)
-                return fail(err, r, "%s: too long a name for a cgroup", name);
-        if (mkdirat(parent->fd, name, 0755) < 0)
-                return fail(err, -errno, "the cgroup %s/%s cannot be made: %m", parent->path, name);
-        cgroup.fd = openat(parent->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (cgroup.fd < 0)
-                r = fail(err, -errno, "the cgroup %s/%s cannot be opened: %m", parent->path, name);
+                return r;
+        cgroup.cgroups = cgroups;
+        (void) snprintf(cgroup.path, sizeof(cgroup.path), "/%s/%s", cgroups->name, name);
+        if (mkdirat(cgroups->parent_fd, name, 0755) < 0)
+                return fail(err, -errno, "the cgroup %s cannot be made: %m", cgroup.path);
+        r = open_root(&cgroup);
+        if (r < 0)
+                (void) fail(err, r, "the cgroup %s cannot be opened: %s", cgroup.path, strerror(-r));
         else
                 r = fill(&cgroup, limit, err);
         if (r < 0) {
@@ -168,6 +236,23 @@ int cgroup_create(struct cgroup *ret, struct cgroup_parent *parent, const char *
         }
         *ret = cgroup;
         return 0;
+}
+
+int cgroup_adopt_scope(struct cgroup *ret, const struct cgroups *cgroups, const char *path,
+                       const uint64_t limit[POLICY_LIMITS], struct errtext *err) {
+        int r;
+
+        r = cgroup_reopen(ret, cgroups, CGROUP_SCOPE, path);
+        if (r < 0)
+                return fail(err, r, "the scope's cgroup %s cannot be opened: %s", path, strerror(-r));
+        return fill(ret, limit, err);
+}
+
+int cgroup_move(const struct cgroup *cgroup, pid_t pid) {
+        char value[16];
+
+        (void) snprintf(value, sizeof(value), "%d", (int) pid);
+        return cgroup_write_file(cgroup->fd, "cgroup.procs", value);
 }
 
 static int open_dir(int dirfd, const char *name) {
@@ -240,17 +325,34 @@ int cgroup_give(const struct cgroup *cgroup, uid_t uid, gid_t gid) {
 /* ---- looking and ending ---- */
 
 int cgroup_kill(const struct cgroup *cgroup) {
-        return cgroup_write_file(cgroup->fd, "cgroup.kill", "1");
+        int r;
+
+        if (cgroup->fd < 0)
+                return 0;
+        r = cgroup_write_file(cgroup->fd, "cgroup.kill", "1");
+        return r == -ENOENT || r == -ENODEV ? 0 : r; /* removed, so nobody is in it */
+}
+
+/* Reads cgroup.events. Returns its length or -errno; -ENODEV: the cgroup has been removed. */
+static ssize_t read_events(const struct cgroup *cgroup, char *buf, size_t size) {
+        ssize_t n;
+
+        if (cgroup->events_fd < 0)
+                return -ENODEV;
+        n = pread(cgroup->events_fd, buf, size - 1, 0);
+        if (n < 0)
+                return -errno;
+        buf[n] = '\0';
+        return n;
 }
 
 int cgroup_populated(const struct cgroup *cgroup) {
         char buf[128];
         ssize_t n;
 
-        n = pread(cgroup->events_fd, buf, sizeof(buf) - 1, 0);
+        n = read_events(cgroup, buf, sizeof(buf));
         if (n < 0)
-                return errno == ENODEV ? 0 : -errno; /* somebody else has removed it */
-        buf[n] = '\0';
+                return n == -ENODEV ? 0 : (int) n;
         return strstr(buf, "populated 1") ? 1 : 0;
 }
 
@@ -320,6 +422,26 @@ int cgroup_has_others(const struct cgroup *cgroup, pid_t except) {
         return dir_has_others(cgroup->fd, ".", &except);
 }
 
+/* Owner and mode, for he may have opened it to everybody before. */
+static int take_dir(int fd) {
+        return fchown(fd, 0, 0) < 0 || fchmod(fd, 0755) < 0 ? -errno : 0;
+}
+
+/* The directory first, then what is in it: nothing comes after the look. */
+static int take_entry(int dirfd, const char *name, void *userdata) {
+        _cleanup_close_ int fd = -1;
+
+        fd = open_dir(dirfd, name);
+        if (fd >= 0 && take_dir(fd) >= 0)
+                (void) for_each_below(fd, take_entry, userdata);
+        return 0;
+}
+
+void cgroup_take_back(const struct cgroup *cgroup) {
+        if (cgroup->fd >= 0)
+                (void) take_entry(cgroup->fd, ".", NULL);
+}
+
 static int remove_entry(int dirfd, const char *name, void *userdata) {
         (void) userdata;
         return cgroup_remove_tree(dirfd, name);
@@ -334,25 +456,28 @@ int cgroup_remove_tree(int dirfd, const char *name) {
         fd = open_dir(dirfd, name);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        /* Owner and mode, for he may have opened it to everybody before. */
-        if (fchown(fd, 0, 0) < 0 || fchmod(fd, 0700) < 0)
-                return -errno;
-        r = for_each_below(fd, remove_entry, NULL);
+        r = take_dir(fd);
+        if (r >= 0)
+                r = for_each_below(fd, remove_entry, NULL);
         if (r < 0)
                 return r;
         return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 int cgroup_remove(struct cgroup *cgroup) {
-        return cgroup->parent ? cgroup_remove_tree(cgroup->parent->fd, cgroup->name) : 0;
-}
+        char buf[128];
+        int r;
 
-void cgroup_path(const struct cgroup *cgroup, char *buf, size_t size) {
-        (void) snprintf(buf, size, "%s/%s", cgroup->parent->path, cgroup->name);
+        if (!cgroup->cgroups || cgroup->path[0] == '\0')
+                return 0;
+        if (cgroup->backend == CGROUP_FS)
+                return cgroup_remove_tree(cgroup->cgroups->parent_fd, strrchr(cgroup->path, '/') + 1);
+        if (read_events(cgroup, buf, sizeof(buf)) == -ENODEV)
+                return 0;
+        r = for_each_below(cgroup->fd, remove_entry, NULL);
+        return r < 0 ? r : -EINPROGRESS;
 }
 
 void cgroup_done(struct cgroup *cgroup) {
-        cgroup->events_fd = close_fd(cgroup->events_fd);
-        cgroup->fd = close_fd(cgroup->fd);
-        cgroup->parent = NULL;
+        *cgroup = (struct cgroup) {.fd = close_fd(cgroup->fd), .events_fd = close_fd(cgroup->events_fd)};
 }

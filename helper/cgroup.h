@@ -8,49 +8,77 @@
  *     <root>/supervisor   the anchor
  *     <root>/run          what `bpfdeleg run` brings in
  *
- * Where <root> comes from and who removes it is the backend's part (cgroup-fs.c); the rest is here and the same for
- * all backends. The user owns <root> once it is given to him and may be at work in it at any moment: everything goes
+ * Where <root> comes from and who removes it is the backend's part (cgroup-fs.c, scope.c); the rest is here and the
+ * same for both. The user owns <root> once it is given to him and may be at work in it at any moment: everything goes
  * through descriptors, and no answer of the file system there is trusted beyond the user's own delegation.
  */
 
 #include <sys/types.h>
 
 #include "policy.h"
-#include "util.h"
+#include "proto.h"
 
-/* The directory all subtrees of this helper are made in. */
-struct cgroup_parent {
-        int fd;
-        char *path; /* below the cgroup2 mount: "/bpfdeleg" */
-        char *name;
-        int mount_fd;
-        bool ours; /* locked */
+/* Where subtrees are made. */
+struct cgroups {
+        int mount_fd; /* of cgroup2 */
+        char *mount;
+        char *name;    /* of the parent directory of all subtrees of the cgroupfs backend, in mount */
+        int parent_fd; /* that directory, locked; -1 as long as it is not used */
 };
-#define CGROUP_PARENT_INIT {.fd = -1, .mount_fd = -1}
+#define CGROUPS_INIT {.mount_fd = -1, .parent_fd = -1}
 
-/*
- * Finds cgroup2, makes the directory name in it unless it is there, locks it against other helpers, and ends what an
- * earlier one left in it (nobody can be using that: its delegations are unknown now). Returns 0 or -errno with err.
- */
-int cgroup_parent_open(struct cgroup_parent *ret, const char *name, struct errtext *err);
-/* Removes the directory if it is empty. */
-void cgroup_parent_done(struct cgroup_parent *parent);
+/* Finds cgroup2. Returns 0 and *ret, to be given to cgroups_done(); or -errno with err. */
+int cgroups_open(struct cgroups *ret, const char *name, struct errtext *err);
+/* Removes the parent directory if it is empty. */
+void cgroups_done(struct cgroups *cgroups);
+
+/* Opens the parent directory and locks it against other helpers, making it unless it is there. Does nothing when that
+ * is done already. Returns 0, or -errno with err; -ENOENT if it is not there and make is false. */
+int cgroups_use_parent(struct cgroups *cgroups, bool make, struct errtext *err);
+
+/* Ends what an earlier helper left in the parent directory and known() does not know by its name: nobody can be using
+ * that. Waits for it, 2 s at most for each: for start-up only. */
+void cgroups_end_leftovers(const struct cgroups *cgroups, bool (*known)(void *userdata, const char *name), void *userdata);
+
+/* Who makes <root>, and removes it. The words are those of bpfdeleg.ini. */
+enum cgroup_backend {
+        CGROUP_FS,    /* we: a plain directory in the parent directory */
+        CGROUP_SCOPE, /* systemd: the directory of a transient scope, in the user's slice */
+};
 
 struct cgroup {
-        const struct cgroup_parent *parent;
-        int fd;          /* <root> */
-        int events_fd;   /* <root>/cgroup.events: EPOLLPRI when `populated` changes */
-        char name[40];   /* of <root> in parent */
+        const struct cgroups *cgroups;
+        enum cgroup_backend backend;
+        int fd;        /* <root>; -1: there is none (yet) */
+        int events_fd; /* <root>/cgroup.events: EPOLLPRI when `populated` changes */
+        char path[PROTO_PATH_SIZE]; /* below the cgroup2 mount, from "/" on */
 };
 #define CGROUP_INIT {.fd = -1, .events_fd = -1}
 
 /*
- * Makes <root> and <root>/supervisor, with the policy's limits in force. name is the id. A limit whose controller
- * this host lacks (or does not give to the parent) is -EOPNOTSUPP, by name in err; nothing is left on failure. To be
- * given to cgroup_remove(), then cgroup_done().
+ * Makes <root> and <root>/supervisor in the parent directory, with the policy's limits in force. name is the id. A
+ * limit whose controller this host lacks (or does not give to the parent) is -EOPNOTSUPP, by name in err; nothing is
+ * left on failure. To be given to cgroup_remove(), then cgroup_done().
  */
-int cgroup_create(struct cgroup *ret, struct cgroup_parent *parent, const char *name, const uint64_t limit[POLICY_LIMITS],
+int cgroup_create(struct cgroup *ret, struct cgroups *cgroups, const char *name, const uint64_t limit[POLICY_LIMITS],
                   struct errtext *err);
+
+/* The same for a scope's directory, which systemd has made and given the limits: fills it. On failure *ret is to be
+ * ended all the same, if its fd is there. */
+int cgroup_adopt_scope(struct cgroup *ret, const struct cgroups *cgroups, const char *path,
+                       const uint64_t limit[POLICY_LIMITS], struct errtext *err);
+
+/* Opens again what an earlier helper made. Returns 0 or -errno; -ENOENT: it has gone. */
+int cgroup_reopen(struct cgroup *ret, const struct cgroups *cgroups, enum cgroup_backend backend, const char *path);
+
+/* Whether this host has the controllers of the limits: 0, or -EOPNOTSUPP and err names the first that is missing. */
+int cgroup_check_limits(const struct cgroups *cgroups, const uint64_t limit[POLICY_LIMITS], struct errtext *err);
+
+/* The word for a limit's controller. */
+const char *cgroup_controller(enum policy_limit limit);
+
+/* Moves a child of ours into <root> (not reaped yet, so its number is its own). Returns 0 or -errno. */
+int cgroup_move(const struct cgroup *cgroup, pid_t pid);
 
 /* A directory of the subtree, "supervisor" or "run"; "run" is made again, and given to the user, if it is not there.
  * Descriptor or -errno. */
@@ -73,16 +101,17 @@ int cgroup_populated(const struct cgroup *cgroup);
 /* Whether there is a process other than `except` anywhere in the subtree: 1, 0, or -errno. */
 int cgroup_has_others(const struct cgroup *cgroup, pid_t except);
 
-/* Removes the subtree, bottom-up, whoever owns its parts; each directory is taken back from its owner first, so that
- * nothing new is made in it meanwhile. Returns 0, -EBUSY while there are processes, or -errno. */
-int cgroup_remove(struct cgroup *cgroup);
+/* Takes <root> and all below back from their owner, so that he makes nothing new in it while it is emptied. */
+void cgroup_take_back(const struct cgroup *cgroup);
 
-/* "/bpfdeleg/0123…" into buf. */
-void cgroup_path(const struct cgroup *cgroup, char *buf, size_t size);
+/* Removes the subtree, bottom-up, whoever owns its parts; each directory is taken back first. Returns 0, -EBUSY while
+ * there are processes, or -errno. A scope's own directory is systemd's to remove (who does it himself leaves a scope
+ * that is "active" for ever): -EINPROGRESS until that is done. */
+int cgroup_remove(struct cgroup *cgroup);
 
 void cgroup_done(struct cgroup *cgroup);
 
-/* For the backend and the parent: removes the directory `name` in dirfd and all below it. */
+/* For cgroup-fs.c: removes the directory `name` in dirfd and all below it. */
 int cgroup_remove_tree(int dirfd, const char *name);
 /* Reads a whole small file in dirfd, terminated. Returns its length or -errno. */
 ssize_t cgroup_read_file(int dirfd, const char *name, char *buf, size_t size);

@@ -2,8 +2,8 @@
 
 /*
  * The state machine of a delegation. Whatever goes wrong at whatever step, there is one way out, delegation_end(): it
- * starts from any state, never blocks, and goes on until nothing is left. A session is in exactly one delegation, and
- * leaves it by close, by its leader's death, or with the delegation.
+ * starts from any state, never blocks, and goes on until nothing is left. Each step is written down before it is
+ * taken (state.h).
  */
 
 #include "config.h"
@@ -36,24 +36,11 @@ struct log_subject delegation_subject(const struct delegation *d, const struct s
                 .service = session ? session->service : NULL,
                 .policy = d->policy->name,
                 .id = d->id,
+                .session = session ? session->number : 0,
         };
 }
 
 /* ---- ending ---- */
-
-static void session_free(struct session *session) {
-        if (!session)
-                return;
-        sd_event_source_disable_unref(session->leader_source);
-        (void) close_fd(session->leader_pidfd);
-        free(session->service);
-        free(session);
-}
-
-static void session_unlink(struct session *session) {
-        LIST_REMOVE(session, entry);
-        session->delegation->n_sessions--;
-}
 
 static void delegation_free(struct delegation *d) {
         if (!d)
@@ -61,6 +48,7 @@ static void delegation_free(struct delegation *d) {
         sd_event_source_disable_unref(d->anchor_source);
         sd_event_source_disable_unref(d->events_source);
         sd_event_source_disable_unref(d->timer);
+        scope_job_free(d->scope_job);
         maker_free(d->maker);
         child_done(&d->anchor, d->manager->event);
         cgroup_done(&d->cgroup);
@@ -81,13 +69,14 @@ static void delegation_gone(struct delegation *d) {
         if (d->granted)
                 log_event(LOG_END, &subject, "%s; torn down in %" PRIu64 " ms", d->reason ?: "ended",
                           (now_usec() - d->ending_since) / USEC_PER_MSEC);
+        state_remove(&manager->state, d->id);
         LIST_REMOVE(d, entry);
         manager->n_delegations--;
         if (d->ended)
                 d->ended(d->ended_userdata);
         delegation_free(d);
-        if (LIST_EMPTY(&manager->delegations) && manager->idle)
-                manager->idle(manager);
+        if (manager->settled)
+                manager->settled(manager);
 }
 
 static int on_end_timer(sd_event_source *source, uint64_t usec, void *userdata);
@@ -100,7 +89,15 @@ static void report_once(struct delegation *d, int r) {
         d->reported = true;
         log_event(LOG_END, &subject, "not torn down yet after %llu s (%s); going on trying",
                   (unsigned long long) (REPORT_USEC / USEC_PER_SEC),
-                  r == -EBUSY ? "a process does not die, or makes cgroups" : strerror(-r));
+                  r == -EBUSY       ? "a process does not die, or makes cgroups" :
+                  r == -EINPROGRESS ? "systemd has not removed its empty scope" :
+                                      strerror(-r));
+}
+
+/* An empty scope goes by itself; should systemd have missed that, it is told. */
+static void prod_systemd(const struct delegation *d, int r) {
+        if (r == -EINPROGRESS && d->retry_usec >= RETRY_MAX_USEC && d->manager->scopes)
+                scope_stop(d->manager->scopes, d->id);
 }
 
 /* Kill again (somebody may have been in between), and if all are gone remove; else look again soon, less and less
@@ -120,6 +117,7 @@ static void end_step(struct delegation *d) {
                 return;
         }
         report_once(d, r);
+        prod_systemd(d, r);
         sd_event_source_disable_unref(d->timer);
         d->timer = NULL;
         r = sd_event_add_time_relative(d->manager->event, &d->timer, CLOCK_MONOTONIC, d->retry_usec, 1, on_end_timer, d);
@@ -147,16 +145,14 @@ static int on_cgroup_event(sd_event_source *source, int fd, uint32_t revents, vo
         return 0;
 }
 
-/* Answers everybody who still waits for this delegation, and forgets all its sessions. */
-static void drop_sessions(struct delegation *d, int result, const char *why) {
-        struct session *session;
-
-        while ((session = LIST_FIRST(&d->sessions))) {
-                session_unlink(session);
-                if (session->ready)
-                        session->ready(session->userdata, session, result, why);
-                session_free(session);
-        }
+static void end_cgroup(struct delegation *d) {
+        /* systemd removes what is in an empty scope once; the user must not be at it at the same time. */
+        if (d->cgroup.backend == CGROUP_SCOPE)
+                cgroup_take_back(&d->cgroup);
+        (void) cgroup_kill(&d->cgroup);
+        /* It was asked for, and where it is was not yet known. */
+        if (d->scope_asked && d->cgroup.fd < 0 && d->manager->scopes)
+                scope_stop(d->manager->scopes, d->id);
 }
 
 static void end_with(struct delegation *d, int result, const char *reason) {
@@ -168,14 +164,17 @@ static void end_with(struct delegation *d, int result, const char *reason) {
         d->ending_since = now_usec();
         d->retry_usec = RETRY_MIN_USEC;
         d->reason = strdup(reason);
-        drop_sessions(d, result, reason);
+        (void) delegation_write_down(d); /* if it fails: what the old record says is ended as well */
+        sessions_drop(d, result, reason);
 
         d->timer = sd_event_source_disable_unref(d->timer);
         d->anchor_source = sd_event_source_disable_unref(d->anchor_source);
+        scope_job_free(TAKE_PTR(d->scope_job));
         maker_free(TAKE_PTR(d->maker));
-        (void) cgroup_kill(&d->cgroup);
+        end_cgroup(d);
         child_done(&d->anchor, d->manager->event);
-        r = sd_event_add_io(d->manager->event, &d->events_source, d->cgroup.events_fd, EPOLLPRI, on_cgroup_event, d);
+        r = d->cgroup.fd < 0 ? 0 : sd_event_add_io(d->manager->event, &d->events_source, d->cgroup.events_fd, EPOLLPRI,
+                                                   on_cgroup_event, d);
         if (r < 0)
                 log_line(LOG_WARNING, "%016" PRIx64 ": the cgroup cannot be watched, its end is polled for: %s", d->id,
                          strerror(-r));
@@ -186,15 +185,37 @@ void delegation_end(struct delegation *d, const char *reason) {
         end_with(d, -ECANCELED, reason);
 }
 
-void manager_end_all(struct manager *manager, const char *reason) {
+void manager_end_all(struct manager *manager, bool keep_active, const char *reason) {
         struct delegation *d, *next;
 
         for (d = LIST_FIRST(&manager->delegations); d; d = next) {
                 next = LIST_NEXT(d, entry); /* d may be gone at once; next is only ever freed by its own end */
-                delegation_end(d, reason);
+                if (!keep_active || d->state != PROTO_STATE_ACTIVE)
+                        delegation_end(d, reason);
         }
-        if (LIST_EMPTY(&manager->delegations) && manager->idle)
-                manager->idle(manager);
+        if (manager->settled)
+                manager->settled(manager);
+}
+
+bool manager_is_settled(const struct manager *manager) {
+        const struct delegation *d;
+
+        LIST_FOREACH(d, &manager->delegations, entry)
+                if (d->state != PROTO_STATE_ACTIVE)
+                        return false;
+        return true;
+}
+
+void manager_forget(struct manager *manager) {
+        struct delegation *d;
+
+        while ((d = LIST_FIRST(&manager->delegations))) {
+                LIST_REMOVE(d, entry);
+                sessions_forget(d);
+                d->anchor.pidfd = close_fd(d->anchor.pidfd); /* it sleeps on */
+                delegation_free(d);
+        }
+        manager->n_delegations = 0;
 }
 
 /* ---- lingering ---- */
@@ -217,82 +238,11 @@ static int on_linger(sd_event_source *source, uint64_t usec, void *userdata) {
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-/* The last session has gone, and the policy lets processes outlive it. Returns whether it does stay. */
-static bool linger(struct delegation *d) {
+bool delegation_linger(struct delegation *d) {
         if (!d->policy->linger || d->state != PROTO_STATE_ACTIVE || cgroup_has_others(&d->cgroup, d->anchor.pid) != 1)
                 return false;
         return d->timer || sd_event_add_time_relative(d->manager->event, &d->timer, CLOCK_MONOTONIC, LINGER_USEC, 0, on_linger,
                                                       d) >= 0;
-}
-
-/* ---- sessions ---- */
-
-int session_close(struct session *session, const char *why) {
-        struct delegation *d = session->delegation;
-        struct log_subject subject = delegation_subject(d, session);
-        bool answered = !session->ready;
-        int r = SESSION_OTHERS;
-
-        session_unlink(session);
-        if (!answered)
-                session->ready(session->userdata, session, -ECANCELED, why);
-        if (d->n_sessions > 0) {
-                if (answered)
-                        log_event(LOG_LEAVE, &subject, "%s; %zu left", why, d->n_sessions);
-        } else if (linger(d))
-                log_event(LOG_LEAVE, &subject, "%s; lingering until its last process exits", why);
-        else {
-                r = SESSION_LAST;
-                delegation_end(d, why);
-        }
-        session_free(session);
-        return r;
-}
-
-static int on_leader_exit(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        (void) source;
-        (void) fd;
-        (void) revents;
-        session_close(userdata, "the session's leader has exited");
-        return 0;
-}
-
-struct session *session_find(const struct manager *manager, const struct proto_cookie *cookie) {
-        struct delegation *d;
-        struct session *session;
-
-        LIST_FOREACH(d, &manager->delegations, entry)
-                if (d->id == cookie->delegation)
-                        LIST_FOREACH(session, &d->sessions, entry)
-                                if (session->number == cookie->session)
-                                        return session;
-        return NULL;
-}
-
-static int session_new(struct session **ret, struct delegation *d, struct session_request *request) {
-        struct session *session;
-        int r;
-
-        session = malloc(sizeof(*session));
-        if (!session)
-                return -ENOMEM;
-        *session = (struct session){.delegation = d, .leader_pidfd = TAKE_FD(request->take_leader_pidfd)};
-        session->service = strdup(request->service);
-        if (!session->service) {
-                session_free(session);
-                return -ENOMEM;
-        }
-        /* Not our child: sd_event_add_child_pidfd would end the loop with ECHILD. */
-        r = sd_event_add_io(d->manager->event, &session->leader_source, session->leader_pidfd, EPOLLIN, on_leader_exit, session);
-        if (r < 0) {
-                session_free(session);
-                return r;
-        }
-        session->number = ++d->last_number;
-        LIST_INSERT_HEAD(&d->sessions, session, entry);
-        d->n_sessions++;
-        *ret = session;
-        return 0;
 }
 
 /* ---- opening ---- */
@@ -311,39 +261,32 @@ static int on_anchor_exit(sd_event_source *source, int fd, uint32_t revents, voi
         return 0;
 }
 
-/* Everything is made; what is left is to give the user his part and to watch the anchor. */
-static int activate(struct delegation *d, struct errtext *err) {
+int delegation_activate(struct delegation *d, struct errtext *err) {
         int r;
 
-        maker_take(d->maker, &d->anchor, &d->userns_fd);
-        maker_free(TAKE_PTR(d->maker));
-        r = cgroup_give(&d->cgroup, d->uid, d->gid);
-        if (r < 0)
-                return fail(err, r, "giving the cgroup to the user: %s", strerror(-r));
         r = sd_event_add_io(d->manager->event, &d->anchor_source, d->anchor.pidfd, EPOLLIN, on_anchor_exit, d);
         if (r < 0)
                 return fail(err, r, "watching the anchor: %s", strerror(-r));
         d->state = PROTO_STATE_ACTIVE;
+        r = delegation_write_down(d);
+        if (r < 0)
+                return fail(err, r, "its record cannot be written to %s: %s", d->manager->state.path, strerror(-r));
         return 0;
 }
 
-static void answer_all(struct delegation *d) {
-        struct session *session, *next;
-        struct log_subject subject;
+/* Everything is made; what is left is to give the user his part. */
+static int take_over(struct delegation *d, struct errtext *err) {
+        int r;
 
-        for (session = LIST_FIRST(&d->sessions); session; session = next) {
-                session_ready ready = session->ready;
-
-                next = LIST_NEXT(session, entry);
-                session->ready = NULL;
-                subject = delegation_subject(d, session);
-                if (!d->granted)
-                        log_event(LOG_GRANT, &subject, "%s", confinement_words(d));
-                else
-                        log_event(LOG_JOIN, &subject, "joins, %zu sessions now", d->n_sessions);
-                d->granted = true;
-                ready(session->userdata, session, 0, NULL); /* closes its own session if the client has gone, no other */
-        }
+        maker_take(d->maker, &d->anchor, &d->userns_fd);
+        maker_free(TAKE_PTR(d->maker));
+        r = sys_process_identify(d->anchor.pid, d->anchor.pidfd, &d->anchor_id);
+        if (r < 0)
+                return fail(err, r, "the anchor: %s", strerror(-r));
+        r = cgroup_give(&d->cgroup, d->uid, d->gid);
+        if (r < 0)
+                return fail(err, r, "giving the cgroup to the user: %s", strerror(-r));
+        return delegation_activate(d, err);
 }
 
 static void on_made(void *userdata, int result, const char *why) {
@@ -351,77 +294,222 @@ static void on_made(void *userdata, int result, const char *why) {
         struct errtext err;
 
         if (result >= 0) {
-                result = activate(d, &err);
+                result = take_over(d, &err);
                 why = err.s;
         }
         if (result < 0)
                 end_with(d, result, why);
         else
-                answer_all(d);
+                sessions_answer(d, confinement_words(d));
+}
+
+/* ---- the backends ---- */
+
+static void format_id(const struct delegation *d, char buf[20]) {
+        (void) snprintf(buf, 20, "%016" PRIx64, d->id);
+}
+
+static int make_cgroup(struct delegation *d, struct errtext *err) {
+        char name[20];
+
+        format_id(d, name);
+        return cgroup_create(&d->cgroup, &d->manager->cgroups, name, d->policy->limit, err);
+}
+
+/* systemd cannot be reached, or will not: the cgroupfs backend, if bpfdeleg.ini allows both. Not when it may come to
+ * it later: it would move a process of ours out of our cgroup. */
+static int fall_back(struct delegation *d, int result, const char *why, struct errtext *err) {
+        const struct child *maker = maker_child(d->maker);
+        int r;
+
+        if (d->manager->settings.backend != SETTINGS_BACKEND_AUTO || result == -ETIMEDOUT || result == -ECONNRESET)
+                return fail(err, result, "%s", why);
+        log_line(LOG_WARNING, "%016" PRIx64 " gets a cgroup of the cgroupfs backend: %s", d->id, why);
+        r = make_cgroup(d, err);
+        if (r < 0)
+                return r;
+        r = cgroup_move(&d->cgroup, maker->pid);
+        if (r < 0)
+                return fail(err, r, "the maker cannot be moved to %s: %s", d->cgroup.path, strerror(-r));
+        d->scope_asked = false;
+        return delegation_write_down(d);
+}
+
+/* Where the job has put the maker, by the kernel's word: the last line of /proc/PID/cgroup, "0::/path". */
+static int find_scope(const struct delegation *d, char *path, size_t size, struct errtext *err) {
+        char text[1024], name[SCOPE_NAME_SIZE];
+        _cleanup_close_ int fd = -1;
+        char *line, *slash;
+        ssize_t n;
+
+        fd = child_open_proc(maker_child(d->maker), "cgroup");
+        n = fd < 0 ? fd : read(fd, text, sizeof(text) - 1);
+        if (n <= 0)
+                return fail(err, -ESRCH, "the maker's cgroup cannot be read");
+        text[n] = '\0';
+        line = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
+        slash = line ? strrchr(line, '/') : NULL;
+        if (!line || !slash)
+                return fail(err, -EPROTO, "the maker sits in no cgroup of cgroup2");
+        line = strchr(line, '/');
+        line[strcspn(line, "\n")] = '\0';
+        scope_name(d->id, name);
+        slash = strrchr(line, '/');
+        if (!streq(slash + 1, name) || copy_field(path, size, line) < 0)
+                return fail(err, -EPROTO, "systemd says that %s is made, but the maker sits in %s", name, line);
+        return 0;
+}
+
+static int adopt_scope(struct delegation *d, struct errtext *err) {
+        char path[PROTO_PATH_SIZE];
+        int r;
+
+        r = find_scope(d, path, sizeof(path), err);
+        if (r >= 0)
+                r = cgroup_adopt_scope(&d->cgroup, &d->manager->cgroups, path, d->policy->limit, err);
+        return r;
+}
+
+static void on_scope(void *userdata, int result, const char *why) {
+        struct delegation *d = userdata;
+        struct errtext err;
+
+        scope_job_free(TAKE_PTR(d->scope_job));
+        result = result < 0 ? fall_back(d, result, why, &err) : adopt_scope(d, &err);
+        if (result < 0)
+                end_with(d, result, err.s);
+        else
+                maker_set_cgroup(d->maker, &d->cgroup);
+}
+
+/* The maker is at work already; systemd moves it while it works. */
+static int ask_for_scope(struct delegation *d, struct errtext *err) {
+        const struct child *maker = maker_child(d->maker);
+        const struct scope_spec spec = {
+                .id = d->id, .uid = d->uid, .user = d->user, .policy = d->policy->name, .limit = d->policy->limit,
+                .pidfd = maker->pidfd, .pid = maker->pid, .timeout_usec = d->manager->settings.open_timeout / 2,
+        };
+        struct errtext why;
+        int r;
+
+        d->scope_asked = true;
+        r = scope_start(&d->scope_job, d->manager->scopes, &spec, on_scope, d, &why);
+        if (r >= 0)
+                return 0;
+        r = fall_back(d, r, why.s, err);
+        if (r >= 0)
+                maker_set_cgroup(d->maker, &d->cgroup);
+        return r;
 }
 
 static int begin(struct delegation *d, struct errtext *err) {
         const struct settings *settings = &d->manager->settings;
+        bool scope = d->manager->scopes;
         struct maker_spec spec = {
                 .uid = d->uid, .gid = d->gid, .mode = d->policy->mode,
                 .private_network = d->policy->network == POLICY_NETWORK_PRIVATE,
-                .nursery_fd = d->manager->nursery_fd, .cgroup = &d->cgroup, .timeout_usec = settings->open_timeout,
+                .nursery_fd = d->manager->nursery_fd, .cgroup = scope ? NULL : &d->cgroup, .timeout_usec = settings->open_timeout,
         };
+        int r;
 
         memcpy(spec.masks, d->masks, sizeof(spec.masks));
-        return maker_start(&d->maker, d->manager->event, &spec, on_made, d, err);
+        r = scope ? cgroup_check_limits(&d->manager->cgroups, d->policy->limit, err) : make_cgroup(d, err);
+        if (r >= 0)
+                r = maker_start(&d->maker, d->manager->event, &spec, on_made, d, err);
+        if (r >= 0 && scope)
+                r = ask_for_scope(d, err);
+        return r;
 }
+
+/* ---- beginning ---- */
 
 /* An own id among all that live; 64 random bits, so the loop is for form's sake. */
 static int choose_id(struct delegation *d) {
-        const struct delegation *other;
-
         do {
                 if (getrandom(&d->id, sizeof(d->id), 0) != sizeof(d->id))
                         return -errno;
-                LIST_FOREACH(other, &d->manager->delegations, entry)
-                        if (other->id == d->id)
-                                break;
-        } while (other || d->id == 0);
+        } while (d->id == 0 || manager_find(d->manager, d->id));
         return 0;
 }
 
-/* What can be refused without anything to undo but a cgroup, which cgroup_create() does itself. */
-static int prepare(struct delegation *d, struct errtext *err) {
-        char name[20];
-        int r;
-
-        r = choose_id(d);
-        if (r < 0 || !d->user)
-                return fail(err, r < 0 ? r : -ENOMEM, "out of memory or random numbers");
-        r = mask_parse_policy(d->manager->names, d->policy, d->masks, err);
-        if (r < 0)
-                return r;
-        (void) snprintf(name, sizeof(name), "%016" PRIx64, d->id);
-        return cgroup_create(&d->cgroup, &d->manager->cgroups, name, d->policy->limit, err);
+static void fill_record(const struct delegation *d, struct state_record *record) {
+        *record = (struct state_record){
+                .id = d->id, .uid = d->uid, .gid = d->gid, .state = d->state, .created_usec = d->created_usec,
+                .last_session = d->last_number, .backend = d->cgroup.backend, .anchor = d->anchor_id,
+        };
+        copy_field_cut(record->user, sizeof(record->user), d->user);
+        copy_field_cut(record->policy, sizeof(record->policy), d->policy->name);
+        copy_field_cut(record->cgroup, sizeof(record->cgroup), d->cgroup.path);
 }
 
-static int delegation_new(struct delegation **ret, struct manager *manager, struct session_request *request,
-                          struct errtext *err) {
+int delegation_write_down(const struct delegation *d) {
+        struct state_record record;
+
+        fill_record(d, &record);
+        return state_update(&d->manager->state, &record);
+}
+
+/* Before there is anything to undo. The policy's bytes are not needed any more then. */
+static int write_down_new(struct delegation *d, struct errtext *err) {
+        struct state_record record;
+        int r;
+
+        fill_record(d, &record);
+        r = state_new(&d->manager->state, &record, d->policy->text, d->policy->size);
+        free(TAKE_PTR(d->policy->text));
+        if (r < 0)
+                return fail(err, r, "its record cannot be written to %s: %s", d->manager->state.path, strerror(-r));
+        return 0;
+}
+
+static struct delegation *delegation_alloc(struct manager *manager, const char *user, struct policy *take_policy) {
+        struct delegation *d;
+
+        d = malloc(sizeof(*d));
+        if (!d) {
+                policy_free(take_policy);
+                return NULL;
+        }
+        *d = (struct delegation){
+                .manager = manager, .user = strdup(user), .policy = take_policy, .cgroup = CGROUP_INIT, .anchor = CHILD_INIT,
+                .userns_fd = -1,
+        };
+        LIST_INIT(&d->sessions);
+        if (!d->user) {
+                delegation_free(d);
+                return NULL;
+        }
+        return d;
+}
+
+static void delegation_link(struct delegation *d) {
+        LIST_INSERT_HEAD(&d->manager->delegations, d, entry);
+        d->manager->n_delegations++;
+}
+
+int delegation_new(struct delegation **ret, struct manager *manager, struct session_request *request, struct errtext *err) {
         struct delegation *d;
         int r;
 
-        d = malloc(sizeof(*d));
+        d = delegation_alloc(manager, request->user, TAKE_PTR(request->take_policy));
         if (!d)
                 return fail(err, -ENOMEM, "out of memory");
-        *d = (struct delegation){
-                .manager = manager, .uid = request->uid, .gid = request->gid, .state = PROTO_STATE_OPENING,
-                .created_usec = realtime_usec(), .cgroup = CGROUP_INIT, .anchor = CHILD_INIT, .userns_fd = -1,
-                .policy = TAKE_PTR(request->take_policy), .user = strdup(request->user),
-        };
-        LIST_INIT(&d->sessions);
-        r = prepare(d, err);
+        d->uid = request->uid;
+        d->gid = request->gid;
+        d->state = PROTO_STATE_OPENING;
+        d->created_usec = realtime_usec();
+        r = mask_parse_policy(manager->names, d->policy, d->masks, err);
+        if (r >= 0 && (r = choose_id(d)) < 0)
+                (void) fail(err, r, "no random numbers: %s", strerror(-r));
+        if (r >= 0)
+                r = write_down_new(d, err);
         if (r < 0) {
+                if (d->id != 0)
+                        state_remove(&manager->state, d->id);
                 delegation_free(d);
                 return r;
         }
-        LIST_INSERT_HEAD(&manager->delegations, d, entry);
-        manager->n_delegations++;
+        delegation_link(d);
         r = begin(d, err);
         if (r < 0) {
                 delegation_end(d, "its set-up could not begin");
@@ -431,77 +519,43 @@ static int delegation_new(struct delegation **ret, struct manager *manager, stru
         return 0;
 }
 
-/* The key of a delegation with scope = user: uid, gid, policy file, digest of its content. After any change there is
- * a new one. */
-static bool can_join(const struct delegation *d, const struct session_request *request) {
-        const struct policy *policy = request->take_policy;
-
-        return d->state != PROTO_STATE_ENDING && d->uid == request->uid && d->gid == request->gid &&
-               policy->scope == POLICY_SCOPE_USER && streq(d->policy->name, policy->name) &&
-               memcmp(d->policy->digest, policy->digest, SHA256_SIZE) == 0;
-}
-
-/* One pass: what could be joined, and what there is already. */
-static int find_or_refuse(const struct manager *manager, const struct session_request *request, struct delegation **ret,
-                          struct errtext *err) {
-        const struct settings *settings = &manager->settings;
-        size_t delegations = 0, sessions = 0;
-        struct delegation *d;
-
-        *ret = NULL;
-        LIST_FOREACH(d, &manager->delegations, entry)
-                if (d->uid == request->uid) {
-                        delegations++;
-                        sessions += d->n_sessions;
-                        if (can_join(d, request))
-                                *ret = d;
-                }
-        if (sessions >= settings->sessions_per_uid)
-                return fail(err, -EDQUOT, "the user has %zu sessions already (sessions_per_uid in bpfdeleg.ini)", sessions);
-        if (*ret)
-                return 0;
-        if (delegations >= settings->delegations_per_uid)
-                return fail(err, -EDQUOT, "the user has %zu delegations already (delegations_per_uid in bpfdeleg.ini)",
-                            delegations);
-        if (manager->n_delegations >= settings->delegations)
-                return fail(err, -EDQUOT, "there are %zu delegations already (delegations in bpfdeleg.ini)",
-                            manager->n_delegations);
-        return 0;
-}
-
-int session_open(struct manager *manager, struct session_request *request, session_ready ready, void *userdata,
-                 struct session **ret, struct errtext *err) {
-        struct session *session = NULL;
-        struct log_subject subject;
+int delegation_restore(struct delegation **ret, struct manager *manager, const struct state_record *record,
+                       struct policy *take_policy, struct errtext *err) {
         struct delegation *d;
         int r;
 
-        r = find_or_refuse(manager, request, &d, err);
-        if (r < 0)
-                return r;
-        if (!d) {
-                r = delegation_new(&d, manager, request, err);
-                if (r < 0)
-                        return r;
-        }
-        r = session_new(&session, d, request);
+        d = delegation_alloc(manager, record->user, take_policy);
+        if (!d)
+                return fail(err, -ENOMEM, "out of memory");
+        free(TAKE_PTR(d->policy->text));
+        d->id = record->id;
+        d->uid = record->uid;
+        d->gid = record->gid;
+        d->state = PROTO_STATE_OPENING; /* until it is seen to be whole */
+        d->created_usec = record->created_usec;
+        d->last_number = record->last_session;
+        d->anchor_id = record->anchor;
+        d->granted = record->state != PROTO_STATE_OPENING;
+        r = mask_parse_policy(manager->names, d->policy, d->masks, err);
         if (r < 0) {
-                if (d->state == PROTO_STATE_OPENING && d->n_sessions == 0)
-                        delegation_end(d, "its first session could not be kept");
-                return fail(err, r, "the session cannot be kept: %s", strerror(-r));
+                delegation_free(d);
+                return r;
         }
-        *ret = session;
-        if (d->state != PROTO_STATE_ACTIVE) {
-                session->ready = ready;
-                session->userdata = userdata;
-                return SESSION_PENDING;
-        }
-        subject = delegation_subject(d, session);
-        log_event(LOG_JOIN, &subject, "joins, %zu sessions now", d->n_sessions);
-        return SESSION_GRANTED;
+        delegation_link(d);
+        *ret = d;
+        return 0;
 }
 
 /* ---- finding ---- */
+
+struct delegation *manager_find(const struct manager *manager, uint64_t id) {
+        struct delegation *d;
+
+        LIST_FOREACH(d, &manager->delegations, entry)
+                if (d->id == id)
+                        return d;
+        return NULL;
+}
 
 static void list_ids(const struct manager *manager, uid_t uid, char *buf, size_t size) {
         const struct delegation *d;

@@ -17,7 +17,9 @@
 #include "maker.h"
 #include "mask.h"
 #include "proto.h"
+#include "scope.h"
 #include "settings.h"
+#include "state.h"
 #include "sweep.h"
 
 struct delegation;
@@ -32,11 +34,13 @@ struct manager {
         const char *const *policy_dirs; /* NULL-terminated */
         struct mask_names *names;
         int nursery_fd;
-        struct cgroup_parent cgroups;
+        struct cgroups cgroups;
+        struct scopes *scopes; /* NULL: the cgroupfs backend */
+        struct state_dir state;
         struct sweep *sweep;
         struct delegation_list delegations;
         size_t n_delegations;
-        void (*idle)(struct manager *manager); /* called when the last delegation has ended, if set */
+        void (*settled)(struct manager *manager); /* called when a delegation has ended, if set */
 };
 
 /* What to do when a waiting session gets its answer: once, from the loop, not from session_open(). On failure the
@@ -71,8 +75,11 @@ struct delegation {
         uint64_t last_number;
 
         struct cgroup cgroup;
+        struct scope_job *scope_job; /* systemd is at it */
+        bool scope_asked;            /* there may be a scope of its name */
         struct maker *maker;
         struct child anchor;
+        struct sys_process anchor_id;
         int userns_fd;
         sd_event_source *anchor_source, *events_source, *timer;
 
@@ -92,7 +99,8 @@ struct session_request {
         gid_t gid;
         const char *user, *service;
         struct policy *take_policy;
-        int take_leader_pidfd;
+        pid_t leader;
+        int take_leader_pidfd; /* of that process */
 };
 
 enum { SESSION_PENDING = 0, SESSION_GRANTED = 1 };
@@ -120,8 +128,45 @@ struct delegation *delegation_find(const struct manager *manager, uid_t uid, con
 /* Ends a delegation, whoever is still in it. Does nothing if it is ending already. May free it before it returns. */
 void delegation_end(struct delegation *delegation, const char *reason);
 
-/* Ends all; manager->idle is called when that is done (also at once). */
-void manager_end_all(struct manager *manager, const char *reason);
+/* Ends all, or all but those that are ACTIVE, whose users go on without a helper. manager->settled is called for each
+ * that has gone, and once in any case. */
+void manager_end_all(struct manager *manager, bool keep_active, const char *reason);
+
+/* Whether nothing but ACTIVE delegations is left. */
+bool manager_is_settled(const struct manager *manager);
+
+/* Finds a delegation by its id. NULL: there is none. */
+struct delegation *manager_find(const struct manager *manager, uint64_t id);
+
+/* Takes over what an earlier helper has left: delegations that are whole go on, all others are ended (recover.c). For
+ * start-up. Returns 0 or -errno with err. */
+int manager_recover(struct manager *manager, struct errtext *err);
+
+/* Frees everything and ends nothing. */
+void manager_forget(struct manager *manager);
 
 /* What a log record about this delegation (and session or NULL) names. */
 struct log_subject delegation_subject(const struct delegation *delegation, const struct session *session);
+
+/* ---- between delegation.c, session.c and recover.c ---- */
+
+/* Begins a delegation for a login, OPENING, without a session. */
+int delegation_new(struct delegation **ret, struct manager *manager, struct session_request *request, struct errtext *err);
+/* One that an earlier helper made, as far as the record says; still without descriptors, anchor and session. */
+int delegation_restore(struct delegation **ret, struct manager *manager, const struct state_record *record,
+                       struct policy *take_policy, struct errtext *err);
+/* It has all that a delegation needs: watches the anchor, writes it down, is ACTIVE. */
+int delegation_activate(struct delegation *delegation, struct errtext *err);
+/* Updates its record. Returns 0 or -errno. */
+int delegation_write_down(const struct delegation *delegation);
+/* The last session has gone: returns whether the policy, and a process, let the delegation stay. */
+bool delegation_linger(struct delegation *delegation);
+
+/* Adds a session with this number, that waits for no answer. Returns 0 or -errno. */
+int session_add(struct session **ret, struct delegation *delegation, uint64_t number, const char *service, int take_leader_pidfd);
+/* Answers everybody who waits for the delegation: it is there; granted is for the record of the first. */
+void sessions_answer(struct delegation *delegation, const char *granted);
+/* Answers everybody who still waits with an error, and drops all sessions. */
+void sessions_drop(struct delegation *delegation, int result, const char *why);
+/* Frees all sessions; their records stay. */
+void sessions_forget(struct delegation *delegation);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One record, one write(2), so that lines never mix. The "<N>" prefix of sd-daemon(3) is put before it when stderr is
- * the journal's stream.
+ * One record, one write(2), so that lines never mix. When stderr is the journal's stream, events go to the journal
+ * with their fields, and plain lines get the "<N>" prefix of sd-daemon(3).
  */
 
 #include "config.h"
@@ -12,10 +12,19 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 
-static const char *const event_names[] = {
-        [LOG_GRANT] = "grant",   [LOG_JOIN] = "join", [LOG_LEAVE] = "leave",
-        [LOG_END] = "end", [LOG_REFUSE] = "refuse",
+/* Which of our source files wrote an entry is of no use to whoever reads it. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
+
+static const struct {
+        const char *name, *id;
+        int priority;
+} events[] = {
+        [LOG_GRANT] = {"grant", LOG_ID_GRANT, LOG_INFO},    [LOG_JOIN] = {"join", LOG_ID_JOIN, LOG_INFO},
+        [LOG_LEAVE] = {"leave", LOG_ID_LEAVE, LOG_INFO},    [LOG_END] = {"end", LOG_ID_END, LOG_INFO},
+        [LOG_REFUSE] = {"refuse", LOG_ID_REFUSE, LOG_WARNING},
 };
 
 static bool debug_on;
@@ -34,14 +43,18 @@ static bool stderr_is_journal(void) {
                st.st_dev == (dev_t) dev && st.st_ino == (ino_t) ino;
 }
 
+/* Strings from the wire are free of control characters (proto_check); this is for all others, such as names in
+ * /proc. */
+static void make_printable(char *s, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if ((unsigned char) s[i] < 0x20 || s[i] == 0x7f)
+                        s[i] = '?';
+}
+
 static void write_line(int priority, char *line, size_t size, size_t n) {
         if (n >= size - 1)
                 n = size - 2;
-        /* Strings from the wire are free of control characters (proto_check); this is for all others, such as names
-         * in /proc. */
-        for (size_t i = 0; i < n; i++)
-                if ((unsigned char) line[i] < 0x20 || line[i] == 0x7f)
-                        line[i] = '?';
+        make_printable(line, n);
         line[n] = '\n';
         if (stderr_is_journal())
                 (void) dprintf(STDERR_FILENO, "<%d>%.*s", priority, (int) n + 1, line);
@@ -77,12 +90,59 @@ static _printf_(4, 5) void append(char *line, size_t size, size_t *n, const char
                 *n += (size_t) r;
 }
 
+/* An entry's fields, as sd_journal_sendv(3) takes them. */
+struct fields {
+        struct iovec iov[12];
+        int n;
+        char text[2400];
+        size_t used;
+};
+
+/* One that does not fit is left out: the message has all of it. */
+static _printf_(2, 3) void add_field(struct fields *fields, const char *format, ...) {
+        char *p = fields->text + fields->used;
+        size_t left = sizeof(fields->text) - fields->used;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vsnprintf(p, left, format, ap);
+        va_end(ap);
+        if (r < 0 || (size_t) r >= left || (size_t) fields->n == ELEMENTSOF(fields->iov))
+                return;
+        make_printable(p, (size_t) r);
+        fields->iov[fields->n++] = (struct iovec){.iov_base = p, .iov_len = (size_t) r};
+        fields->used += (size_t) r + 1;
+}
+
+static int send_entry(enum log_event event, const struct log_subject *subject, const char *line) {
+        struct fields fields = {.n = 0};
+
+        add_field(&fields, "MESSAGE=%s", line);
+        add_field(&fields, "MESSAGE_ID=%s", events[event].id);
+        add_field(&fields, "PRIORITY=%d", events[event].priority);
+        add_field(&fields, "SYSLOG_IDENTIFIER=bpfdelegd");
+        if (subject->uid != (uid_t) -1)
+                add_field(&fields, "BPFDELEG_UID=%u", (unsigned) subject->uid);
+        if (subject->user)
+                add_field(&fields, "BPFDELEG_USER=%s", subject->user);
+        if (subject->service)
+                add_field(&fields, "BPFDELEG_SERVICE=%s", subject->service);
+        if (subject->policy)
+                add_field(&fields, "BPFDELEG_POLICY=%s", subject->policy);
+        if (subject->id)
+                add_field(&fields, "BPFDELEG_ID=%016" PRIx64, subject->id);
+        if (subject->session)
+                add_field(&fields, "BPFDELEG_SESSION=%" PRIu64, subject->session);
+        return sd_journal_sendv(fields.iov, fields.n);
+}
+
 void log_event(enum log_event event, const struct log_subject *subject, const char *format, ...) {
         char line[1200], text[600];
         size_t n = 0;
         va_list ap;
 
-        append(line, sizeof(line), &n, "%s:", event_names[event]);
+        append(line, sizeof(line), &n, "%s:", events[event].name);
         if (subject->uid != (uid_t) -1)
                 append(line, sizeof(line), &n, " uid=%u", (unsigned) subject->uid);
         if (subject->user)
@@ -97,7 +157,8 @@ void log_event(enum log_event event, const struct log_subject *subject, const ch
         (void) vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
         append(line, sizeof(line), &n, ": %s", text);
-        write_line(event == LOG_REFUSE ? LOG_WARNING : LOG_INFO, line, sizeof(line), n);
+        if (!stderr_is_journal() || send_entry(event, subject, line) < 0)
+                write_line(events[event].priority, line, sizeof(line), n);
 }
 
 bool log_ratelimit(struct log_ratelimit *limit, unsigned *ret_suppressed) {

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The helper's records: one line each on stderr, in the form that journald and a person read alike. Each failure is
- * logged once, where it is decided.
+ * The helper's records: one line each on stderr, in a form that a person reads; where stderr is the journal, an entry
+ * with MESSAGE_ID and fields, so that they can be asked for (bpfdelegd(8)). Each failure is logged once, where it is
+ * decided.
  */
 
 #include <syslog.h>
@@ -25,8 +26,17 @@ struct log_subject {
         const char *user;
         const char *service;
         const char *policy;
-        uint64_t id; /* of the delegation */
+        uint64_t id;      /* of the delegation */
+        uint64_t session; /* its number in there */
 };
+
+/* MESSAGE_ID of each kind of event. They never change: people search for them, and the catalog has them. */
+#define LOG_ID_GRANT "c366dab3115245ce9430cf4b3f3cfab5"
+#define LOG_ID_JOIN "0e3f4d14b0b843b8aafa0b99fb31aa8a"
+#define LOG_ID_LEAVE "7c09901f2d704e3f9618da8f3e5ece8d"
+#define LOG_ID_END "995a055baa974dd6b1974e305a16dba2"
+#define LOG_ID_REFUSE "b45c6538066645c0a31179e48e60b686"
+
 
 /* Debug lines are written only after this. */
 void log_set_debug(bool on);

@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 #include "server.h"
@@ -16,6 +17,7 @@
 struct options {
         const char *runtime_dir, *config;
         bool config_required;
+        bool end_all;
         const char *policy_dirs[2]; /* --policy-dir, NULL-terminated; empty: the default ones */
 };
 
@@ -25,6 +27,7 @@ static const char usage[] =
         "  --runtime-dir=DIR  where its sockets are (" RUNTIME_DIR ")\n"
         "  --policy-dir=DIR   the one directory of policy files, instead of the three of bpfdeleg-policy(5)\n"
         "  --config=FILE      its settings (" CONFIG_FILE ")\n"
+        "  --end-all          end what an earlier one left alive, and exit: before the package is removed\n"
         "  --debug            say more on stderr\n"
         "  --version          print the version\n"
         "  --help             print this\n";
@@ -33,7 +36,8 @@ static const char usage[] =
 static int parse_options(int argc, char **argv, struct options *options) {
         static const struct option longs[] = {
                 {"runtime-dir", required_argument, NULL, 'r'}, {"policy-dir", required_argument, NULL, 'p'},
-                {"config", required_argument, NULL, 'c'},      {"debug", no_argument, NULL, 'd'},
+                {"config", required_argument, NULL, 'c'},      {"end-all", no_argument, NULL, 'e'},
+                {"debug", no_argument, NULL, 'd'},
                 {"version", no_argument, NULL, 'v'},           {"help", no_argument, NULL, 'h'},
                 {NULL, 0, NULL, 0},
         };
@@ -50,6 +54,9 @@ static int parse_options(int argc, char **argv, struct options *options) {
                 case 'c':
                         options->config = optarg;
                         options->config_required = true;
+                        break;
+                case 'e':
+                        options->end_all = true;
                         break;
                 case 'd':
                         log_set_debug(true);
@@ -81,16 +88,18 @@ static void raise_descriptor_limit(void) {
         }
 }
 
-/* The one thing that signal handlers of the loop and the manager's idle callback share. */
-struct stopping {
-        struct server *server;
+/* What the signals' handlers and the manager's callback share. */
+struct running {
+        struct server *server; /* NULL with --end-all */
         struct manager *manager;
-        bool begun;
+        const struct options *options;
+        bool stopping, ending_all;
 };
-static struct stopping stopping;
+static struct running running;
 
-static void on_idle(struct manager *manager) {
-        if (!stopping.begun)
+/* The loop ends when nothing is half made or half torn down, and with ending_all when nothing is left. */
+static void on_settled(struct manager *manager) {
+        if (!running.stopping || (running.ending_all ? !LIST_EMPTY(&manager->delegations) : !manager_is_settled(manager)))
                 return;
         sweep_flush(manager->sweep);
         (void) sd_event_exit(manager->event, 0);
@@ -103,36 +112,72 @@ static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdat
         return sd_event_exit(sd_event_source_get_event(source), 1);
 }
 
+static void stop(bool end_all) {
+        struct manager *manager = running.manager;
+
+        if (running.stopping && (running.ending_all || !end_all))
+                return;
+        running.stopping = true;
+        running.ending_all = end_all;
+        (void) sd_notify(0, "STOPPING=1");
+        log_line(LOG_INFO, end_all ? "ending all of %zu delegations" : "stopping; of %zu delegations those that are active go on, and "
+                 "the next start of bpfdelegd takes them over", manager->n_delegations);
+        if (running.server)
+                server_stop(running.server);
+        (void) sd_event_add_time_relative(manager->event, NULL, CLOCK_MONOTONIC, 10 * USEC_PER_SEC, 0, on_stop_timeout, NULL);
+        manager_end_all(manager, !end_all, end_all ? "bpfdelegd was told to end all" : "bpfdelegd was stopped");
+}
+
 static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
         (void) source;
         (void) userdata;
-        if (stopping.begun)
-                return 0;
-        stopping.begun = true;
-        (void) sd_notify(0, "STOPPING=1");
-        log_line(LOG_INFO, "stopping (signal %u), ending %zu delegations", si->ssi_signo, stopping.manager->n_delegations);
-        server_stop(stopping.server);
-        (void) sd_event_add_time_relative(stopping.manager->event, NULL, CLOCK_MONOTONIC, 10 * USEC_PER_SEC, 0, on_stop_timeout, NULL);
-        manager_end_all(stopping.manager, "bpfdelegd was stopped");
+        stop(si->ssi_signo == SIGINT);
         return 0;
 }
 
-/* A write to a closed socket or stderr is an error to be handled, not an end; the stopping signals come through the
- * loop. */
+/* Limits and timeouts of running delegations stay as they are; what is made from now on gets the new ones. */
+static int on_reload_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        const struct options *options = running.options;
+        struct manager *manager = running.manager;
+        struct settings next;
+        struct errtext err;
+
+        (void) source;
+        (void) si;
+        (void) userdata;
+        (void) sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) now_usec());
+        settings_init(&next);
+        if (settings_read(&next, options->config, options->config_required, &err) < 0)
+                log_line(LOG_ERR, "not reloaded, the old settings stay: %s", err.s);
+        else {
+                if (next.backend != manager->settings.backend || !streq(next.cgroup_parent, manager->settings.cgroup_parent))
+                        log_line(LOG_NOTICE, "another backend or cgroup_parent counts from the next start of bpfdelegd on");
+                memcpy(next.cgroup_parent, manager->settings.cgroup_parent, sizeof(next.cgroup_parent));
+                next.backend = manager->settings.backend;
+                manager->settings = next;
+                log_line(LOG_INFO, "reloaded %s", options->config);
+        }
+        (void) sd_notify(0, "READY=1");
+        return 0;
+}
+
+/* A write to a closed socket or stderr is an error to be handled, not an end; all others come through the loop. */
 static int take_signals(sd_event *event) {
-        static const int stop[] = {SIGTERM, SIGINT};
+        static const struct {
+                int number;
+                sd_event_signal_handler_t handler;
+        } signals[] = {{SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_reload_signal}};
         sigset_t set;
         int r = 0;
 
         (void) signal(SIGPIPE, SIG_IGN);
-        (void) signal(SIGHUP, SIG_IGN); /* who sends it expects a reload, not the end of all delegations */
         (void) sigemptyset(&set);
-        for (size_t i = 0; i < ELEMENTSOF(stop); i++)
-                (void) sigaddset(&set, stop[i]);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                (void) sigaddset(&set, signals[i].number);
         if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
                 return -errno;
-        for (size_t i = 0; i < ELEMENTSOF(stop) && r >= 0; i++)
-                r = sd_event_add_signal(event, NULL, stop[i], on_stop_signal, NULL);
+        for (size_t i = 0; i < ELEMENTSOF(signals) && r >= 0; i++)
+                r = sd_event_add_signal(event, NULL, signals[i].number, signals[i].handler, NULL);
         return r;
 }
 
@@ -145,6 +190,31 @@ static int open_timerfd(sd_event *event) {
         r = sd_event_add_time_relative(event, &source, CLOCK_MONOTONIC, USEC_PER_SEC, 0, NULL, NULL);
         sd_event_source_disable_unref(source);
         return r;
+}
+
+/* The scope backend where systemd is the service manager, unless bpfdeleg.ini wants another. */
+static int choose_backend(struct manager *manager, struct errtext *err) {
+        enum settings_backend backend = manager->settings.backend;
+        int r;
+
+        if (backend == SETTINGS_BACKEND_CGROUPFS || (backend == SETTINGS_BACKEND_AUTO && sd_booted() <= 0))
+                return 0;
+        if (sd_booted() <= 0)
+                return fail(err, -EOPNOTSUPP, "backend = systemd, and systemd is not the service manager here (sd_booted(3)); "
+                            "`backend = auto' takes what there is");
+        r = scopes_new(&manager->scopes, manager->event);
+        return r < 0 ? fail(err, r, "%s", strerror(-r)) : 0;
+}
+
+static int manager_init_cgroups(struct manager *manager, const struct options *options, struct errtext *err) {
+        int r;
+
+        r = cgroups_open(&manager->cgroups, manager->settings.cgroup_parent, err);
+        if (r >= 0)
+                r = state_open(&manager->state, options->runtime_dir, err);
+        if (r >= 0)
+                r = choose_backend(manager, err);
+        return r < 0 ? r : manager_recover(manager, err);
 }
 
 static int manager_init(struct manager *manager, const struct options *options, struct errtext *err) {
@@ -169,43 +239,58 @@ static int manager_init(struct manager *manager, const struct options *options, 
         manager->nursery_fd = nursery_new("/proc", err);
         if (manager->nursery_fd < 0)
                 return manager->nursery_fd;
-        return cgroup_parent_open(&manager->cgroups, manager->settings.cgroup_parent, err);
+        return manager_init_cgroups(manager, options, err);
 }
 
 static void manager_done(struct manager *manager) {
-        cgroup_parent_done(&manager->cgroups);
+        manager_forget(manager);
+        scopes_free(manager->scopes);
+        cgroups_done(&manager->cgroups);
+        state_done(&manager->state);
         manager->nursery_fd = close_fd(manager->nursery_fd);
         sweep_free(manager->sweep);
         mask_names_free(manager->names);
         sd_event_unref(manager->event);
 }
 
-static int serve(struct manager *manager, const struct options *options, struct errtext *err) {
-        struct server *server = NULL;
+static int loop(struct manager *manager, struct errtext *err) {
         int r;
 
-        r = server_new(&server, manager, options->runtime_dir, err);
-        if (r < 0)
-                return r;
-        stopping = (struct stopping){.server = server, .manager = manager};
-        manager->idle = on_idle;
+        r = sd_event_loop(manager->event);
+        return r < 0 ? fail(err, r, "the event loop ended: %s", strerror(-r)) : r;
+}
+
+static int serve(struct manager *manager, const struct options *options, struct errtext *err) {
+        int r;
+
+        if (!options->end_all) {
+                r = server_new(&running.server, manager, options->runtime_dir, err);
+                if (r < 0)
+                        return r;
+        }
+        running.manager = manager;
+        running.options = options;
+        manager->settled = on_settled;
         r = take_signals(manager->event);
+        if (r >= 0)
+                r = sd_event_set_watchdog(manager->event, true);
         if (r < 0)
-                (void) fail(err, r, "signals cannot be taken: %s", strerror(-r));
-        else {
+                (void) fail(err, r, "signals or the watchdog cannot be taken: %s", strerror(-r));
+        else if (options->end_all) {
+                stop(true);
+                r = loop(manager, err);
+        } else {
                 log_line(LOG_INFO, "%s serves %s", PACKAGE_STRING, options->runtime_dir);
                 (void) sd_notify(0, "READY=1");
-                r = sd_event_loop(manager->event);
-                if (r < 0)
-                        (void) fail(err, r, "the event loop ended: %s", strerror(-r));
+                r = loop(manager, err);
         }
-        server_free(server);
+        server_free(running.server);
         return r;
 }
 
 int main(int argc, char **argv) {
         struct options options = {.runtime_dir = RUNTIME_DIR, .config = CONFIG_FILE};
-        struct manager manager = {.nursery_fd = -1, .cgroups = CGROUP_PARENT_INIT};
+        struct manager manager = {.nursery_fd = -1, .cgroups = CGROUPS_INIT, .state = STATE_DIR_INIT};
         struct errtext err = {.s = ""};
         int r;
 
@@ -218,6 +303,7 @@ int main(int argc, char **argv) {
         }
         /* Ignored by whoever started us, the kernel would reap our children, and their pids would not stay theirs. */
         (void) signal(SIGCHLD, SIG_DFL);
+        (void) umask(0022); /* sockets and cgroups have the modes that are written here, whoever starts us */
         raise_descriptor_limit();
         LIST_INIT(&manager.delegations);
         r = manager_init(&manager, &options, &err);

@@ -4,12 +4,13 @@
  * Maker and anchor (DESIGN section 2). Two children and the helper pass one thing after another over sockets, each
  * step begun by a message of the one before:
  *
- *   maker   born in <root>; joins the nursery; becomes the user, keeping CAP_SYS_ADMIN alone; makes user, mount [and network]
+ *   maker   born in <root>, or moved there by the scope's job while it works; joins the nursery; becomes the user, keeping CAP_SYS_ADMIN alone; makes user, mount [and network]
  *           namespaces, so that their owner is the user                                            → STEP_NAMESPACES
  *   helper  maps one uid and one gid                                                               → GO
  *   maker   fsopen("bpf"): from here on the file system's user namespace is fixed                   → STEP_CONTEXT + context
  *   helper  sets the masks (the one act that needs CAP_SYS_ADMIN of the initial namespace), creates, mounts: it knows the
- *           superblock from its own descriptor, never from the maker's word                        → GO + mount
+ *           superblock from its own descriptor, never from the maker's word; waits until the maker sits in <root>
+ *                                                                                                  → GO + mount
  *   maker   puts the mount on its own /bpf; makes the cgroup namespace, rooted at <root>            → STEP_READY
  *   helper  opens the maker's namespaces; anchor, born in <root>/supervisor
  *   anchor  becomes the user, joins, drops everything                                              → STEP_ANCHORED
@@ -63,7 +64,7 @@ static const char *const step_words[] = {
         [STEP_BECOME_USER] = "becoming the user",
         [STEP_NAMESPACES] = "making the namespaces (are user namespaces switched off, or used up? user.max_user_namespaces)",
         [STEP_CONTEXT] = "opening a bpf file system",
-        [STEP_MOUNT] = "mounting it",
+        [STEP_MOUNT] = "mounting it (or systemd's scope, where it must sit by then)",
         [STEP_NETWORK] = "bringing up lo in the private network namespace",
         [STEP_CGROUP_NAMESPACE] = "making the cgroup namespace",
         [STEP_READY] = "finishing",
@@ -196,6 +197,7 @@ struct maker {
         sd_event_source *maker_source, *maker_exit, *anchor_source, *anchor_exit, *deadline;
         enum step next; /* the message that is due */
         int userns_fd;
+        int mount_fd; /* made, and not sent yet: the maker does not sit in <root> */
 };
 
 static sd_event_source *source_done(sd_event_source *source) {
@@ -357,18 +359,35 @@ static int on_namespaces(struct maker *maker) {
         return 0;
 }
 
-static int on_context(struct maker *maker, int fs_fd) {
-        _cleanup_close_ int mount_fd = -1;
+/* The next thing the maker does is to root its cgroup namespace where it sits. */
+static int send_mount(struct maker *maker) {
         int r;
 
-        mount_fd = make_bpffs(&maker->spec, fs_fd);
-        r = mount_fd;
-        if (r >= 0)
-                r = say_go(maker, mount_fd);
+        r = say_go(maker, maker->mount_fd);
+        maker->mount_fd = close_fd(maker->mount_fd);
         if (r < 0)
-                return finish_failed(maker, r, "making the delegated bpf file system (Linux 6.9 or later is needed): %s", strerror(-r));
+                return finish_failed(maker, r, "sending the delegated bpf file system to the maker: %s", strerror(-r));
         maker->next = STEP_READY;
         return 0;
+}
+
+static int on_context(struct maker *maker, int fs_fd) {
+        maker->mount_fd = make_bpffs(&maker->spec, fs_fd);
+        if (maker->mount_fd < 0)
+                return finish_failed(maker, maker->mount_fd, "making the delegated bpf file system (Linux 6.9 or later is needed): %s",
+                                     strerror(-maker->mount_fd));
+        maker->next = STEP_MOUNT;
+        return maker->spec.cgroup ? send_mount(maker) : 0;
+}
+
+void maker_set_cgroup(struct maker *maker, const struct cgroup *cgroup) {
+        maker->spec.cgroup = cgroup;
+        if (maker->mount_fd >= 0)
+                (void) send_mount(maker);
+}
+
+const struct child *maker_child(const struct maker *maker) {
+        return &maker->maker;
 }
 
 static int on_ready(struct maker *maker) {
@@ -455,9 +474,9 @@ int maker_start(struct maker **ret, sd_event *event, const struct maker_spec *sp
                 return fail(err, -ENOMEM, "out of memory");
         *maker = (struct maker){
                 .spec = *spec, .event = event, .done = done, .userdata = userdata,
-                .maker = CHILD_INIT, .anchor = CHILD_INIT, .next = STEP_NAMESPACES, .userns_fd = -1,
+                .maker = CHILD_INIT, .anchor = CHILD_INIT, .next = STEP_NAMESPACES, .userns_fd = -1, .mount_fd = -1,
         };
-        r = child_spawn(&maker->maker, spec->cgroup->fd, maker_main, &maker->spec, &maker->spec.nursery_fd, 1);
+        r = child_spawn(&maker->maker, spec->cgroup ? spec->cgroup->fd : -1, maker_main, &maker->spec, &maker->spec.nursery_fd, 1);
         if (r >= 0)
                 r = watch(maker, &maker->maker, &maker->maker_source, &maker->maker_exit);
         if (r >= 0)
@@ -488,6 +507,7 @@ void maker_free(struct maker *maker) {
         child_done(&maker->maker, maker->event);
         child_done(&maker->anchor, maker->event);
         (void) close_fd(maker->userns_fd);
+        (void) close_fd(maker->mount_fd);
         free(maker);
 }
 

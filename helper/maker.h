@@ -25,7 +25,7 @@ struct maker_spec {
         mode_t mode;
         bool private_network;
         int nursery_fd;              /* stays the caller's */
-        const struct cgroup *cgroup; /* stays the caller's, and outlives the maker */
+        const struct cgroup *cgroup; /* stays the caller's, and outlives the maker; NULL: maker_set_cgroup() tells later */
         uint64_t timeout_usec;
 };
 
@@ -41,6 +41,13 @@ typedef void (*maker_done)(void *userdata, int result, const char *why);
 /* Begins. spec is copied. Returns 0 and *ret, to be given to maker_free(); or -errno with err. */
 int maker_start(struct maker **ret, sd_event *event, const struct maker_spec *spec, maker_done done, void *userdata,
                 struct errtext *err);
+
+/* The maker itself, to be moved into the subtree's <root>. */
+const struct child *maker_child(const struct maker *maker);
+
+/* For one started without a cgroup: it sits in <root> by now. Until then it goes no further than its mount. The last
+ * thing to be done in a callback: maker_done may be called before this returns, if the maker was killed. */
+void maker_set_cgroup(struct maker *maker, const struct cgroup *cgroup);
 
 /* After success: hands over the anchor (for child_done()) and a descriptor of the user namespace. */
 void maker_take(struct maker *maker, struct child *ret_anchor, int *ret_userns_fd);

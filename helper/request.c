@@ -106,7 +106,8 @@ void request_open_session(struct connection *connection, const union proto_messa
         const struct proto_open_session *open = &message->open_session;
         struct manager *manager = connection_manager(connection);
         struct session_request request = {
-                .uid = open->uid, .gid = open->gid, .user = open->user, .service = open->service, .take_leader_pidfd = -1,
+                .uid = open->uid, .gid = open->gid, .user = open->user, .service = open->service,
+                .leader = connection->peer.cred.pid, .take_leader_pidfd = -1,
         };
         struct session *session = NULL;
         struct opening *opening;
@@ -372,7 +373,7 @@ static int send_row(struct connection *connection, const struct delegation *d) {
         row.caps = d->policy->caps;
         copy_field_cut(row.policy, sizeof(row.policy), d->policy->name);
         copy_field_cut(row.path, sizeof(row.path), d->policy->mount_path);
-        cgroup_path(&d->cgroup, row.cgroup, sizeof(row.cgroup));
+        copy_field_cut(row.cgroup, sizeof(row.cgroup), d->cgroup.path);
         return connection_send(connection, &row);
 }
 

@@ -47,6 +47,20 @@ static int parse_seconds(const char *value, uint64_t *ret, struct errtext *err) 
         return 0;
 }
 
+static int parse_backend(const char *value, void *target, struct errtext *err) {
+        static const char *const words[] = {
+                [SETTINGS_BACKEND_AUTO] = "auto", [SETTINGS_BACKEND_SYSTEMD] = "systemd", [SETTINGS_BACKEND_CGROUPFS] = "cgroupfs",
+        };
+        struct settings *settings = target;
+
+        for (unsigned i = 0; i < ELEMENTSOF(words); i++)
+                if (streq(value, words[i])) {
+                        settings->backend = (enum settings_backend) i;
+                        return 0;
+                }
+        return fail(err, -EBADMSG, "'%s' is none of: auto, systemd, cgroupfs", value);
+}
+
 static int parse_cgroup_parent(const char *value, void *target, struct errtext *err) {
         static const char *const systemds[] = {".slice", ".scope", ".service", NULL};
         struct settings *settings = target;
@@ -80,6 +94,7 @@ SECONDS(enter_timeout)
 SECONDS(close_timeout)
 
 static const struct ini_key keys[] = {
+        {"helper", "backend", parse_backend},
         {"helper", "cgroup_parent", parse_cgroup_parent},
         {"limits", "delegations", parse_delegations},
         {"limits", "delegations_per_uid", parse_delegations_per_uid},

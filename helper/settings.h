@@ -5,7 +5,15 @@
 
 #include "util.h"
 
+/* Who makes the delegated cgroup (cgroup.h). */
+enum settings_backend {
+        SETTINGS_BACKEND_AUTO,     /* systemd where it is the service manager, and cgroupfs when that fails */
+        SETTINGS_BACKEND_SYSTEMD,  /* systemd or nothing */
+        SETTINGS_BACKEND_CGROUPFS, /* cgroupfs, whatever else there is */
+};
+
 struct settings {
+        enum settings_backend backend;
         char cgroup_parent[64]; /* directory below the cgroup2 mount that holds all subtrees */
 
         /* how much there may be of a thing, at most */

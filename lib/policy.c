@@ -320,6 +320,7 @@ void policy_free(struct policy *policy) {
         for (unsigned i = 0; i < POLICY_AXES; i++)
                 free(policy->axis[i]);
         free(policy->mount_path);
+        free(policy->text);
         free(policy);
 }
 
@@ -365,8 +366,11 @@ static int read_one(int dirfd, const char *dir, const char *name, struct policy 
         r = ini_read(dirfd, name, policy->path, &ini, &policy->error);
         if (r == INI_MASKED || r == -ENOENT)
                 return r;
-        if (r == INI_OK)
+        if (r == INI_OK) {
                 r = apply(policy, &ini);
+                policy->size = ini.size;
+                policy->text = TAKE_PTR(ini.bytes);
+        }
         if (r < 0 && r != -EPERM && r != -EBADMSG)
                 return fail(err, r, "%s", policy->error.s);
         *ret = TAKE_PTR(policy);

@@ -38,6 +38,8 @@ struct policy {
         char *name; /* base name */
         char *path; /* for words and records */
         uint8_t digest[SHA256_SIZE];
+        char *text; /* the file's bytes, size of them and a NUL; NULL if they could not be read */
+        size_t size;
 
         /* Not empty: the file is broken and grants nothing; the text says file, line, what is wrong and what would be
          * right. */

@@ -10,6 +10,7 @@
 #include "sysapi.h"
 
 #include <linux/capability.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
@@ -65,6 +66,62 @@ int sys_pidfd_open(pid_t pid) {
 
 int sys_pidfd_send_signal(int pidfd, int sig) {
         return result(syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0));
+}
+
+static int read_start(pid_t pid, uint64_t *ret) {
+        _cleanup_close_ int fd = -1;
+        char path[32], stat[1024];
+        unsigned long long start;
+        const char *after;
+        ssize_t n;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/stat", (int) pid);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT ? -ESRCH : -errno;
+        n = read(fd, stat, sizeof(stat) - 1);
+        if (n < 0)
+                return -errno;
+        stat[n] = '\0';
+        /* The name, in parentheses, may have blanks and parentheses of its own: from the last one on. */
+        after = strrchr(stat, ')');
+        if (!after || sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &start) != 1)
+                return -EBADMSG;
+        *ret = start;
+        return 0;
+}
+
+int sys_process_identify(pid_t pid, int pidfd, struct sys_process *ret) {
+        struct sys_process process = {.pid = pid};
+        struct stat st;
+        int r;
+
+        r = read_start(pid, &process.start);
+        if (r < 0)
+                return r;
+        if (fstat(pidfd, &st) < 0)
+                return -errno;
+        process.inode = st.st_ino;
+        /* Still there, so what was read by its number was its own. */
+        r = sys_pidfd_send_signal(pidfd, 0);
+        if (r < 0)
+                return r;
+        *ret = process;
+        return 0;
+}
+
+int sys_process_open(const struct sys_process *process) {
+        struct sys_process now;
+        _cleanup_close_ int pidfd = -1;
+        int r;
+
+        pidfd = sys_pidfd_open(process->pid);
+        if (pidfd < 0)
+                return take_fd(&pidfd);
+        r = sys_process_identify(process->pid, pidfd, &now);
+        if (r < 0)
+                return r;
+        return now.start == process->start && now.inode == process->inode ? TAKE_FD(pidfd) : -ESRCH;
 }
 
 /* Sorts what is kept and closes the gaps between. */

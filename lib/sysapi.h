@@ -38,6 +38,21 @@ pid_t sys_clone3(uint64_t flags, int cgroup_fd, int *ret_pidfd);
 int sys_pidfd_open(pid_t pid);
 int sys_pidfd_send_signal(int pidfd, int sig);
 
+/*
+ * Names one process for as long as the machine is up, so that it can be written down: a pid alone may be another's
+ * later. inode: of its pidfd, which pidfs gives out once (Linux 6.9; on 32-bit its lower half).
+ */
+struct sys_process {
+        pid_t pid;
+        uint64_t start; /* in clock ticks since boot: field 22 of /proc/PID/stat, proc_pid_stat(5) */
+        uint64_t inode;
+};
+
+/* Fills *ret about the process of pidfd, whose number is pid. Returns 0 or -errno; -ESRCH: it has gone. */
+int sys_process_identify(pid_t pid, int pidfd, struct sys_process *ret);
+/* Opens a pidfd of exactly that process. Descriptor, or -errno; -ESRCH: it has gone, whoever has its number now. */
+int sys_process_open(const struct sys_process *process);
+
 /* Closes every descriptor but those listed (any order, at most 8 of them, -1 skipped). For children only. */
 int sys_close_all_but(const int *fds, size_t n);
 

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * After a restart: the records say what there was, the kernel says what there is. A delegation goes on only if its
+ * anchor is the very process that was written down and its cgroup is there; a session only if its leader is. All else
+ * is ended the way every delegation ends, and what no record names is removed.
+ */
+
+#include "config.h"
+
+#include "delegation.h"
+
+#include <inttypes.h>
+
+struct recovery {
+        struct manager *manager;
+        size_t taken_over, sessions, ended;
+};
+
+/* Returns 0, or -errno with err: it cannot go on. */
+static int revive(struct delegation *d, enum proto_state state, struct errtext *err) {
+        int r;
+
+        if (state != PROTO_STATE_ACTIVE)
+                return fail(err, -ECANCELED, state == PROTO_STATE_OPENING ? "bpfdelegd was stopped while it was being made" :
+                                                                             "bpfdelegd was stopped while it was being torn down");
+        if (d->cgroup.fd < 0)
+                return fail(err, -ENOENT, "its cgroup has gone");
+        r = sys_process_open(&d->anchor_id);
+        if (r < 0)
+                return fail(err, r, "its anchor was killed while no bpfdelegd ran");
+        d->anchor = (struct child){.pid = d->anchor_id.pid, .pidfd = r, .channel = -1};
+        d->userns_fd = child_open_proc(&d->anchor, "ns/user");
+        if (d->userns_fd < 0)
+                return fail(err, d->userns_fd, "its anchor's namespaces cannot be opened: %s", strerror(-d->userns_fd));
+        return delegation_activate(d, err);
+}
+
+static void on_delegation(void *userdata, const struct state_record *record, struct policy *take_policy) {
+        struct recovery *recovery = userdata;
+        struct manager *manager = recovery->manager;
+        struct delegation *d = NULL;
+        struct errtext err;
+        int r;
+
+        r = delegation_restore(&d, manager, record, take_policy, &err);
+        if (r < 0) {
+                log_line(LOG_ERR, "the delegation %016" PRIx64 " cannot be taken over and is ended: %s", record->id, err.s);
+                state_remove(&manager->state, record->id);
+                return;
+        }
+        if (record->cgroup[0] != '\0')
+                (void) cgroup_reopen(&d->cgroup, &manager->cgroups, record->backend, record->cgroup);
+        if (revive(d, record->state, &err) >= 0) {
+                recovery->taken_over++;
+                return;
+        }
+        recovery->ended++;
+        delegation_end(d, err.s);
+}
+
+static void on_session(void *userdata, uint64_t id, const struct state_session *record) {
+        struct recovery *recovery = userdata;
+        struct delegation *d = manager_find(recovery->manager, id);
+        struct session *session;
+        int pidfd, r;
+
+        if (!d || d->state != PROTO_STATE_ACTIVE)
+                return;
+        pidfd = sys_process_open(&record->leader);
+        if (pidfd < 0) {
+                log_line(LOG_INFO, "session %016" PRIx64 "-%" PRIu64 " of uid %u has ended while no bpfdelegd ran", id,
+                         record->number, (unsigned) d->uid);
+                state_remove_session(&recovery->manager->state, id, record->number);
+                return;
+        }
+        r = session_add(&session, d, record->number, record->service, pidfd);
+        if (r < 0)
+                log_line(LOG_ERR, "session %016" PRIx64 "-%" PRIu64 " cannot be taken over: %s", id, record->number, strerror(-r));
+        else
+                recovery->sessions++;
+}
+
+static void end_deserted(struct manager *manager) {
+        struct delegation *d, *next;
+
+        for (d = LIST_FIRST(&manager->delegations); d; d = next) {
+                next = LIST_NEXT(d, entry);
+                if (d->state == PROTO_STATE_ACTIVE && d->n_sessions == 0 && !delegation_linger(d))
+                        delegation_end(d, "its last session ended while no bpfdelegd ran");
+        }
+}
+
+static bool knows_id(void *userdata, uint64_t id) {
+        return manager_find(userdata, id);
+}
+
+static bool knows_name(void *userdata, const char *name) {
+        uint64_t id;
+
+        return parse_uint(name, 16, UINT64_MAX, &id) == 0 && manager_find(userdata, id);
+}
+
+int manager_recover(struct manager *manager, struct errtext *err) {
+        struct recovery recovery = {.manager = manager};
+        const struct state_reader reader = {.delegation = on_delegation, .session = on_session, .userdata = &recovery};
+        int r;
+
+        /* With the scope backend, too: delegations may have fallen back to it. */
+        r = cgroups_use_parent(&manager->cgroups, !manager->scopes, err);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        r = state_read(&manager->state, &reader, err);
+        if (r < 0)
+                return r;
+        end_deserted(manager);
+        if (manager->cgroups.parent_fd >= 0)
+                cgroups_end_leftovers(&manager->cgroups, knows_name, manager);
+        if (manager->scopes)
+                scopes_end_leftovers(manager->scopes, knows_id, manager);
+        if (recovery.taken_over + recovery.ended > 0)
+                log_line(LOG_INFO, "taken over: %zu delegations with %zu sessions; ended: %zu", recovery.taken_over, recovery.sessions,
+                         recovery.ended);
+        return 0;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Sessions: the logins that share a delegation. One is in exactly one delegation, and leaves it by close, by its
+ * leader's death, or with the delegation. Each is written down before its login is answered.
+ */
+
+#include "config.h"
+
+#include "delegation.h"
+
+#include <inttypes.h>
+#include <sys/epoll.h>
+
+#include "peer.h"
+
+static void session_free(struct session *session) {
+        if (!session)
+                return;
+        sd_event_source_disable_unref(session->leader_source);
+        (void) close_fd(session->leader_pidfd);
+        free(session->service);
+        free(session);
+}
+
+static void session_unlink(struct session *session) {
+        struct delegation *d = session->delegation;
+
+        LIST_REMOVE(session, entry);
+        d->n_sessions--;
+        state_remove_session(&d->manager->state, d->id, session->number);
+}
+
+void sessions_drop(struct delegation *d, int result, const char *why) {
+        struct session *session;
+
+        while ((session = LIST_FIRST(&d->sessions))) {
+                session_unlink(session);
+                if (session->ready)
+                        session->ready(session->userdata, session, result, why);
+                session_free(session);
+        }
+}
+
+void sessions_forget(struct delegation *d) {
+        struct session *session;
+
+        while ((session = LIST_FIRST(&d->sessions))) {
+                LIST_REMOVE(session, entry);
+                session_free(session);
+        }
+}
+
+void sessions_answer(struct delegation *d, const char *granted) {
+        struct session *session, *next;
+        struct log_subject subject;
+
+        for (session = LIST_FIRST(&d->sessions); session; session = next) {
+                session_ready ready = session->ready;
+
+                next = LIST_NEXT(session, entry);
+                session->ready = NULL;
+                subject = delegation_subject(d, session);
+                if (!d->granted)
+                        log_event(LOG_GRANT, &subject, "%s", granted);
+                else
+                        log_event(LOG_JOIN, &subject, "joins, %zu sessions now", d->n_sessions);
+                d->granted = true;
+                ready(session->userdata, session, 0, NULL); /* closes its own session if the client has gone, no other */
+        }
+}
+
+/* ---- leaving ---- */
+
+int session_close(struct session *session, const char *why) {
+        struct delegation *d = session->delegation;
+        struct log_subject subject = delegation_subject(d, session);
+        bool answered = !session->ready;
+        int r = SESSION_OTHERS;
+
+        session_unlink(session);
+        if (!answered)
+                session->ready(session->userdata, session, -ECANCELED, why);
+        if (d->n_sessions > 0) {
+                if (answered)
+                        log_event(LOG_LEAVE, &subject, "%s; %zu left", why, d->n_sessions);
+        } else if (delegation_linger(d))
+                log_event(LOG_LEAVE, &subject, "%s; lingering until its last process exits", why);
+        else {
+                r = SESSION_LAST;
+                delegation_end(d, why);
+        }
+        session_free(session);
+        return r;
+}
+
+static int on_leader_exit(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        (void) source;
+        (void) fd;
+        (void) revents;
+        session_close(userdata, "the session's leader has exited");
+        return 0;
+}
+
+struct session *session_find(const struct manager *manager, const struct proto_cookie *cookie) {
+        struct delegation *d = manager_find(manager, cookie->delegation);
+        struct session *session;
+
+        if (d)
+                LIST_FOREACH(session, &d->sessions, entry)
+                        if (session->number == cookie->session)
+                                return session;
+        return NULL;
+}
+
+/* ---- coming ---- */
+
+int session_add(struct session **ret, struct delegation *d, uint64_t number, const char *service, int take_leader_pidfd) {
+        _cleanup_close_ int leader_pidfd = take_leader_pidfd;
+        struct session *session;
+        int r;
+
+        session = malloc(sizeof(*session));
+        if (!session)
+                return -ENOMEM;
+        *session = (struct session){
+                .delegation = d, .number = number, .service = strdup(service), .leader_pidfd = TAKE_FD(leader_pidfd),
+        };
+        /* Not our child: sd_event_add_child_pidfd would end the loop with ECHILD. */
+        r = !session->service ? -ENOMEM :
+                                sd_event_add_io(d->manager->event, &session->leader_source, session->leader_pidfd, EPOLLIN,
+                                                on_leader_exit, session);
+        if (r < 0) {
+                session_free(session);
+                return r;
+        }
+        if (d->last_number < number)
+                d->last_number = number;
+        LIST_INSERT_HEAD(&d->sessions, session, entry);
+        d->n_sessions++;
+        *ret = session;
+        return 0;
+}
+
+/* Before the login hears of it. Its number is in the delegation's record, too, so that no later one ever gets it. */
+static int write_down(const struct delegation *d, const struct session *session, pid_t leader) {
+        struct state_session record = {.number = session->number};
+        int r;
+
+        copy_field_cut(record.service, sizeof(record.service), session->service);
+        r = sys_process_identify(leader, session->leader_pidfd, &record.leader);
+        if (r >= 0)
+                r = state_add_session(&d->manager->state, d->id, &record);
+        /* A delegation that is being made writes its own record once more when it is. */
+        if (r >= 0 && d->state == PROTO_STATE_ACTIVE)
+                r = delegation_write_down(d);
+        return r;
+}
+
+static int session_new(struct session **ret, struct delegation *d, struct session_request *request) {
+        struct session *session = NULL;
+        int r;
+
+        r = session_add(&session, d, d->last_number + 1, request->service, TAKE_FD(request->take_leader_pidfd));
+        if (r < 0)
+                return r;
+        r = write_down(d, session, request->leader);
+        if (r < 0) {
+                session_unlink(session);
+                session_free(session);
+                return r;
+        }
+        *ret = session;
+        return 0;
+}
+
+/* The key of a delegation with scope = user: uid, gid, policy file, digest of its content. After any change there is
+ * a new one. */
+static bool can_join(const struct delegation *d, const struct session_request *request) {
+        const struct policy *policy = request->take_policy;
+
+        return d->state != PROTO_STATE_ENDING && d->uid == request->uid && d->gid == request->gid &&
+               policy->scope == POLICY_SCOPE_USER && streq(d->policy->name, policy->name) &&
+               memcmp(d->policy->digest, policy->digest, SHA256_SIZE) == 0;
+}
+
+/* One pass: what could be joined, and what there is already. */
+static int find_or_refuse(const struct manager *manager, const struct session_request *request, struct delegation **ret,
+                          struct errtext *err) {
+        const struct settings *settings = &manager->settings;
+        size_t delegations = 0, sessions = 0;
+        struct delegation *d;
+
+        *ret = NULL;
+        LIST_FOREACH(d, &manager->delegations, entry)
+                if (d->uid == request->uid) {
+                        delegations++;
+                        sessions += d->n_sessions;
+                        if (can_join(d, request))
+                                *ret = d;
+                }
+        if (sessions >= settings->sessions_per_uid)
+                return fail(err, -EDQUOT, "the user has %zu sessions already (sessions_per_uid in bpfdeleg.ini)", sessions);
+        if (*ret)
+                return 0;
+        if (delegations >= settings->delegations_per_uid)
+                return fail(err, -EDQUOT, "the user has %zu delegations already (delegations_per_uid in bpfdeleg.ini)",
+                            delegations);
+        if (manager->n_delegations >= settings->delegations)
+                return fail(err, -EDQUOT, "there are %zu delegations already (delegations in bpfdeleg.ini)",
+                            manager->n_delegations);
+        return 0;
+}
+
+int session_open(struct manager *manager, struct session_request *request, session_ready ready, void *userdata,
+                 struct session **ret, struct errtext *err) {
+        struct session *session = NULL;
+        struct log_subject subject;
+        struct delegation *d;
+        int r;
+
+        r = find_or_refuse(manager, request, &d, err);
+        if (r < 0)
+                return r;
+        if (!d) {
+                r = delegation_new(&d, manager, request, err);
+                if (r < 0)
+                        return r;
+        }
+        r = session_new(&session, d, request);
+        if (r < 0) {
+                if (d->state == PROTO_STATE_OPENING && d->n_sessions == 0)
+                        delegation_end(d, "its first session could not be kept");
+                return fail(err, r, "the session cannot be kept (its record goes into %s): %s", manager->state.path, strerror(-r));
+        }
+        *ret = session;
+        if (d->state != PROTO_STATE_ACTIVE) {
+                session->ready = ready;
+                session->userdata = userdata;
+                return SESSION_PENDING;
+        }
+        subject = delegation_subject(d, session);
+        log_event(LOG_JOIN, &subject, "joins, %zu sessions now", d->n_sessions);
+        return SESSION_GRANTED;
+}

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Records: a table of keys for each kind of file says how it is written and read. Strings are written with everything
+ * but letters, digits and a few signs as %XX, for they may be anything a directory server calls a user, and an INI
+ * value may not.
+ */
+
+#include "config.h"
+
+#include "state.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "log.h"
+
+#define RECORD "record"
+#define SESSION "session-"
+#define BAD "bad-"
+#define PLAIN "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@/:"
+
+/* ---- values ---- */
+
+enum kind { NUMBER32, NUMBER64, TEXT, WORD_STATE, WORD_BACKEND };
+
+/* One line of a file: where in the struct it comes from. */
+struct field {
+        const char *key;
+        enum kind kind;
+        size_t offset, size;
+};
+#define FIELD(type, member, k) {.key = #member, .kind = (k), .offset = offsetof(struct type, member), .size = sizeof(((struct type *) 0)->member)}
+
+static const char *const state_words[] = {
+        [PROTO_STATE_OPENING] = "opening", [PROTO_STATE_ACTIVE] = "active", [PROTO_STATE_ENDING] = "ending",
+};
+static const char *const backend_words[] = {[CGROUP_FS] = "cgroupfs", [CGROUP_SCOPE] = "systemd"};
+
+static void put_text(FILE *f, const char *s) {
+        for (; *s; s++)
+                if (strchr(PLAIN, *s))
+                        (void) fputc(*s, f);
+                else
+                        (void) fprintf(f, "%%%02X", (unsigned) (unsigned char) *s);
+}
+
+static int get_text(const char *value, char *field, size_t size) {
+        char text[PROTO_PATH_SIZE + 1];
+        size_t n = 0;
+
+        for (const char *p = value; *p; p++) {
+                unsigned c = (unsigned char) *p;
+
+                if (n == sizeof(text) - 1)
+                        return -ENAMETOOLONG;
+                if (*p == '%') {
+                        if (sscanf(p + 1, "%2X", &c) != 1 || c == 0 || p[1] == '\0' || p[2] == '\0')
+                                return -EINVAL;
+                        p += 2;
+                } else if (!strchr(PLAIN, *p))
+                        return -EINVAL;
+                text[n++] = (char) c;
+        }
+        text[n] = '\0';
+        return copy_field(field, size, text);
+}
+
+static int get_word(const char *value, const char *const *words, size_t n, void *field) {
+        for (unsigned i = 0; i < n; i++)
+                if (streq(value, words[i])) {
+                        memcpy(field, &i, sizeof(i)); /* an enum of these is an unsigned int */
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+static void put_field(FILE *f, const struct field *field, const void *target) {
+        const void *p = (const char *) target + field->offset;
+        uint64_t v = 0;
+        unsigned word;
+
+        (void) fprintf(f, "%s = ", field->key);
+        memcpy(&word, p, sizeof(word));
+        switch (field->kind) {
+        case NUMBER32:
+                (void) fprintf(f, "%u", word);
+                break;
+        case NUMBER64:
+                memcpy(&v, p, sizeof(v));
+                (void) fprintf(f, "%" PRIu64, v);
+                break;
+        case TEXT:
+                put_text(f, p);
+                break;
+        case WORD_STATE:
+                (void) fputs(state_words[word], f);
+                break;
+        case WORD_BACKEND:
+                (void) fputs(backend_words[word], f);
+                break;
+        }
+        (void) fputc('\n', f);
+}
+
+static int get_field(const struct field *field, const char *value, void *target) {
+        void *p = (char *) target + field->offset;
+        uint32_t v32;
+        uint64_t v;
+        int r;
+
+        switch (field->kind) {
+        case NUMBER32:
+        case NUMBER64:
+                r = parse_uint(value, 10, field->kind == NUMBER32 ? UINT32_MAX : UINT64_MAX, &v);
+                if (r < 0)
+                        return r;
+                v32 = (uint32_t) v;
+                memcpy(p, field->kind == NUMBER32 ? (const void *) &v32 : (const void *) &v, field->size);
+                return 0;
+        case TEXT:
+                return get_text(value, p, field->size);
+        case WORD_STATE:
+                return get_word(value, state_words, ELEMENTSOF(state_words), p);
+        case WORD_BACKEND:
+                return get_word(value, backend_words, ELEMENTSOF(backend_words), p);
+        }
+        return -EINVAL;
+}
+
+/* ---- the two kinds of file ---- */
+
+#define PROCESS(type, member)                                                                              \
+        FIELD(type, member.pid, NUMBER32), FIELD(type, member.start, NUMBER64), FIELD(type, member.inode, NUMBER64)
+
+static const struct field record_fields[] = {
+        FIELD(state_record, uid, NUMBER32),
+        FIELD(state_record, gid, NUMBER32),
+        FIELD(state_record, user, TEXT),
+        FIELD(state_record, policy, TEXT),
+        FIELD(state_record, state, WORD_STATE),
+        FIELD(state_record, created_usec, NUMBER64),
+        FIELD(state_record, last_session, NUMBER64),
+        FIELD(state_record, backend, WORD_BACKEND),
+        FIELD(state_record, cgroup, TEXT),
+        PROCESS(state_record, anchor),
+};
+
+static const struct field session_fields[] = {
+        PROCESS(state_session, leader),
+        FIELD(state_session, service, TEXT),
+};
+
+/* A row is copied with the size of its type; 32-bit ones must have that. */
+_Static_assert(sizeof(uid_t) == 4 && sizeof(gid_t) == 4 && sizeof(pid_t) == 4 && sizeof(enum proto_state) == 4 &&
+               sizeof(enum cgroup_backend) == 4, "fields of 32 bits");
+
+/* Writes name.new in dirfd, then gives it its name. */
+static int write_file(int dirfd, const char *name, int (*write_to)(FILE *f, const void *data), const void *data) {
+        char new[PROTO_POLICY_SIZE + 8];
+        FILE *f;
+        int fd, r;
+
+        (void) snprintf(new, sizeof(new), ".%s.new", name);
+        fd = openat(dirfd, new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        f = fd < 0 ? NULL : fdopen(fd, "w");
+        if (!f) {
+                r = -errno;
+                (void) close_fd(fd);
+                return r;
+        }
+        r = write_to(f, data);
+        if (ferror(f) && r >= 0)
+                r = -EIO;
+        if (fclose(f) != 0 && r >= 0)
+                r = -errno;
+        if (r >= 0 && renameat(dirfd, new, dirfd, name) < 0)
+                r = -errno;
+        if (r < 0)
+                (void) unlinkat(dirfd, new, 0);
+        return r;
+}
+
+struct fields {
+        const struct field *rows;
+        size_t n;
+        const void *target;
+};
+
+static int write_fields(FILE *f, const void *data) {
+        const struct fields *fields = data;
+
+        (void) fputs("[bpfdeleg]\n", f);
+        for (size_t i = 0; i < fields->n; i++)
+                put_field(f, &fields->rows[i], fields->target);
+        return 0;
+}
+
+struct bytes {
+        const char *p;
+        size_t size;
+};
+
+static int write_bytes(FILE *f, const void *data) {
+        const struct bytes *bytes = data;
+
+        return fwrite(bytes->p, 1, bytes->size, f) == bytes->size ? 0 : -EIO;
+}
+
+/* Every key must be there, and no other. */
+static int read_fields(int dirfd, const char *name, const char *path, const struct field *rows, size_t n, void *target,
+                       struct errtext *err) {
+        _cleanup_(ini_done) struct ini ini = INI_INIT;
+        int r;
+
+        r = ini_read(dirfd, name, path, &ini, err);
+        if (r != INI_OK)
+                return r < 0 ? r : fail(err, -EBADMSG, "%s: empty", path);
+        if ((size_t) iniparser_getsecnkeys(ini.dict, "bpfdeleg") != n || iniparser_getnsec(ini.dict) != 1)
+                return fail(err, -EBADMSG, "%s: not the keys that belong into it", path);
+        for (size_t i = 0; i < n; i++) {
+                char key[64];
+                const char *value;
+
+                (void) snprintf(key, sizeof(key), "bpfdeleg:%s", rows[i].key);
+                value = iniparser_getstring(ini.dict, key, NULL);
+                if (!value || get_field(&rows[i], value, target) < 0)
+                        return fail(err, -EBADMSG, "%s: %s is missing or makes no sense", path, rows[i].key);
+        }
+        return 0;
+}
+
+/* ---- writing ---- */
+
+#define ID_SIZE 20
+static void format_id(uint64_t id, char *buf) {
+        (void) snprintf(buf, ID_SIZE, "%016" PRIx64, id);
+}
+
+static int open_id(const struct state_dir *dir, uint64_t id) {
+        char name[ID_SIZE];
+        int fd;
+
+        format_id(id, name);
+        fd = openat(dir->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        return fd < 0 ? -errno : fd;
+}
+
+static int write_record(int dirfd, const struct state_record *record) {
+        const struct fields fields = {.rows = record_fields, .n = ELEMENTSOF(record_fields), .target = record};
+
+        return write_file(dirfd, RECORD, write_fields, &fields);
+}
+
+int state_new(const struct state_dir *dir, const struct state_record *record, const char *policy_text, size_t policy_size) {
+        const struct bytes bytes = {.p = policy_text, .size = policy_size};
+        _cleanup_close_ int fd = -1;
+        char name[ID_SIZE];
+        int r;
+
+        format_id(record->id, name);
+        if (mkdirat(dir->fd, name, 0700) < 0)
+                return -errno;
+        fd = open_id(dir, record->id);
+        if (fd < 0)
+                return take_fd(&fd);
+        r = write_file(fd, record->policy, write_bytes, &bytes);
+        return r < 0 ? r : write_record(fd, record);
+}
+
+int state_update(const struct state_dir *dir, const struct state_record *record) {
+        _cleanup_close_ int fd = -1;
+
+        fd = open_id(dir, record->id);
+        return fd < 0 ? take_fd(&fd) : write_record(fd, record);
+}
+
+static void session_name(uint64_t number, char *buf, size_t size) {
+        (void) snprintf(buf, size, SESSION "%" PRIu64, number);
+}
+
+int state_add_session(const struct state_dir *dir, uint64_t id, const struct state_session *session) {
+        const struct fields fields = {.rows = session_fields, .n = ELEMENTSOF(session_fields), .target = session};
+        _cleanup_close_ int fd = -1;
+        char name[40];
+
+        session_name(session->number, name, sizeof(name));
+        fd = open_id(dir, id);
+        return fd < 0 ? take_fd(&fd) : write_file(fd, name, write_fields, &fields);
+}
+
+void state_remove_session(const struct state_dir *dir, uint64_t id, uint64_t number) {
+        _cleanup_close_ int fd = -1;
+        char name[40];
+
+        session_name(number, name, sizeof(name));
+        fd = open_id(dir, id);
+        if (fd >= 0)
+                (void) unlinkat(fd, name, 0);
+}
+
+static DIR *open_stream(int dirfd, const char *name) {
+        int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!d)
+                (void) close_fd(fd);
+        return d;
+}
+
+/* The record last: without it nobody would find the rest again. */
+static void remove_dir(const struct state_dir *dir, const char *name) {
+        const struct dirent *e;
+        DIR *d;
+
+        d = open_stream(dir->fd, name);
+        if (!d)
+                return;
+        while ((e = readdir(d)))
+                if (!streq(e->d_name, ".") && !streq(e->d_name, "..") && !streq(e->d_name, RECORD))
+                        (void) unlinkat(dirfd(d), e->d_name, 0);
+        (void) unlinkat(dirfd(d), RECORD, 0);
+        (void) closedir(d);
+        (void) unlinkat(dir->fd, name, AT_REMOVEDIR);
+}
+
+void state_remove(const struct state_dir *dir, uint64_t id) {
+        char name[ID_SIZE];
+
+        format_id(id, name);
+        remove_dir(dir, name);
+}
+
+/* ---- reading ---- */
+
+struct reading {
+        const struct state_dir *dir;
+        const struct state_reader *reader;
+        int count;
+};
+
+static void set_aside(const struct state_dir *dir, const char *name, const char *why) {
+        char bad[NAME_MAX + 1];
+
+        log_line(LOG_ERR, "the record of a delegation makes no sense and is set aside (%s/" BAD "%.32s): %s", dir->path, name, why);
+        (void) snprintf(bad, sizeof(bad), BAD "%.32s", name);
+        remove_dir(dir, bad);
+        (void) renameat(dir->fd, name, dir->fd, bad);
+}
+
+static int read_record(const char *path, int fd, uint64_t id, struct state_record *record, struct policy **policy,
+                       struct errtext *err) {
+        const char *dirs[] = {path, NULL};
+        char text[320];
+        int r;
+
+        (void) snprintf(text, sizeof(text), "%s/" RECORD, path);
+        r = read_fields(fd, RECORD, text, record_fields, ELEMENTSOF(record_fields), record, err);
+        if (r < 0)
+                return r;
+        record->id = id;
+        (void) fail(err, 0, "%s: the copy of its policy is missing", path);
+        r = policy_read(dirs, record->policy, policy, err);
+        if (r != 0)
+                return r < 0 ? r : -EBADMSG;
+        if ((*policy)->error.s[0] != '\0')
+                return fail(err, -EBADMSG, "%s", (*policy)->error.s);
+        return 0;
+}
+
+static void read_session(const struct reading *reading, const char *path, int fd, uint64_t id, const char *name) {
+        struct state_session session = {0};
+        struct errtext err;
+        char text[320];
+
+        (void) snprintf(text, sizeof(text), "%s/%.40s", path, name);
+        if (parse_uint(name + strlen(SESSION), 10, UINT64_MAX, &session.number) < 0)
+                (void) fail(&err, 0, "%s: not a session's number", text);
+        else if (read_fields(fd, name, text, session_fields, ELEMENTSOF(session_fields), &session, &err) >= 0) {
+                reading->reader->session(reading->reader->userdata, id, &session);
+                return;
+        }
+        log_line(LOG_ERR, "the record of a session makes no sense and is passed over: %s", err.s);
+}
+
+static void read_delegation(struct reading *reading, const char *name, uint64_t id) {
+        _cleanup_(policy_freep) struct policy *policy = NULL;
+        struct state_record record = {0};
+        const struct dirent *e;
+        struct errtext err;
+        char path[256];
+        DIR *d;
+        int r;
+
+        (void) snprintf(path, sizeof(path), "%s/%s", reading->dir->path, name);
+        d = open_stream(reading->dir->fd, name);
+        if (!d)
+                return;
+        r = read_record(path, dirfd(d), id, &record, &policy, &err);
+        if (r < 0) {
+                (void) closedir(d);
+                set_aside(reading->dir, name, err.s);
+                return;
+        }
+        reading->count++;
+        reading->reader->delegation(reading->reader->userdata, &record, TAKE_PTR(policy));
+        while ((e = readdir(d)))
+                if (strncmp(e->d_name, SESSION, strlen(SESSION)) == 0)
+                        read_session(reading, path, dirfd(d), id, e->d_name);
+        (void) closedir(d);
+}
+
+int state_read(const struct state_dir *dir, const struct state_reader *reader, struct errtext *err) {
+        struct reading reading = {.dir = dir, .reader = reader};
+        const struct dirent *e;
+        uint64_t id;
+        DIR *d;
+
+        d = open_stream(dir->fd, ".");
+        if (!d)
+                return fail(err, -errno, "%s cannot be read: %m", dir->path);
+        while ((e = readdir(d)))
+                if (strlen(e->d_name) == 16 && strspn(e->d_name, "0123456789abcdef") == 16 &&
+                    parse_uint(e->d_name, 16, UINT64_MAX, &id) == 0)
+                        read_delegation(&reading, e->d_name, id);
+        (void) closedir(d);
+        return reading.count;
+}
+
+int state_open(struct state_dir *ret, const char *runtime_dir, struct errtext *err) {
+        struct state_dir dir = STATE_DIR_INIT;
+        char path[200];
+        struct stat st;
+
+        if ((size_t) snprintf(path, sizeof(path), "%s/state", runtime_dir) >= sizeof(path))
+                return fail(err, -ENAMETOOLONG, "%s: too long", runtime_dir);
+        if ((mkdir(runtime_dir, 0755) < 0 && errno != EEXIST) || (mkdir(path, 0700) < 0 && errno != EEXIST))
+                return fail(err, -errno, "%s cannot be made: %m", path);
+        dir.path = strdup(path);
+        dir.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (!dir.path || dir.fd < 0 || fstat(dir.fd, &st) < 0) {
+                int r = fail(err, -errno, "%s cannot be opened: %m", path);
+
+                state_done(&dir);
+                return r;
+        }
+        if (st.st_uid != 0 || (st.st_mode & 0077) || flock(dir.fd, LOCK_EX | LOCK_NB) < 0) {
+                bool locked = st.st_uid == 0 && !(st.st_mode & 0077);
+
+                dir.fd = close_fd(dir.fd);
+                state_done(&dir);
+                return fail(err, locked ? -EWOULDBLOCK : -EPERM, locked ? "another bpfdelegd keeps its records in %s" :
+                            "%s must be root's, with mode 0700", path);
+        }
+        *ret = dir;
+        return 0;
+}
+
+void state_done(struct state_dir *dir) {
+        if (dir->fd >= 0)
+                (void) rmdir(dir->path);
+        dir->fd = close_fd(dir->fd);
+        free(dir->path);
+        dir->path = NULL;
+}

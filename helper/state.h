@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What a helper must find again after a restart, written down before it is done: in <runtime-dir>/state, one
+ * directory for each delegation, named by its id:
+ *
+ *     record        who, which policy, which cgroup, how far it has come, its anchor
+ *     <policy>.ini  the policy file's bytes as they were granted, whatever the admin has written since
+ *     session-<n>   one for each open session: its leader
+ *
+ * INI files, root's alone, each put in place by rename(2): a helper killed at any moment leaves the old or the new one.
+ * They live in /run, so nothing of them outlives the kernel that the delegations live in.
+ */
+
+#include "cgroup.h"
+#include "sysapi.h"
+
+struct state_dir {
+        int fd; /* locked; -1: none, then nothing is written */
+        char *path;
+};
+#define STATE_DIR_INIT {.fd = -1}
+
+/* Makes <runtime_dir>/state unless it is there, and locks it: one helper at a time. Returns 0 or -errno with err. */
+int state_open(struct state_dir *ret, const char *runtime_dir, struct errtext *err);
+/* Removes the directory if it is empty. */
+void state_done(struct state_dir *dir);
+
+/* One delegation's record. */
+struct state_record {
+        uint64_t id;
+        uid_t uid;
+        gid_t gid;
+        char user[PROTO_USER_SIZE];
+        char policy[PROTO_POLICY_SIZE]; /* base name */
+        enum proto_state state;
+        uint64_t created_usec; /* CLOCK_REALTIME */
+        uint64_t last_session; /* highest number ever given to one */
+        enum cgroup_backend backend;
+        char cgroup[PROTO_PATH_SIZE]; /* "" as long as it is not known */
+        struct sys_process anchor;    /* pid 0 before there is one */
+};
+
+/* One session's. */
+struct state_session {
+        uint64_t number;
+        struct sys_process leader;
+        char service[PROTO_SERVICE_SIZE];
+};
+
+/* Writes a delegation's record for the first time, with its policy's bytes. Returns 0 or -errno; what failed half-way
+ * is for state_remove(). */
+int state_new(const struct state_dir *dir, const struct state_record *record, const char *policy_text, size_t policy_size);
+/* Replaces the record. */
+int state_update(const struct state_dir *dir, const struct state_record *record);
+int state_add_session(const struct state_dir *dir, uint64_t id, const struct state_session *session);
+void state_remove_session(const struct state_dir *dir, uint64_t id, uint64_t number);
+/* Removes all of a delegation. Does nothing if there is none. */
+void state_remove(const struct state_dir *dir, uint64_t id);
+
+/*
+ * Reads everything. For each delegation whose record makes sense calls delegation(), with its policy (to be taken), and
+ * then session() for each of its sessions. What makes no sense is set aside, renamed to "bad-<name>", with a line in
+ * the log: never trusted, never fatal. Returns how many there were, or -errno with err.
+ */
+struct state_reader {
+        void (*delegation)(void *userdata, const struct state_record *record, struct policy *take_policy);
+        void (*session)(void *userdata, uint64_t id, const struct state_session *session);
+        void *userdata;
+};
+int state_read(const struct state_dir *dir, const struct state_reader *reader, struct errtext *err);
