@@ -10,6 +10,7 @@
 #include "child.h"
 
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -89,6 +90,25 @@ void child_done(struct child *child, sd_event *event) {
         child->pidfd = close_fd(child->pidfd);
         child->channel = close_fd(child->channel);
         child->pid = 0;
+}
+
+/* The kernel shows the bytes between these as /proc/PID/cmdline, whatever they are by now. */
+static char *arguments;
+static size_t arguments_size;
+
+void child_keep_arguments(int argc, char **argv) {
+        const char *last = argc > 0 ? argv[argc - 1] : NULL;
+
+        if (!last)
+                return;
+        arguments = argv[0];
+        arguments_size = (size_t) (last + strlen(last) + 1 - argv[0]);
+}
+
+void child_set_title(const char *title) {
+        (void) prctl(PR_SET_NAME, title, 0, 0, 0);
+        if (arguments_size > 0)
+                copy_field_cut(arguments, arguments_size, title);
 }
 
 void child_tell(int channel, uint32_t step, int error, int fd) {

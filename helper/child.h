@@ -40,6 +40,12 @@ int child_spawn(struct child *ret, int cgroup_fd, child_main main, void *arg, co
  */
 void child_done(struct child *child, sd_event *event);
 
+/* At start: keeps where the arguments are, for child_set_title(). */
+void child_keep_arguments(int argc, char **argv);
+
+/* In a child: what ps(1) and systemd-cgls(1) are to call it; cut to the room that the arguments leave. */
+void child_set_title(const char *title);
+
 /* In a child: tells the helper, with a descriptor or -1. */
 void child_tell(int channel, uint32_t step, int error, int fd);
 

@@ -294,6 +294,7 @@ int main(int argc, char **argv) {
         struct errtext err = {.s = ""};
         int r;
 
+        child_keep_arguments(argc, argv);
         r = parse_options(argc, argv, &options);
         if (r <= 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

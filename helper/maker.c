@@ -179,7 +179,7 @@ static void anchor_main(int channel, void *arg) {
         (void) setsid();
         (void) sigfillset(&all);
         (void) sigprocmask(SIG_SETMASK, &all, NULL);
-        (void) prctl(PR_SET_NAME, "bpfdeleg-anchor", 0, 0, 0);
+        child_set_title("bpfdeleg-anchor");
         child_tell(channel, STEP_ANCHORED, 0, -1);
         (void) syscall(SYS_close_range, 0U, ~0U, 0);
         for (;;)

@@ -446,8 +446,8 @@ int state_open(struct state_dir *ret, const char *runtime_dir, struct errtext *e
                 state_done(&dir);
                 return r;
         }
-        if (st.st_uid != 0 || (st.st_mode & 0077) || flock(dir.fd, LOCK_EX | LOCK_NB) < 0) {
-                bool locked = st.st_uid == 0 && !(st.st_mode & 0077);
+        if (st.st_uid != geteuid() || (st.st_mode & 0077) || flock(dir.fd, LOCK_EX | LOCK_NB) < 0) {
+                bool locked = st.st_uid == geteuid() && !(st.st_mode & 0077);
 
                 dir.fd = close_fd(dir.fd);
                 state_done(&dir);

@@ -136,16 +136,16 @@ kill_user "$alice"
 
 # ---- the helper dies ----
 
+# What a helper leaves and what the next one does with it: restart.sh. Without its records, delegations are nobody's.
 ok "a session opens" session_start one "$alice"
 ok "with a process inside" in_session_sh one 'bpfdeleg run -- sleep 1000 & echo $! >~/pid; sleep 0.3'
 pid=$(cat "$T/home/$alice/pid")
-kill -KILL "$helper_pid"
-wait "$helper_pid" 2>/dev/null
-unset "pids[$helper_pid]"
+helper_kill
 ok "kill -9 of the helper: the process inside does not notice" alive "$pid"
 exits "run says that nobody is there" 125 'bpfdelegd is not running' in_session one bpfdeleg run -- true
+rm -rf "$T/run/state"
 log_mark
-ok "the helper starts again" helper_start
+ok "the helper starts again, its records lost" helper_start
 ok "and ends what it does not know" expect_delegations 0
 ok "saying so" logged 'ending the subtree [0-9a-f]{16} of an earlier helper'
 ok "the process inside is gone" wait_until gone "$pid"
@@ -188,7 +188,16 @@ ok "two sessions are within" session_start two "$alice"
 prints "a third is told so, and logs in" 'syslog: .*2 sessions already.*sessions_per_uid' logs_in "$alice"
 ok "they end" session_end one
 ok "they end" session_end two
-printf '[helper]\ncgroup_parent = x\nbackend = x\n' >"$T/bad.ini"
-refused "an unknown setting is refused, with its line" 'bad.ini:3: .*backend' "$bpfdelegd" "--runtime-dir=$T/run2" "--config=$T/bad.ini"
+bad_setting() { # LINE
+        printf '[helper]\ncgroup_parent = x\n%s\n' "$1" >"$T/bad.ini"
+        "$bpfdelegd" "--runtime-dir=$T/run2" "--config=$T/bad.ini"
+}
+refused "an unknown setting is refused, with its line" 'bad.ini:3: .*back_end' bad_setting 'back_end = auto'
+refused "an unknown backend is refused, with those there are" "bad.ini:3: .*'x'.*auto, systemd, cgroupfs" bad_setting 'backend = x'
+if [ ! -d /run/systemd/system ]; then
+        refused "backend = systemd is refused where there is none" 'not the service manager here' bad_setting 'backend = systemd'
+else
+        skip "backend = systemd is refused where there is none" "systemd is the service manager here"
+fi
 
 finish

@@ -245,7 +245,7 @@ undo() {
         done
         if [ -n "$helper_pid" ]; then
                 kill -CONT "$helper_pid" 2>/dev/null
-                kill -TERM "$helper_pid" 2>/dev/null
+                kill -INT "$helper_pid" 2>/dev/null
                 patience=5 wait_until gone "$helper_pid" || kill -KILL "$helper_pid" 2>/dev/null
         fi
         if [ -n "${cgroup2:-}" ] && [ -d "$cgroup2/$cgroup_parent" ]; then
@@ -383,7 +383,8 @@ spawn() {
         pids[$spawned]=1
 }
 
-helper_ready() { gone "$helper_pid" || { [ -S "$T/run/session" ] && [ -S "$T/run/user" ]; }; }
+# Not by its sockets: one that was killed has left its own.
+helper_ready() { gone "$helper_pid" || tail -n "+$((helper_log_lines + 1))" "$T/helper.log" | grep -q " serves "; }
 
 # helper_start [LINE…]: lines for [helper] of its configuration.
 helper_start() {
@@ -392,6 +393,7 @@ helper_start() {
                 [ $# -eq 0 ] || printf '%s\n' "$@"
         } >"$T/bpfdeleg.ini"
         mkdir -p "$T/run"
+        helper_log_lines=$(wc -l <"$T/helper.log" 2>/dev/null) || helper_log_lines=0
         spawn "$bpfdelegd" "--runtime-dir=$T/run" "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini" --debug \
                 </dev/null >>"$T/helper.log" 2>&1
         helper_pid=$spawned
@@ -401,10 +403,10 @@ helper_start() {
         return 1
 }
 
-# Stops it; its own status.
+# helper_stop [SIGNAL]: stops it; its own status. TERM leaves delegations alive, INT ends them.
 helper_stop() {
         local pid=$helper_pid code=0
-        kill -TERM "$pid" 2>/dev/null
+        kill "-${1:-TERM}" "$pid" 2>/dev/null
         wait_until gone "$pid" || { echo "the helper does not end"; kill -KILL "$pid"; }
         wait "$pid" 2>/dev/null || code=$?
         unset "pids[$pid]"
@@ -412,6 +414,14 @@ helper_stop() {
         [ "$code" -eq 0 ] || { echo "the helper ended with status $code; its log:"; tail -n 30 "$T/helper.log"; }
         if [ -e "$T/run/session" ] || [ -e "$T/run/user" ]; then echo "its sockets are left" && return 1; fi
         return "$code"
+}
+
+# At any instruction.
+helper_kill() {
+        kill -KILL "$helper_pid"
+        wait "$helper_pid" 2>/dev/null
+        unset "pids[$helper_pid]"
+        helper_pid=
 }
 
 # log_mark: what comes after counts for logged; logged PATTERN: a line matches, now or soon. log_count PATTERN: how many lines do.
@@ -625,7 +635,7 @@ world_ours() { # KIND
                 cgroups | files | users | pins)
                         case $line in
                         *bdt-$$-* | *bdt-$$ | *bdt-$$/* | *bdt-$$.*) ;;
-                        *bdt-[0-9]*) continue ;;
+                        *bdt-*) continue ;;
                         esac
                         ;;
                 esac

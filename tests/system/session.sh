@@ -104,7 +104,7 @@ ok "a session opens" session_start four "$alice"
 ok "another joins" session_start five "$alice"
 ok "bpftool loads and pins" in_session four bpfdeleg run -- "${load[@]}"
 ok "a process stays in the delegation" in_session_sh four 'bpfdeleg run -- sleep 1000 & sleep 0.3; kill -0 $!'
-ok "SIGTERM ends the helper" helper_stop
+ok "SIGINT ends the helper" helper_stop INT
 ok "and with it the process inside" wait_until no_sleeper
 no_parent() { ! [ -e "$cgroup2/$cgroup_parent" ]; }
 ok "and its cgroups" no_parent

@@ -246,6 +246,61 @@ static void test_pidfd(void **state) {
         (void) close_fd(hold);
 }
 
+static void test_process(void **state) {
+        struct sys_process process = {0}, other;
+        int pidfd = sys_pidfd_open(getpid()), again;
+
+        (void) state;
+        assert_true(pidfd >= 0);
+        assert_int_equal(sys_process_identify(getpid(), pidfd, &process), 0);
+        assert_int_equal(process.pid, getpid());
+        assert_true(process.start > 0 && process.inode > 0);
+        again = sys_process_open(&process);
+        assert_true(again >= 0);
+        (void) close_fd(again);
+
+        /* The same number, but not that process. */
+        other = process;
+        other.start++;
+        assert_int_equal(sys_process_open(&other), -ESRCH);
+        other = process;
+        other.inode++;
+        assert_int_equal(sys_process_open(&other), -ESRCH);
+        (void) close_fd(pidfd);
+}
+
+/* Names with blanks and parentheses stand before the field that is read. */
+static void test_process_name(void **state) {
+        struct sys_process before = {0}, after = {0};
+        int pidfd = sys_pidfd_open(getpid());
+        char name[16];
+
+        (void) state;
+        assert_int_equal(prctl(PR_GET_NAME, name), 0);
+        assert_int_equal(sys_process_identify(getpid(), pidfd, &before), 0);
+        assert_int_equal(prctl(PR_SET_NAME, ") R 1 2) 3 ("), 0);
+        assert_int_equal(sys_process_identify(getpid(), pidfd, &after), 0);
+        assert_int_equal(prctl(PR_SET_NAME, name), 0);
+        assert_true(before.start == after.start);
+        (void) close_fd(pidfd);
+}
+
+static void test_process_gone(void **state) {
+        struct sys_process process = {0};
+        int pidfd = -1, hold = -1;
+        pid_t pid;
+
+        (void) state;
+        pid = start_waiting(0, -1, 0, &pidfd, &hold);
+        assert_true(pid > 0);
+        assert_int_equal(sys_process_identify(pid, pidfd, &process), 0);
+        (void) close_fd(hold);
+        assert_exit(pid, 0);
+        assert_int_equal(sys_process_open(&process), -ESRCH);
+        assert_int_equal(sys_process_identify(pid, pidfd, &process), -ESRCH);
+        (void) close_fd(pidfd);
+}
+
 static void test_pidfd_refusals(void **state) {
         int null = open("/dev/null", O_RDONLY | O_CLOEXEC), self = sys_pidfd_open(getpid());
 
@@ -653,6 +708,9 @@ int main(void) {
                 SYS_TEST(test_pidfd),
                 SYS_TEST(test_pidfd_refusals),
                 SYS_TEST(test_pidfd_permission),
+                SYS_TEST(test_process),
+                SYS_TEST(test_process_name),
+                SYS_TEST(test_process_gone),
                 SYS_TEST(test_capset_none),
                 SYS_TEST(test_capset_some),
                 SYS_TEST(test_fs_magic),
