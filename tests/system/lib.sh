@@ -259,7 +259,9 @@ undo() {
                 userdel "$u" >/dev/null 2>&1
         done
         for u in "${groups[@]}"; do groupdel "$u" >/dev/null 2>&1; done
-        cd / && [ -n "$T" ] && rm -rf "$T"
+        cd / || exit 1
+        [ -z "$run_is_tmpfs" ] || umount "$T/run"
+        [ -z "$T" ] || rm -rf "$T"
         exit "$code"
 }
 
@@ -386,6 +388,10 @@ spawn() {
 # Not by its sockets: one that was killed has left its own.
 helper_ready() { gone "$helper_pid" || tail -n "+$((helper_log_lines + 1))" "$T/helper.log" | grep -q " serves "; }
 
+# The records' directory on a tmpfs, as /run is: for what measures.
+run_is_tmpfs=
+mount_run() { mkdir -p "$T/run" && mount -t tmpfs -o mode=0755,size=64m none "$T/run" && run_is_tmpfs=yes; }
+
 # helper_start [LINE…]: lines for [helper] of its configuration.
 helper_start() {
         {
@@ -393,7 +399,8 @@ helper_start() {
                 [ $# -eq 0 ] || printf '%s\n' "$@"
         } >"$T/bpfdeleg.ini"
         mkdir -p "$T/run"
-        helper_log_lines=$(wc -l <"$T/helper.log" 2>/dev/null) || helper_log_lines=0
+        helper_log_lines=0
+        [ ! -e "$T/helper.log" ] || helper_log_lines=$(wc -l <"$T/helper.log")
         spawn "$bpfdelegd" "--runtime-dir=$T/run" "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini" --debug \
                 </dev/null >>"$T/helper.log" 2>&1
         helper_pid=$spawned
