@@ -103,11 +103,12 @@ static int hide(bool die_with_helper) {
         return 0;
 }
 
+/* Any socket will do for an interface's flags (netdevice(7)), and AF_UNIX is what the helper's unit permits. */
 static int bring_up_lo(void) {
         struct ifreq ifr = {.ifr_name = "lo"};
         _cleanup_close_ int fd = -1;
 
-        fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &ifr) < 0)
                 return -errno;
         ifr.ifr_flags |= IFF_UP;

@@ -14,6 +14,10 @@ has() { # PATTERN: a file of the installed tree
         find "$T/root" -type f
         return 1
 }
+lacks_file() { ! find "$T/root" -type f | sed "s,^$T/root,," | grep -Ex -- "$1"; }
+no_placeholder() { # NAME: everywhere it is installed
+        [ -n "$(find "$T/root" -name "$1" -type f)" ] && ! find "$T/root" -name "$1" -type f -exec grep -Hn '@[a-zA-Z]*@' {} + | grep .
+}
 nothing_with_a_bit() { ! find "$T/root" -perm /7000 -type f | grep .; }
 no_capability() {
         command -v getcap >/dev/null || PATH=$PATH:/usr/sbin:/sbin
@@ -31,7 +35,8 @@ a_bit_is_seen() {
 ok "make install DESTDIR=" install_it
 for file in '.*/bin/bpfdeleg' '.*/libexec/bpfdelegd' '.*/security/pam_bpfdeleg\.so' '.*/man8/pam_bpfdeleg\.8' \
         '.*/man8/bpfdelegd\.8' '.*/man1/bpfdeleg\.1' '.*/man5/bpfdeleg-policy\.5' '.*/examples/50-netdev\.ini' \
-        '.*/examples/bpfdeleg\.ini'; do
+        '.*/examples/bpfdeleg\.ini' '.*/libexec/bpfdeleg-end-all' '.*/systemd/system/bpfdelegd\.socket' \
+        '.*/systemd/system/bpfdelegd\.service' '.*/tmpfiles\.d/bpfdeleg\.conf' '.*/sysusers\.d/bpfdeleg\.conf'; do
         ok "there is ${file#.\*/}" has "$file"
 done
 no_la() { ! find "$T/root" -name "*.la" | grep .; }
@@ -41,5 +46,19 @@ ok "no file capability" no_capability
 ok "a setuid bit would be seen" a_bit_is_seen
 no_policy() { ! find "$T/root" -path '*policy.d/*' | grep .; }
 ok "no policy is active that nobody wrote" no_policy
+policy_dir() { [ "$(find "$T/root" -path '*/bpfdeleg/policy.d' -type d -perm 0755 | wc -l)" -eq 1 ] || { find "$T/root" -type d; return 1; }; }
+ok "there is a directory for policies, 0755" policy_dir
+# Debian's alone.
+if [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v pam-auth-update)" ]; then
+        ok "there is pam-configs/bpfdeleg" has '.*/pam-configs/bpfdeleg'
+else
+        ok "no pam-configs where there is no pam-auth-update" lacks_file '.*/pam-configs/.*'
+fi
+for file in bpfdelegd.socket bpfdelegd.service bpfdeleg.conf bpfdeleg-end-all; do
+        ok "$file has no @NAME@ left" no_placeholder "$file"
+done
+ok "make uninstall" make -s -C "$top_builddir" uninstall DESTDIR="$T/root"
+nothing() { ! find "$T/root" ! -type d | grep .; }
+ok "it leaves no file" nothing
 printf '1..%d\n' "$case_count"
 [ "$case_failures" -eq 0 ]
