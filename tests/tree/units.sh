@@ -125,7 +125,7 @@ if systemd-analyze security --help >/dev/null 2>&1; then
         ok "an open unit would be seen" open_unit_is_seen
         ok "SECURITY.md explains each exposure that stays" exposures_are_explained
 else
-        skip "systemd-analyze" "there is none here"
+        skip "what systemd thinks of the units" "no systemd-analyze here"
 fi
 
 # ---- packages --------------------------------------------------------------------------------------------------------
