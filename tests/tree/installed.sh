@@ -35,7 +35,7 @@ a_bit_is_seen() {
 ok "make install DESTDIR=" install_it
 for file in '.*/bin/bpfdeleg' '.*/libexec/bpfdelegd' '.*/security/pam_bpfdeleg\.so' '.*/man8/pam_bpfdeleg\.8' \
         '.*/man8/bpfdelegd\.8' '.*/man1/bpfdeleg\.1' '.*/man5/bpfdeleg-policy\.5' '.*/examples/50-netdev\.ini' \
-        '.*/examples/bpfdeleg\.ini' '.*/libexec/bpfdeleg-end-all' '.*/systemd/system/bpfdelegd\.socket' \
+        '.*/examples/bpfdeleg\.ini' '.*/libexec/bpfdeleg-end-all' '.*/man8/bpfdeleg-end-all\.8' '.*/systemd/system/bpfdelegd\.socket' \
         '.*/systemd/system/bpfdelegd\.service' '.*/tmpfiles\.d/bpfdeleg\.conf' '.*/sysusers\.d/bpfdeleg\.conf'; do
         ok "there is ${file#.\*/}" has "$file"
 done
