@@ -35,7 +35,7 @@ a_bit_is_seen() {
 ok "make install DESTDIR=" install_it
 for file in '.*/bin/bpfdeleg' '.*/libexec/bpfdelegd' '.*/security/pam_bpfdeleg\.so' '.*/man8/pam_bpfdeleg\.8' \
         '.*/man8/bpfdelegd\.8' '.*/man1/bpfdeleg\.1' '.*/man5/bpfdeleg-policy\.5' '.*/examples/50-netdev\.ini' \
-        '.*/examples/bpfdeleg\.ini' '.*/libexec/bpfdeleg-end-all' '.*/man8/bpfdeleg-end-all\.8' '.*/systemd/system/bpfdelegd\.socket' \
+        '.*/examples/bpfdeleg\.ini' '.*/systemd/system/bpfdelegd\.socket' \
         '.*/systemd/system/bpfdelegd\.service' '.*/tmpfiles\.d/bpfdeleg\.conf' '.*/sysusers\.d/bpfdeleg\.conf'; do
         ok "there is ${file#.\*/}" has "$file"
 done
@@ -54,7 +54,7 @@ if [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v pam-auth-update)" ]; then
 else
         ok "no pam-configs where there is no pam-auth-update" lacks_file '.*/pam-configs/.*'
 fi
-for file in bpfdelegd.socket bpfdelegd.service bpfdeleg.conf bpfdeleg-end-all; do
+for file in bpfdelegd.socket bpfdelegd.service bpfdeleg.conf; do
         ok "$file has no @NAME@ left" no_placeholder "$file"
 done
 ok "make uninstall" make -s -C "$top_builddir" uninstall DESTDIR="$T/root"
