@@ -390,5 +390,6 @@ void request_status(struct connection *connection, const union proto_message *me
                 }
         /* delegations_per_uid rows fit a socket's buffer many times over; a client that lets it fill gets no end row. */
         end.result = r;
+        copy_field_cut(end.version, sizeof(end.version), PACKAGE_VERSION);
         (void) connection_reply(connection, &end, NULL, 0);
 }

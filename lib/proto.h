@@ -24,6 +24,7 @@
 #define PROTO_PATH_SIZE 256 /* where the bpffs is mounted; a cgroup path */
 #define PROTO_TEXT_SIZE 512 /* words for a person; as large as struct errtext */
 #define PROTO_DIGEST_SIZE 32
+#define PROTO_PACKAGE_SIZE 32 /* version of the package, as --version prints it */
 
 enum proto_type {
         /* session socket, root only */
@@ -138,6 +139,7 @@ struct proto_end {
         int32_t result;
         uint32_t rows; /* how many came before */
         char text[PROTO_TEXT_SIZE];
+        char version[PROTO_PACKAGE_SIZE]; /* of the helper */
 };
 
 struct proto_reply {

@@ -40,7 +40,7 @@ static const struct known {
          {FIELD(proto_entered, path), FIELD(proto_entered, text)}, {0, 0}},
         {PROTO_ROW, sizeof(struct proto_row), 3,
          {FIELD(proto_row, policy), FIELD(proto_row, path), FIELD(proto_row, cgroup)}, {0, 0}},
-        {PROTO_END, sizeof(struct proto_end), 1, {FIELD(proto_end, text)}, {0, 0}},
+        {PROTO_END, sizeof(struct proto_end), 2, {FIELD(proto_end, text), FIELD(proto_end, version)}, {0, 0}},
 };
 
 #define ROOM 4096 /* for any message and more; at most one page */
