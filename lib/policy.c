@@ -12,6 +12,7 @@
 #include "policy.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <strings.h>
 
@@ -599,28 +600,11 @@ static int search_collect(struct search *search, const char *const *dirs, struct
         return 0;
 }
 
-/* Returns 1 and *ret if the file is for this login; 0 if not, or masked; -ENOENT if it has gone meanwhile; another
- * -errno with err. */
-static int try_candidate(const struct search *search, const struct candidate *file, const struct policy_login *login,
-                         struct policy **ret, struct errtext *err) {
-        _cleanup_(policy_freep) struct policy *policy = NULL;
-        int r;
+/* What is done with a file. Returns 0 to go on with the next one, -ENOENT if it has gone meanwhile, so that a later
+ * directory's is tried; anything else ends the search. */
+typedef int (*visit_fn)(const struct search *search, const struct candidate *file, void *userdata, struct errtext *err);
 
-        r = read_one(dirfd(search->streams[file->dir]), search->paths[file->dir], file->name, &policy, err);
-        if (r == INI_MASKED)
-                return 0;
-        if (r < 0)
-                return r;
-        r = policy_matches(policy, login);
-        if (r < 0)
-                return fail(err, r == -ENOENT ? -EIO : r, "%s: cannot tell whether %s is in its groups: %s", policy->path,
-                            login->user, strerror(-r));
-        if (r > 0)
-                *ret = TAKE_PTR(policy);
-        return r;
-}
-
-int policy_find(const char *const *dirs, const struct policy_login *login, struct policy **ret, struct errtext *err) {
+static int search_walk(const char *const *dirs, visit_fn visit, void *userdata, struct errtext *err) {
         _cleanup_(search_done) struct search search = {.n_dirs = 0};
         const char *seen = NULL;
         int r;
@@ -631,7 +615,7 @@ int policy_find(const char *const *dirs, const struct policy_login *login, struc
         for (size_t i = 0; i < search.n_files; i++) {
                 if (seen && streq(search.files[i].name, seen))
                         continue;
-                r = try_candidate(&search, &search.files[i], login, ret, err);
+                r = visit(&search, &search.files[i], userdata, err);
                 if (r == -ENOENT)
                         continue;
                 if (r != 0)
@@ -639,6 +623,71 @@ int policy_find(const char *const *dirs, const struct policy_login *login, struc
                 seen = search.files[i].name;
         }
         return 0;
+}
+
+static int search_read(const struct search *search, const struct candidate *file, struct policy **ret, struct errtext *err) {
+        return read_one(dirfd(search->streams[file->dir]), search->paths[file->dir], file->name, ret, err);
+}
+
+struct matching {
+        const struct policy_login *login;
+        struct policy **ret;
+};
+
+/* 1 if the file is for this login; 0 if not, or masked. */
+static int match_file(const struct search *search, const struct candidate *file, void *userdata, struct errtext *err) {
+        _cleanup_(policy_freep) struct policy *policy = NULL;
+        const struct matching *matching = userdata;
+        int r;
+
+        r = search_read(search, file, &policy, err);
+        if (r == INI_MASKED)
+                return 0;
+        if (r < 0)
+                return r;
+        r = policy_matches(policy, matching->login);
+        if (r < 0)
+                return fail(err, r == -ENOENT ? -EIO : r, "%s: cannot tell whether %s is in its groups: %s", policy->path,
+                            matching->login->user, strerror(-r));
+        if (r > 0)
+                *matching->ret = TAKE_PTR(policy);
+        return r;
+}
+
+int policy_find(const char *const *dirs, const struct policy_login *login, struct policy **ret, struct errtext *err) {
+        struct matching matching = {.login = login, .ret = ret};
+
+        return search_walk(dirs, match_file, &matching, err);
+}
+
+struct showing {
+        policy_each_fn each;
+        void *userdata;
+};
+
+/* What cannot be read is the callback's to judge, and no reason to stop. */
+static int show_file(const struct search *search, const struct candidate *file, void *userdata, struct errtext *err) {
+        const struct showing *showing = userdata;
+        char path[PATH_MAX + POLICY_NAME_MAX];
+        struct policy *policy = NULL;
+        struct errtext why = {.s = ""};
+        int r;
+
+        (void) err;
+        r = search_read(search, file, &policy, &why);
+        if (r == -ENOENT)
+                return r;
+        if (r == INI_MASKED)
+                return 0;
+        (void) snprintf(path, sizeof(path), "%s/%s", search->paths[file->dir], file->name);
+        showing->each(showing->userdata, path, policy, r, why.s);
+        return 0;
+}
+
+int policy_each(const char *const *dirs, policy_each_fn each, void *userdata, struct errtext *err) {
+        struct showing showing = {.each = each, .userdata = userdata};
+
+        return search_walk(dirs, show_file, &showing, err);
 }
 
 /* ---- words ------------------------------------------------------------------------------------------------------- */

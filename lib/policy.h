@@ -99,6 +99,14 @@ int policy_matches(const struct policy *policy, const struct policy_login *login
  */
 int policy_find(const char *const *dirs, const struct policy_login *login, struct policy **ret, struct errtext *err);
 
+/*
+ * Every file that is in force, in the order of base names: not those hidden by an earlier directory, not masked ones. each
+ * gets a file's policy, its own from then on and perhaps broken; or NULL with why it could not be read at all, and
+ * the -errno. Returns 0, or -errno with err when the search could not be done.
+ */
+typedef void (*policy_each_fn)(void *userdata, const char *path, struct policy *take_policy, int error, const char *why);
+int policy_each(const char *const *dirs, policy_each_fn each, void *userdata, struct errtext *err);
+
 void policy_free(struct policy *policy);
 static inline void policy_freep(struct policy **p) {
         policy_free(*p);

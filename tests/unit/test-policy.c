@@ -662,6 +662,58 @@ static void test_read(void **state) {
         assert_has(policy->path, "/read/etc/50-x.ini");
 }
 
+struct shown {
+        char words[512];
+        unsigned n;
+};
+
+static void show(void *userdata, const char *path, struct policy *take_policy, int error, const char *why) {
+        struct shown *shown = userdata;
+        size_t n = strlen(shown->words);
+
+        shown->n++;
+        (void) snprintf(shown->words + n, sizeof(shown->words) - n, "%s%s: %s", n > 0 ? "; " : "", path + strlen(files_root) + 1,
+                        take_policy ? take_policy->error.s[0] ? "broken" : take_policy->users : error < 0 ? why : "?");
+        if (take_policy)
+                assert_string_equal(take_policy->path, path);
+        policy_free(take_policy);
+}
+
+/* The order and the hiding of policy_find, and no file keeps the next from being seen. */
+static void test_each(void **state) {
+        const char *const *dirs = fresh_dirs("each");
+        struct shown shown = {.n = 0};
+        struct errtext err = {.s = ""};
+
+        (void) state;
+        assert_int_equal(policy_each(dirs, show, &shown, &err), 0);
+        assert_int_equal(shown.n, 0);
+        put("each", "lib/10-a.ini", FOR("alice"));
+        put("each", "lib/20-b.ini", FOR("hidden"));
+        put("each", "etc/20-b.ini", FOR("bob"));
+        put("each", "lib/30-c.ini", FOR("masked"));
+        put("each", "run/30-c.ini", "");
+        put("each", "run/40-d.ini", "nonsense\n");
+        put("each", "run/50-e.ini", FOR("eve"));
+        put("each", "etc/README", "nothing");
+        assert_int_equal(policy_each(dirs, show, &shown, &err), 0);
+        assert_string_equal(shown.words, "each/lib/10-a.ini: alice; each/etc/20-b.ini: bob; each/run/40-d.ini: broken; "
+                                         "each/run/50-e.ini: eve");
+        assert_int_equal(shown.n, 4);
+        assert_int_equal(chmod(files_path("each/run"), 0777), 0);
+        assert_int_equal(policy_each(dirs, show, &shown, &err), -EPERM);
+        assert_has(err.s, "each/run: writable by others than its owner");
+        assert_int_equal(shown.n, 4);
+        assert_int_equal(chmod(files_path("each/run"), 0755), 0);
+        if (geteuid() == 0)
+                return; /* root may read everything */
+        shown = (struct shown){.n = 0};
+        assert_int_equal(chmod(files_path("each/lib/10-a.ini"), 0), 0);
+        assert_int_equal(policy_each(dirs, show, &shown, &err), 0);
+        assert_int_equal(shown.n, 4);
+        assert_has(shown.words, "10-a.ini: cannot be opened: Permission denied");
+}
+
 static void test_default_dirs(void **state) {
         (void) state;
         assert_string_equal(policy_default_dirs[0], POLICY_DIR_ETC);
@@ -711,6 +763,7 @@ int main(void) {
                 cmocka_unit_test(test_find_groups_fail),
                 cmocka_unit_test(test_find_bounds),
                 cmocka_unit_test(test_read),
+                cmocka_unit_test(test_each),
                 cmocka_unit_test(test_default_dirs),
                 cmocka_unit_test(test_words),
         };
