@@ -12,6 +12,7 @@ enum { EXIT_NOT_POSSIBLE = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 
 
 /* Gets the arguments from the subcommand's name on, and the user socket's path; returns the exit status. */
 int cmd_run(int argc, char **argv, const char *socket);
+int cmd_doctor(int argc, char **argv, const char *socket);
 int cmd_status(int argc, char **argv, const char *socket);
 
 /* Says why on stderr, in one line that begins with the tool's name. */

@@ -12,7 +12,8 @@
 static const char usage[] =
         "Usage: bpfdeleg [--socket=PATH] COMMAND…\n\n"
         "  run [--] CMD…   run CMD with the BPF that was delegated to this login\n"
-        "  status          show what was delegated to you\n\n"
+        "  status          show what was delegated to you\n"
+        "  doctor [--json] look whether this host has what delegations need, and say what mends it\n\n"
         "  --socket=PATH   the helper's user socket ($BPFDELEG_SOCKET, " RUNTIME_DIR "/user)\n"
         "  --version       print the version\n"
         "  --help          print this\n";
@@ -23,6 +24,7 @@ static const struct {
 } commands[] = {
         {"run", cmd_run},
         {"status", cmd_status},
+        {"doctor", cmd_doctor},
 };
 
 void cli_error(const char *format, ...) {
