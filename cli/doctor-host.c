@@ -316,7 +316,7 @@ void doctor_ptrace(struct doctor *d) {
         } else if (text[0] >= '0' && text[0] <= '2')
                 doctor_ok(d, "%s is %s", key, text);
         else {
-                doctor_fail(d, "%s is %s: nobody can `bpfdeleg run`, for want of a way to hold who is moved", key, text);
+                doctor_fail(d, "%s is %s: no process can be held while it is moved; nobody can use run", key, text);
                 doctor_fix(d, "echo '%s = 2' >>" SYSCTL_FILE ", and reboot: 3 stays until then", key);
         }
 }

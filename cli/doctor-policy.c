@@ -10,11 +10,16 @@
 
 #include "mask.h"
 
+/* As lib/ini.c has it, which says so in words. */
+static bool is_trusted(const struct stat *st) {
+        return (st->st_uid == 0 || st->st_uid == geteuid()) && !(st->st_mode & (S_IWGRP | S_IWOTH));
+}
+
 /* What mends a file that is broken: its owner and mode, or else what is in it. */
 static void fix_file(struct doctor *d, const char *path) {
         struct stat st;
 
-        if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH)))
+        if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && !is_trusted(&st))
                 doctor_fix(d, "chown root:root %s && chmod go-w %s", path, path);
         else
                 doctor_fix(d, "edit %s, see bpfdeleg-policy(5)", path);
@@ -40,7 +45,7 @@ static void fix_dirs(struct doctor *d) {
                         continue;
                 if (!S_ISDIR(st.st_mode))
                         doctor_fix(d, "rm %s && install -d -m 0755 %s", *dir, *dir);
-                else if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH))
+                else if (!is_trusted(&st))
                         doctor_fix(d, "chown root:root %s && chmod go-w %s", *dir, *dir);
         }
 }

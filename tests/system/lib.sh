@@ -256,7 +256,7 @@ undo() {
         fi
         for u in "${users[@]}"; do
                 kill_user "$u"
-                userdel "$u" >/dev/null 2>&1
+                patience=5 wait_until user_locked "$u" # a process of his may be on its way out still
         done
         for u in "${groups[@]}"; do groupdel "$u" >/dev/null 2>&1; done
         cd / || exit 1
