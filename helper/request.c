@@ -358,6 +358,8 @@ void request_enter(struct connection *connection, const union proto_message *mes
 
 /* ---- STATUS ---- */
 
+_Static_assert(sizeof(PACKAGE_VERSION) <= PROTO_PACKAGE_SIZE, "the version fits");
+
 static int send_row(struct connection *connection, const struct delegation *d) {
         struct proto_row row = PROTO_INIT(PROTO_ROW);
 
@@ -390,6 +392,6 @@ void request_status(struct connection *connection, const union proto_message *me
                 }
         /* delegations_per_uid rows fit a socket's buffer many times over; a client that lets it fill gets no end row. */
         end.result = r;
-        copy_field_cut(end.version, sizeof(end.version), PACKAGE_VERSION);
+        (void) copy_field(end.version, sizeof(end.version), PACKAGE_VERSION);
         (void) connection_reply(connection, &end, NULL, 0);
 }
