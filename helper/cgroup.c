@@ -222,8 +222,17 @@ int cgroup_create(struct cgroup *ret, struct cgroups *cgroups, const char *name,
                 return r;
         cgroup.cgroups = cgroups;
         (void) snprintf(cgroup.path, sizeof(cgroup.path), "/%s/%s", cgroups->name, name);
-        if (mkdirat(cgroups->parent_fd, name, 0755) < 0)
-                return fail(err, -errno, "the cgroup %s cannot be made: %m", cgroup.path);
+        if (mkdirat(cgroups->parent_fd, name, 0755) < 0) {
+                /* Somebody has removed the parent directory, while it was empty: once more, in a new one. */
+                if (errno == ENOENT) {
+                        cgroups->parent_fd = close_fd(cgroups->parent_fd);
+                        r = cgroups_use_parent(cgroups, true, err);
+                        if (r < 0)
+                                return r;
+                }
+                if (mkdirat(cgroups->parent_fd, name, 0755) < 0)
+                        return fail(err, -errno, "the cgroup %s cannot be made: %m", cgroup.path);
+        }
         r = open_root(&cgroup);
         if (r < 0)
                 (void) fail(err, r, "the cgroup %s cannot be opened: %s", cgroup.path, strerror(-r));

@@ -167,6 +167,10 @@ ok "it can be removed" wait_until rmdir "$cgroup2/$cgroup_parent/foreign"
 printf '[helper]\ncgroup_parent = system.slice\n' >"$T/bad.ini"
 refused "systemd's own directories are refused" 'bad.ini:2: .*system.slice' "$bpfdelegd" "--runtime-dir=$T/run2" "--config=$T/bad.ini"
 
+# Nothing of ours is in there between logins, so somebody may have removed the directory itself.
+ok "the empty parent directory can be removed" rmdir "$cgroup2/$cgroup_parent"
+prints "and the next login is granted all the same" 'cookie=[0-9a-f]{16}-1' logs_in "$alice"
+
 # A second helper, started by mistake, must not take the first one's delegations for left-overs.
 ok "a session opens" session_start one "$alice"
 refused "a second helper on the same directory is refused" 'another bpfdelegd' "$bpfdelegd" "--runtime-dir=$T/run" \

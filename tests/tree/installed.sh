@@ -36,7 +36,8 @@ ok "make install DESTDIR=" install_it
 for file in '.*/bin/bpfdeleg' '.*/libexec/bpfdelegd' '.*/security/pam_bpfdeleg\.so' '.*/man8/pam_bpfdeleg\.8' \
         '.*/man8/bpfdelegd\.8' '.*/man1/bpfdeleg\.1' '.*/man5/bpfdeleg-policy\.5' '.*/examples/50-netdev\.ini' \
         '.*/examples/bpfdeleg\.ini' '.*/systemd/system/bpfdelegd\.socket' \
-        '.*/systemd/system/bpfdelegd\.service' '.*/tmpfiles\.d/bpfdeleg\.conf' '.*/sysusers\.d/bpfdeleg\.conf'; do
+        '.*/systemd/system/bpfdelegd\.service' '.*/tmpfiles\.d/bpfdeleg\.conf' '.*/sysusers\.d/bpfdeleg\.conf' \
+        '.*/systemd/catalog/bpfdeleg\.catalog'; do
         ok "there is ${file#.\*/}" has "$file"
 done
 no_la() { ! find "$T/root" -name "*.la" | grep .; }

@@ -128,6 +128,28 @@ else
         skip "what systemd thinks of the units" "no systemd-analyze here"
 fi
 
+# ---- the journal's catalog -------------------------------------------------------------------------------------------
+
+# What the helper sends is what people find explained, in the catalog and in the manual page, and nothing else is.
+message_ids() { sed -n 's/^#define LOG_ID_[A-Z]* "\([0-9a-f]\{32\}\)"$/\1/p' "$top_srcdir/helper/log.h" | sort; }
+in_catalog() { sed -n 's/^-- \([0-9a-f]\{32\}\)$/\1/p' "$top_srcdir/conf/bpfdeleg.catalog" | sort; }
+in_page() { sed -n 's/^\.It Ql .* Ta Li \([0-9a-f]\{32\}\) Ta .*/\1/p' "$top_srcdir/man/bpfdelegd.8" | sort; }
+same_ids() { message_ids >"$T/ids" && [ -s "$T/ids" ] && "$1" | diff "$T/ids" -; }
+ok "the catalog explains each MESSAGE_ID" same_ids in_catalog
+ok "bpfdelegd(8) names each MESSAGE_ID" same_ids in_page
+if journalctl --update-catalog --help >/dev/null 2>&1; then
+        # Its database goes below the root given.
+        catalog_is_taken() {
+                mkdir -p "$T/catalog/usr/lib/systemd/catalog" "$T/catalog/var/lib/systemd/catalog" &&
+                        cp "$top_srcdir/conf/bpfdeleg.catalog" "$T/catalog/usr/lib/systemd/catalog/" &&
+                        journalctl --root="$T/catalog" --update-catalog &&
+                        [ "$(journalctl --root="$T/catalog" --list-catalog | wc -l)" -eq "$(in_catalog | wc -l)" ]
+        }
+        ok "journalctl takes the catalog" catalog_is_taken
+else
+        skip "journalctl takes the catalog" "no journalctl here"
+fi
+
 # ---- packages --------------------------------------------------------------------------------------------------------
 
 version=$(sed -n 's/^AC_INIT(\[bpfdeleg\], \[\(.*\)\])$/\1/p' "$top_srcdir/configure.ac")
