@@ -122,10 +122,10 @@ ok "and ends with its last process" expect_delegations 0
 
 # ---- records that make no sense ----
 
-# spoiled WORDS PATTERN SED…: a delegation whose record is changed while no helper runs is not believed.
+# spoiled PATTERN CMD…: a delegation whose record is changed while no helper runs is not believed.
 spoiled() {
-        local words=$1 pattern=$2 id
-        shift 2
+        local pattern=$1 id
+        shift
         session_start spoiled "$alice" || return 1
         id=$(the_id)
         helper_stop || return 1
@@ -138,19 +138,19 @@ spoiled() {
         rm -rf "$state"/bad-*
 }
 in_record() { sed -i "$1" "$2/record"; }
-ok "cut short" spoiled 'cut short' 'makes no sense and is set aside .*bad-' in_record '4q'
-ok "a number that is none" spoiled 'no number' 'uid is missing or makes no sense' in_record 's/^uid = .*/uid = x/'
-ok "a state there is not" spoiled 'no state' 'state is missing or makes no sense' in_record 's/^state = .*/state = happy/'
-ok "another anchor: a process that lives" spoiled 'anchor' 'its anchor was killed' in_record "s/^anchor.pid = .*/anchor.pid = $$/"
-ok "the right number, another start" spoiled 'start' 'its anchor was killed' in_record 's/^anchor.start = .*/anchor.start = 1/'
-ok "the right number, another pidfd" spoiled 'inode' 'its anchor was killed' in_record 's/^anchor.inode = .*/anchor.inode = 1/'
-ok "a cgroup that is not there" spoiled 'cgroup' 'its cgroup has gone' in_record 's,^cgroup = .*,cgroup = /bdt-none,'
-ok "writable by others" spoiled 'mode' 'makes no sense and is set aside' sh -c 'chmod 0666 "$0/record"'
-ok "no record" spoiled 'none' 'makes no sense and is set aside' sh -c 'rm "$0/record"'
-ok "no policy" spoiled 'policy' 'set aside .*50-test.ini: no policy directory has it' sh -c 'rm "$0/50-test.ini"'
-ok "a policy that is none" spoiled 'policy' 'makes no sense and is set aside' sh -c 'echo x >"$0/50-test.ini"'
-ok "being made when it stopped" spoiled 'opening' 'taken over: 0 delegations.*ended: 1' in_record 's/^state = .*/state = opening/'
-ok "a session that is none: the delegation has lost its last" spoiled 'session' 'record of a session makes no sense' \
+ok "cut short" spoiled 'makes no sense and is set aside .*bad-' in_record '4q'
+ok "a number that is none" spoiled 'uid is missing or makes no sense' in_record 's/^uid = .*/uid = x/'
+ok "a state there is not" spoiled 'state is missing or makes no sense' in_record 's/^state = .*/state = happy/'
+ok "another anchor: a process that lives" spoiled 'its anchor was killed' in_record "s/^anchor.pid = .*/anchor.pid = $$/"
+ok "the right number, another start" spoiled 'its anchor was killed' in_record 's/^anchor.start = .*/anchor.start = 1/'
+ok "the right number, another pidfd" spoiled 'its anchor was killed' in_record 's/^anchor.inode = .*/anchor.inode = 1/'
+ok "a cgroup that is not there" spoiled 'its cgroup has gone' in_record 's,^cgroup = .*,cgroup = /bdt-none,'
+ok "writable by others" spoiled 'makes no sense and is set aside' sh -c 'chmod 0666 "$0/record"'
+ok "no record" spoiled 'makes no sense and is set aside' sh -c 'rm "$0/record"'
+ok "no policy" spoiled 'set aside .*50-test.ini: no policy directory has it' sh -c 'rm "$0/50-test.ini"'
+ok "a policy that is none" spoiled 'makes no sense and is set aside' sh -c 'echo x >"$0/50-test.ini"'
+ok "being made when it stopped" spoiled 'taken over: 0 delegations.*ended: 1' in_record 's/^state = .*/state = opening/'
+ok "a session that is none: the delegation has lost its last" spoiled 'record of a session makes no sense' \
         sh -c 'echo x >"$0/session-1"'
 ok "all is gone" expect_delegations 0
 
