@@ -473,18 +473,27 @@ int cgroup_remove_tree(int dirfd, const char *name) {
         return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* By its path: no part of it is the user's. */
+static int remove_root(const struct cgroup *cgroup) {
+        _cleanup_close_ int fd = -1;
+        char parent[PROTO_PATH_SIZE];
+        char *slash;
+
+        (void) strcpy(parent, cgroup->path);
+        slash = strrchr(parent, '/');
+        *slash = '\0';
+        fd = open_dir(cgroup->cgroups->mount_fd, parent[0] ? parent + 1 : ".");
+        return fd < 0 ? (fd == -ENOENT ? 0 : fd) : cgroup_remove_tree(fd, slash + 1);
+}
+
 int cgroup_remove(struct cgroup *cgroup) {
         char buf[128];
-        int r;
 
         if (!cgroup->cgroups || cgroup->path[0] == '\0')
                 return 0;
-        if (cgroup->backend == CGROUP_FS)
-                return cgroup_remove_tree(cgroup->cgroups->parent_fd, strrchr(cgroup->path, '/') + 1);
-        if (read_events(cgroup, buf, sizeof(buf)) == -ENODEV)
-                return 0;
-        r = for_each_below(cgroup->fd, remove_entry, NULL);
-        return r < 0 ? r : -EINPROGRESS;
+        if (cgroup->backend == CGROUP_FS || cgroup->forgotten)
+                return remove_root(cgroup);
+        return read_events(cgroup, buf, sizeof(buf)) == -ENODEV ? 0 : -EINPROGRESS;
 }
 
 void cgroup_done(struct cgroup *cgroup) {

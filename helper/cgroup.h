@@ -52,6 +52,7 @@ struct cgroup {
         int fd;        /* <root>; -1: there is none (yet) */
         int events_fd; /* <root>/cgroup.events: EPOLLPRI when `populated` changes */
         char path[PROTO_PATH_SIZE]; /* below the cgroup2 mount, from "/" on */
+        bool forgotten; /* a scope's directory that systemd has given up on: ours to remove */
 };
 #define CGROUP_INIT {.fd = -1, .events_fd = -1}
 
@@ -105,8 +106,8 @@ int cgroup_has_others(const struct cgroup *cgroup, pid_t except);
 void cgroup_take_back(const struct cgroup *cgroup);
 
 /* Removes the subtree, bottom-up, whoever owns its parts; each directory is taken back first. Returns 0, -EBUSY while
- * there are processes, or -errno. A scope's own directory is systemd's to remove (who does it himself leaves a scope
- * that is "active" for ever): -EINPROGRESS until that is done. */
+ * there are processes, or -errno. A scope's is systemd's to remove (who does it himself leaves a scope that is "active"
+ * for ever, and two at it at the same time make systemd give up half-way): -EINPROGRESS until it is gone. */
 int cgroup_remove(struct cgroup *cgroup);
 
 void cgroup_done(struct cgroup *cgroup);

@@ -19,6 +19,7 @@
 /* Timers of these are given an accuracy of 1: 0 would mean sd-event's default of 250 ms. */
 #define RETRY_MIN_USEC (2 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (1 * USEC_PER_SEC)
+#define PROD_USEC (64 * USEC_PER_MSEC)  /* an empty scope takes 12 to 50 ms to go; looked at for 126 ms by then */
 #define REPORT_USEC (5 * USEC_PER_SEC)  /* ending for longer than this is worth a line */
 #define LINGER_USEC (1 * USEC_PER_SEC)  /* how often a lingering delegation is looked at */
 
@@ -94,9 +95,10 @@ static void report_once(struct delegation *d, int r) {
                                       strerror(-r));
 }
 
-/* An empty scope goes by itself; should systemd have missed that, it is told. */
+/* An empty scope goes by itself. Should systemd have missed that, it is told; should it know of no such scope any more,
+ * it has failed to remove the directory, and will not try again. */
 static void prod_systemd(const struct delegation *d, int r) {
-        if (r == -EINPROGRESS && d->retry_usec >= RETRY_MAX_USEC && d->manager->scopes)
+        if (r == -EINPROGRESS && d->retry_usec >= PROD_USEC && d->manager->scopes)
                 scope_stop(d->manager->scopes, d->id);
 }
 
@@ -124,6 +126,15 @@ static void end_step(struct delegation *d) {
         if (r < 0)
                 log_line(LOG_ERR, "%016" PRIx64 " cannot be looked at again: %s", d->id, strerror(-r));
         d->retry_usec = d->retry_usec * 2 < RETRY_MAX_USEC ? d->retry_usec * 2 : RETRY_MAX_USEC;
+}
+
+void delegation_scope_unknown(void *userdata, uint64_t id) {
+        struct delegation *d = manager_find(userdata, id);
+
+        if (d && d->state == PROTO_STATE_ENDING && d->cgroup.fd >= 0 && !d->cgroup.forgotten) {
+                d->cgroup.forgotten = true;
+                end_step(d);
+        }
 }
 
 static int on_end_timer(sd_event_source *source, uint64_t usec, void *userdata) {

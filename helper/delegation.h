@@ -148,6 +148,9 @@ void manager_forget(struct manager *manager);
 /* What a log record about this delegation (and session or NULL) names. */
 struct log_subject delegation_subject(const struct delegation *delegation, const struct session *session);
 
+/* For scopes_new(), with the manager. */
+void delegation_scope_unknown(void *userdata, uint64_t id);
+
 /* ---- between delegation.c, session.c and recover.c ---- */
 
 /* Begins a delegation for a login, OPENING, without a session. */

@@ -202,7 +202,7 @@ static int choose_backend(struct manager *manager, struct errtext *err) {
         if (sd_booted() <= 0)
                 return fail(err, -EOPNOTSUPP, "backend = systemd, and systemd is not the service manager here (sd_booted(3)); "
                             "`backend = auto' takes what there is");
-        r = scopes_new(&manager->scopes, manager->event);
+        r = scopes_new(&manager->scopes, manager->event, delegation_scope_unknown, manager);
         return r < 0 ? fail(err, r, "%s", strerror(-r)) : 0;
 }
 

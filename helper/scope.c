@@ -37,6 +37,8 @@ struct scopes {
         sd_bus_slot *list_call;
         bool (*known)(void *userdata, uint64_t id);
         void *known_userdata;
+        scope_unknown unknown;
+        void *unknown_userdata;
 };
 
 struct scope_job {
@@ -124,13 +126,15 @@ static int connect_bus(struct scopes *scopes) {
         return r < 0 ? r : 0;
 }
 
-int scopes_new(struct scopes **ret, sd_event *event) {
+int scopes_new(struct scopes **ret, sd_event *event, scope_unknown unknown, void *userdata) {
         struct scopes *scopes;
 
         scopes = calloc(1, sizeof(*scopes));
         if (!scopes)
                 return -ENOMEM;
         scopes->event = event;
+        scopes->unknown = unknown;
+        scopes->unknown_userdata = userdata;
         LIST_INIT(&scopes->jobs);
         /* Now, so that the first login does not wait for it; if it cannot be had yet, that login tries again. */
         (void) connect_bus(scopes);
@@ -372,13 +376,37 @@ int scope_start(struct scope_job **ret, struct scopes *scopes, const struct scop
 
 /* ---- ending ---- */
 
-void scope_stop(struct scopes *scopes, uint64_t id) {
-        char name[SCOPE_NAME_SIZE];
+struct stopping {
+        struct scopes *scopes;
+        uint64_t id;
+};
 
+static int on_stopped(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const struct stopping *stopping = userdata;
+
+        (void) error;
+        if (sd_bus_message_is_method_error(m, SYSTEMD ".NoSuchUnit"))
+                stopping->scopes->unknown(stopping->scopes->unknown_userdata, stopping->id);
+        return 0;
+}
+
+void scope_stop(struct scopes *scopes, uint64_t id) {
+        struct stopping *stopping = malloc(sizeof(*stopping));
+        char name[SCOPE_NAME_SIZE];
+        sd_bus_slot *slot = NULL;
+
+        if (!stopping)
+                return; /* whoever waits for it asks again */
+        *stopping = (struct stopping){.scopes = scopes, .id = id};
         scope_name(id, name);
-        if (connect_bus(scopes) >= 0)
-                (void) sd_bus_call_method_async(scopes->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER, "StopUnit", NULL, NULL, "ss", name,
-                                                "replace");
+        if (connect_bus(scopes) < 0 || sd_bus_call_method_async(scopes->bus, &slot, SYSTEMD, SYSTEMD_PATH, MANAGER, "StopUnit", on_stopped,
+                                                                 stopping, "ss", name, "replace") < 0) {
+                free(stopping);
+                return;
+        }
+        (void) sd_bus_slot_set_destroy_callback(slot, free);
+        (void) sd_bus_slot_set_floating(slot, true);
+        sd_bus_slot_unref(slot);
 }
 
 static int on_listed(sd_bus_message *m, void *userdata, sd_bus_error *error) {

@@ -14,7 +14,10 @@
 /* The connection to systemd. */
 struct scopes;
 
-int scopes_new(struct scopes **ret, sd_event *event);
+/* Called from the loop when systemd, told to stop a scope, has answered that it knows none of that id. */
+typedef void (*scope_unknown)(void *userdata, uint64_t id);
+
+int scopes_new(struct scopes **ret, sd_event *event, scope_unknown unknown, void *userdata);
 void scopes_free(struct scopes *scopes);
 
 struct scope_spec {
@@ -40,7 +43,7 @@ int scope_start(struct scope_job **ret, struct scopes *scopes, const struct scop
 /* Takes NULL, and one that is not done: then nobody is told. */
 void scope_job_free(struct scope_job *job);
 
-/* Has systemd stop the scope, if there is one; nobody waits for it. */
+/* Has systemd stop the scope; nobody waits for it. If there is none, the callback of scopes_new() is told. */
 void scope_stop(struct scopes *scopes, uint64_t id);
 
 /* Stops every scope with a name of ours that known() does not know: for start-up. Nobody waits for it. */

@@ -98,6 +98,13 @@ ok "and ends" session_end one
 ok "systemd is asked to stop a scope that is empty and stays" wait_until property "Stop=bpfdeleg-$id.scope"
 ok "then it goes" none_left
 
+mode amnesia
+ok "a session opens" session_start one "$alice"
+ok "with cgroups of the user's own" in_session one bpfdeleg run -- mkdir -p /sys/fs/cgroup/a/b /sys/fs/cgroup/run/c
+ok "and ends" session_end one
+ok "a scope that systemd has forgotten, its directory left behind, is removed" none_left
+ok "and so is its record" no_state
+
 # ---- one before 255 ----
 
 mode old

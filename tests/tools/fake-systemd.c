@@ -91,7 +91,7 @@ static void collect(const char *name, void *userdata) {
         _cleanup_close_ int fd = open_scope(name);
 
         (void) userdata;
-        if (fd >= 0 && is_empty(fd) && !mode_is("forgetful"))
+        if (fd >= 0 && is_empty(fd) && !mode_is("forgetful") && !mode_is("amnesia"))
                 remove_tree(slice_fd, name);
 }
 
@@ -266,7 +266,7 @@ static int stop_unit(sd_bus_message *m) {
         (void) printf("Stop=%s\n", unit);
         (void) fflush(stdout);
         fd = open_scope(unit);
-        if (fd < 0)
+        if (fd < 0 || mode_is("amnesia"))
                 return reply_error(m, "org.freedesktop.systemd1.NoSuchUnit", "not loaded");
         (void) write_in(fd, "cgroup.kill", "1");
         if (is_empty(fd))
