@@ -509,7 +509,7 @@ in_session_sh() {
         local line
         { printf '{ %s\n} </dev/null 2>&1; printf "\\n@end %%d\\n" $?\n' "$2" >&"${session_in[$1]}"; } 2>/dev/null \
                 || { echo "session $1 has ended"; return 1; }
-        while IFS= read -r -t 30 line <&"${session_out[$1]}"; do
+        while IFS= read -r -t "${answer_timeout:-30}" line <&"${session_out[$1]}"; do
                 case $line in
                 '@end '*) return "${line#@end }" ;;
                 ?*) printf '%s\n' "$line" ;;

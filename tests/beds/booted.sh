@@ -1,0 +1,231 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# booted.sh [TEST…]: makes a Debian 13 with systemd as PID 1 in a container, runs tests/booted/*.sh inside (or those named; `bench` for the bench),
+# and prints one line a case, as automake's TAP driver does. What each test printed is in build-beds/tests/booted/NAME.log. Nothing stays but
+# the caches in build-beds/, also when this is killed. `./bootstrap check booted` calls it.
+
+. "$(dirname "$0")/../system/lib.sh"
+
+beds=${BD_BEDS:-$top_srcdir/build-beds}
+suite=trixie
+me=tests/beds/booted.sh
+# bpftool and jq are for the tests; what the package depends on must be here, for inside there is no network.
+packages=(systemd systemd-sysv dbus dbus-user-session libpam-systemd openssh-server openssh-client login util-linux-extra procps passwd cron sudo iproute2
+        bpftool jq libbpf1 libiniparser4 libjson-c5)
+
+work='' nspawn='' leader='' boots=0
+bed_failed=0
+
+# ---- the machine -----------------------------------------------------------------------------------------------------
+
+skip_bed() {
+        printf 'SKIP: %s # SKIP %s\n' "$me" "$*"
+        exit 0
+}
+
+not_possible() { # WORDS
+        mkdir -p "$beds/tests/beds" && { echo "$*"; cat "$beds/made.err" 2>/dev/null; } >"$beds/tests/beds/booted.log"
+        printf 'ERROR: %s - %s\n' "$me" "$*"
+        exit 1
+}
+
+# made CMD…: prints what CMD prints; a machine that lacks something for it skips the whole bed.
+made() {
+        local status=0
+        "$@" 2>"$beds/made.err" || status=$?
+        [ "$status" -eq 0 ] && return 0
+        return "$status"
+}
+
+# ---- the container ---------------------------------------------------------------------------------------------------
+
+# cgroup directories for one boot: whatever systemd leaves there, the next boot, as after a real one, begins with none. Where cgroup2 is not
+# alone, nspawn wants its place in systemd's old hierarchy, too.
+bed_cgroups() {
+        local _id _parent _dev root point rest
+        while read -r _id _parent _dev root point rest; do
+                case "$root $rest" in
+                '/ '*' - cgroup2 '* | '/ '*' - cgroup '*name=systemd*) printf '%s/bdt-booted-%s\n' "$point" "$$" ;;
+                esac
+        done </proc/self/mountinfo
+}
+
+remove_cgroups() {
+        local top dir
+        while IFS= read -r top; do
+                [ -d "$top" ] || continue
+                [ ! -e "$top/cgroup.kill" ] || echo 1 >"$top/cgroup.kill"
+                find "$top" -depth -type d | while IFS= read -r dir; do
+                        patience=5 wait_until rmdir "$dir" 2>/dev/null || echo "the cgroup $dir is left" >&2
+                done
+        done < <(bed_cgroups)
+}
+
+# SYSTEMD_SECCOMP=0: nspawn's filter refuses bpf(). A network of its own: other beds' sshd has port 22, too. Not by
+# --private-network, with which /sys is a collection of pieces, and /sys/fs/bpf is not among them.
+start_container() {
+        local dir
+        remove_cgroups
+        while IFS= read -r dir; do mkdir "$dir" || return 1; done < <(bed_cgroups)
+        (
+                # Not the lock: whoever holds it, holds it for as long as the container lives.
+                exec {lock}>&-
+                while IFS= read -r dir; do echo "$BASHPID" >"$dir/cgroup.procs" || exit 1; done < <(bed_cgroups)
+                export SYSTEMD_SECCOMP=0 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=1
+                # Killed without a chance to clean up, we take the container along.
+                exec setpriv --pdeathsig TERM unshare --net bash -c 'ip link set lo up && exec "$@"' sh systemd-nspawn --directory="$work/root" \
+                        --machine="bdt-$$" --register=no --keep-unit --capability=all --boot --console=read-only
+        ) </dev/null >>"$beds/boot.log" 2>&1 &
+        nspawn=$!
+}
+
+inside() { nsenter -t "$leader" -a -- "$@"; }
+# Its first child is not PID 1 yet, but makes it and goes.
+is_running() {
+        alive "$nspawn" || return 0
+        leader=$(pgrep -P "$nspawn" | head -n 1)
+        [ -n "$leader" ] && [ "$(inside systemctl is-system-running 2>/dev/null)" = running ]
+}
+
+# nspawn mounts over the boot id, and newer logind then takes every process for one of another boot.
+take_boot_id() {
+        inside umount /proc/sys/kernel/random/boot_id && inside systemctl daemon-reexec &&
+                inside systemctl restart systemd-journald systemd-logind
+}
+
+boot() {
+        boots=$((boots + 1))
+        : >"$beds/boot.log"
+        start_container || return 1
+        patience=60 wait_until is_running && alive "$nspawn" && take_boot_id && return 0
+        tail -n 20 "$beds/boot.log"
+        inside systemctl --no-pager --failed 2>/dev/null
+        return 1
+}
+
+# SIGTERM asks for an orderly shutdown; whatever does not follow goes with its PID 1.
+halt() {
+        [ -n "$nspawn" ] || return 0
+        kill -TERM "$nspawn" 2>/dev/null
+        patience=${1:-20} wait_until gone "$nspawn" || kill -KILL ${leader:+"$leader"} "$nspawn" 2>/dev/null
+        wait "$nspawn" 2>/dev/null
+        nspawn=
+}
+
+end_bed() {
+        local code=$?
+        trap - EXIT
+        trap '' INT TERM HUP
+        halt 5
+        remove_cgroups
+        [ -z "$work" ] || rm -rf --one-file-system "$work"
+        exit "$code"
+}
+
+# What is put into the root before the first boot: the tests and all they need, in /bed. The rest is the tests' own business, so that other beds
+# can run them.
+furnish() { # DEB-DIRECTORY
+        local root=$work/root
+        mkdir "$root" && tar -C "$root" -xf "$tar" && mkdir -p "$root/bed/tests" || return 1
+        cp -r "$top_srcdir/tests/booted" "$top_srcdir/tests/system" "$root/bed/tests/" && cp -r "$1/tools" "$root/bed/" &&
+                mkdir "$root/bed/deb" && cp "$1"/*.deb "$root/bed/deb/" || return 1
+        # There are no modules for a container to load.
+        ln -sf /dev/null "$root/etc/systemd/system/systemd-modules-load.service"
+        echo bed >"$root/etc/hostname"
+        printf '127.0.0.1 localhost bed\n::1 localhost\n' >"$root/etc/hosts"
+}
+
+# ---- tests -----------------------------------------------------------------------------------------------------------
+
+# TAP on standard input, as the lines that bootstrap counts. A plan that does not hold and an early end are errors.
+results() { # NAME STATUS-FILE
+        awk -v name="$1" -v status_file="$2" '
+                function out(result, text) { print result ": " name " " text; fflush(); n_out++ }
+                /^1\.\.0 # SKIP/ { sub(/^1\.\.0 # SKIP */, ""); out("SKIP", "- # SKIP " $0); skipped = 1; next }
+                /^1\.\.[0-9]+/ { plan = substr($0, 4) + 0; planned = 1; next }
+                /^(not )?ok / {
+                        n++
+                        bad = /^not /
+                        sub(/^(not )?ok /, "")
+                        if (/# SKIP/) out("SKIP", $0)
+                        else if (bad) { out("FAIL", $0); failed++ }
+                        else out("PASS", $0)
+                }
+                END {
+                        getline status < status_file
+                        if (skipped) exit
+                        if (!planned || plan != n) out("ERROR", "- " n + 0 " cases instead of " (planned ? plan : "a plan") ", status " status)
+                        else if (status != 0 && !failed) out("ERROR", "- exited with status " status)
+                }'
+}
+
+# run_inside NAME [ARGUMENT…]: one test as a unit of its own; what it leaves running goes with the unit, what it leaves elsewhere is for the test to find.
+run_inside() {
+        local name=$1 log=$beds/tests/booted/$1.log
+        shift
+        {
+                inside systemd-run --quiet --pipe --wait --collect --unit="bed-$name" --property=RuntimeMaxSec=600 \
+                        --setenv=BED_BOOTS="$boots" bash "/bed/tests/booted/$name.sh" "$@" 2>&1 </dev/null
+                echo $? >"$work/status"
+        } | tee "$log" | results "tests/booted/$name.sh" "$work/status" | tee "$work/results"
+        grep -Eq '^(FAIL|ERROR):' "$work/results" && bed_failed=1
+        alive "$nspawn" || not_possible "the container has gone (log: $beds/boot.log)"
+}
+
+all_tests() {
+        local file
+        for file in "$top_srcdir"/tests/booted/*.sh; do
+                file=$(basename "$file" .sh)
+                case $file in lib | bench | *-after-boot) ;; *) printf '%s\n' "$file" ;; esac
+        done
+}
+
+# A reboot, asked for inside: with --keep-unit nspawn ends then and says so by this status, and whoever started it starts it again.
+reboot_and_boot() {
+        local status=0
+        inside systemctl --no-block reboot
+        patience=60 wait_until gone "$nspawn" || { echo "the container does not end"; return 1; }
+        wait "$nspawn" || status=$?
+        nspawn=
+        [ "$status" -eq 133 ] || { echo "the container ended with status $status instead of 133"; return 1; }
+        boot
+}
+
+# X.sh is followed by X-after-boot.sh, where there is one, and between them the machine boots anew.
+run_test() {
+        local name=$1
+        run_inside "$name"
+        [ -e "$top_srcdir/tests/booted/$name-after-boot.sh" ] || return 0
+        reboot_and_boot >"$beds/tests/booted/$name-reboot.log" 2>&1 \
+                || { cat "$beds/tests/booted/$name-reboot.log"; not_possible "the container does not come back from a reboot"; }
+        run_inside "$name-after-boot"
+}
+
+# ----------------------------------------------------------------------------------------------------------------------
+
+[ "$(id -u)" = 0 ] || skip_bed "needs root"
+command -v systemd-nspawn >/dev/null || skip_bed "systemd-nspawn is missing (package systemd-container)"
+why=$(machine_fits) || skip_bed "$why"
+mkdir -p "$beds/tests/booted" || exit 1
+trap end_bed EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+one_at_a_time >&2 || exit 1
+
+status=0
+tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${packages[@]}") && deb=$(made "$top_srcdir/tests/beds/deb.sh" "$suite") || status=$?
+[ "$status" -ne 77 ] || skip_bed "$(tail -n 1 "$beds/made.err")"
+[ "$status" -eq 0 ] || not_possible "the bed cannot be made: $(tail -n 1 "$beds/made.err")"
+work=$(mktemp -d "$beds/work.XXXXXX") || exit 1
+furnish "$deb" || not_possible "the root cannot be furnished"
+boot || not_possible "the container does not come up (log: $beds/boot.log)"
+
+if [ "${1:-}" = bench ]; then
+        inside systemd-run --quiet --pipe --wait --collect --unit=bed-bench bash /bed/tests/booted/bench.sh
+        exit
+fi
+[ $# -gt 0 ] || mapfile -t tests < <(all_tests)
+for test in "${tests[@]-$@}"; do
+        run_test "$(basename "$test" .sh)"
+done
+exit "$bed_failed"
