@@ -90,9 +90,8 @@ nothing_left "after she shot her own"
 begin "systemd-run --user --scope"
 stray=$(sleep_inside one systemd-run --user --scope --quiet --unit=stray sleep 1000)
 stray_is_out() { grep -q "/user@$uid.service/.*stray.scope" "/proc/$stray/cgroup"; }
-stray_is_in_namespace() { ! [ "/proc/$stray/ns/user" -ef /proc/1/ns/user ]; }
 ok "a process of hers leaves the subtree" wait_until stray_is_out
-ok "but not the namespace" stray_is_in_namespace
+ok "but not the namespace" is_inside "$stray"
 ok "she logs in once more" session_start two alice
 ok "the session that it came from ends" session_end one
 ok "it stays while the delegation does" alive "$stray"

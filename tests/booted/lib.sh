@@ -184,12 +184,14 @@ session_lost() {
         unset "pids[$pid]"
 }
 
-# sleep_inside NAME [CMD…]: starts a process in the session's delegation that stays there; prints its pid.
+is_inside() { [ -e "/proc/$1/ns/user" ] && ! [ "/proc/$1/ns/user" -ef /proc/1/ns/user ]; }
+# sleep_inside NAME [CMD…]: starts a process in the session's delegation that stays there; prints its pid, once it is inside.
 sleep_inside() {
-        local name=$1
+        local name=$1 pid
         shift
         [ $# -gt 0 ] || set -- sleep 1000
-        in_session_sh "$name" "bpfdeleg run -- $* </dev/null >/dev/null 2>&1 & echo \$!"
+        pid=$(in_session_sh "$name" "bpfdeleg run -- $* </dev/null >/dev/null 2>&1 & echo \$!")
+        wait_until is_inside "$pid" && echo "$pid"
 }
 
 session_id() { in_session_sh "$1" 'echo $XDG_SESSION_ID'; }
