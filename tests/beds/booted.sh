@@ -41,16 +41,16 @@ made() {
 
 # cgroup directories for one boot: whatever systemd leaves there, the next boot, as after a real one, begins with none. Where cgroup2 is not
 # alone, nspawn wants its place in systemd's old hierarchy, too.
-bed_cgroups() {
+bed_cgroups() { # [PID]
         local _id _parent _dev root point rest
         while read -r _id _parent _dev root point rest; do
                 case "$root $rest" in
-                '/ '*' - cgroup2 '* | '/ '*' - cgroup '*name=systemd*) printf '%s/bdt-booted-%s\n' "$point" "$$" ;;
+                '/ '*' - cgroup2 '* | '/ '*' - cgroup '*name=systemd*) printf '%s/bdt-booted-%s\n' "$point" "${1:-$$}" ;;
                 esac
         done </proc/self/mountinfo
 }
 
-remove_cgroups() {
+remove_cgroups() { # [PID]
         local top dir
         while IFS= read -r top; do
                 [ -d "$top" ] || continue
@@ -58,7 +58,19 @@ remove_cgroups() {
                 find "$top" -depth -type d | while IFS= read -r dir; do
                         patience=5 wait_until rmdir "$dir" 2>/dev/null || echo "the cgroup $dir is left" >&2
                 done
-        done < <(bed_cgroups)
+        done < <(bed_cgroups "$@")
+}
+
+# What one before us could not remove, because it was shot.
+remove_leftovers() {
+        local dir pid
+        for dir in "$beds"/booted.*; do
+                pid=${dir##*/booted.}
+                [[ $pid =~ ^[0-9]+$ ]] || continue
+                [ ! -d "/proc/$pid" ] || continue
+                remove_cgroups "$pid"
+                rm -rf --one-file-system "$dir"
+        done
 }
 
 # SYSTEMD_SECCOMP=0: nspawn's filter refuses bpf(). A network of its own: other beds' sshd has port 22, too. Not by
@@ -216,7 +228,9 @@ status=0
 tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${packages[@]}") && deb=$(made "$top_srcdir/tests/beds/deb.sh" "$suite") || status=$?
 [ "$status" -ne 77 ] || skip_bed "$(tail -n 1 "$beds/made.err")"
 [ "$status" -eq 0 ] || not_possible "the bed cannot be made: $(tail -n 1 "$beds/made.err")"
-work=$(mktemp -d "$beds/work.XXXXXX") || exit 1
+remove_leftovers
+work=$beds/booted.$$
+mkdir "$work" || { work=''; exit 1; }
 furnish "$deb" || not_possible "the root cannot be furnished"
 boot || not_possible "the container does not come up (log: $beds/boot.log)"
 
