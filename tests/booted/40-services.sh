@@ -77,7 +77,7 @@ pid_of() { in_session two systemctl --user show -P MainPID "$1.service"; }
 inside_subtree() { grep -q '/bpfdeleg.*/run$' "/proc/$(pid_of "$1")/cgroup"; }
 for service in simple notify; do
         ok "$service is active" user_service_is "$service" active
-        ok "and in her subtree" inside_subtree "$service"
+        ok "and in her subtree" wait_until inside_subtree "$service"
 done
 ok "stopping the one" in_session two systemctl --user stop simple.service
 ok "reaches it" user_service_is simple inactive
