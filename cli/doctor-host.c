@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <sys/utsname.h>
 
+#include "mounts.h"
 #include "sysapi.h"
 
 #define SYSCTL_FILE "/etc/sysctl.d/50-bpfdeleg.conf"
@@ -63,33 +64,11 @@ void doctor_tokens(struct doctor *d) {
 
 /* ---- cgroup2 ---- */
 
-/* On hybrid hosts it is not at /sys/fs/cgroup. */
 int doctor_find_cgroup2(const struct doctor *d, char *ret, size_t size) {
-        _cleanup_free_ char *line = NULL;
         char path[PATH_MAX];
-        int r = -ENOENT;
-        size_t n = 0;
-        FILE *f;
 
         (void) snprintf(path, sizeof(path), "%s/proc/self/mountinfo", d->root);
-        f = fopen(path, "re");
-        if (!f)
-                return -errno;
-        while (r == -ENOENT && getline(&line, &n, f) > 0) {
-                char root[256], point[256];
-
-                if (!strstr(line, " - cgroup2 ") || sscanf(line, "%*s %*s %*s %255s %255s", root, point) != 2)
-                        continue;
-                if (streq(root, "/"))
-                        r = copy_field(ret, size, point);
-        }
-        (void) fclose(f);
-        return r;
-}
-
-void doctor_limit_controller(enum policy_limit limit, char *buf, size_t size) {
-        (void) snprintf(buf, size, "%s", policy_limit_name(limit));
-        buf[strcspn(buf, "_")] = '\0';
+        return mounts_find_cgroup2(path, ret, size);
 }
 
 /* Every cgroup but the root has the file. False only where one is there to see that it has not. */
@@ -114,12 +93,13 @@ static bool has_cgroup_kill(const struct doctor *d, const char *mount) {
 }
 
 static void judge_controllers(struct doctor *d, const char *mount, const char *list) {
-        char here[128] = "", missing[128] = "", lost[256] = "", controller[32];
+        char here[128] = "", missing[128] = "", lost[256] = "";
+        const char *controller;
 
         for (unsigned i = 0; i < POLICY_LIMITS; i++) {
                 char *which = here;
 
-                doctor_limit_controller((enum policy_limit) i, controller, sizeof(controller));
+                controller = policy_limit_controller((enum policy_limit) i);
                 if (!doctor_has_word(list, controller)) {
                         which = missing;
                         doctor_append(lost, sizeof(lost), policy_limit_name((enum policy_limit) i));

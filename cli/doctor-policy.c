@@ -52,10 +52,11 @@ static void fix_dirs(struct doctor *d) {
 
 /* Limits that the helper will refuse to promise. */
 static bool judge_limits(struct doctor *d, const struct policy *policy, const char *controllers) {
-        char missing[128] = "", words[256] = "", controller[32];
+        char missing[128] = "", words[256] = "";
+        const char *controller;
 
         for (unsigned i = 0; i < POLICY_LIMITS; i++) {
-                doctor_limit_controller((enum policy_limit) i, controller, sizeof(controller));
+                controller = policy_limit_controller((enum policy_limit) i);
                 if (policy->limit[i] == POLICY_UNSET || doctor_has_word(controllers, controller))
                         continue;
                 doctor_append(words, sizeof(words), policy_limit_name((enum policy_limit) i));

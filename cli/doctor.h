@@ -75,8 +75,6 @@ bool doctor_exists(const struct doctor *d, const char *path);
 int doctor_find_cgroup2(const struct doctor *d, char *ret, size_t size);
 /* Whether a list of words between blanks or commas has the word. */
 bool doctor_has_word(const char *list, const char *word);
-/* The cgroup2 controller that a limit needs: "pids" for pids_max. */
-void doctor_limit_controller(enum policy_limit limit, char *buf, size_t size);
 /* Appends to a text in buf, with ", " between items; what does not fit is left out. */
 void doctor_append(char *buf, size_t size, const char *item);
 

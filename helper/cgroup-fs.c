@@ -15,28 +15,7 @@
 
 #include "cgroup.h"
 #include "log.h"
-
-/* /proc/self/mountinfo, not a fixed path: on hybrid hosts cgroup2 is at /sys/fs/cgroup/unified
- * (proc_pid_mountinfo(5)). */
-static int find_cgroup2(char *ret, size_t size) {
-        _cleanup_free_ char *line = NULL;
-        size_t n = 0;
-        int r = -ENOENT;
-        FILE *f;
-
-        f = fopen("/proc/self/mountinfo", "re");
-        if (!f)
-                return -errno;
-        while (r == -ENOENT && getline(&line, &n, f) > 0) {
-                char root[256], path[256];
-                const char *type = strstr(line, " - cgroup2 ");
-
-                if (type && sscanf(line, "%*s %*s %*s %255s %255s", root, path) == 2 && streq(root, "/"))
-                        r = copy_field(ret, size, path);
-        }
-        (void) fclose(f);
-        return r;
-}
+#include "mounts.h"
 
 static void end_leftover(int parent_fd, const char *name) {
         struct cgroup old = CGROUP_INIT;
@@ -53,8 +32,9 @@ static void end_leftover(int parent_fd, const char *name) {
                 log_line(LOG_WARNING, "the subtree %s of an earlier helper cannot be removed yet: %m", name);
 }
 
-void cgroups_end_leftovers(const struct cgroups *cgroups, bool (*known)(void *userdata, const char *name), void *userdata) {
+void cgroups_end_leftovers(const struct cgroups *cgroups, bool (*known)(void *userdata, uint64_t id), void *userdata) {
         _cleanup_close_ int fd = -1;
+        uint64_t id;
         const struct dirent *e;
         DIR *d;
 
@@ -68,8 +48,7 @@ void cgroups_end_leftovers(const struct cgroups *cgroups, bool (*known)(void *us
         (void) TAKE_FD(fd);
         while ((e = readdir(d)))
                 /* Only what has a name of ours: whatever else is in there was made by somebody else. */
-                if (cgroup_is_child(e) && strlen(e->d_name) == 16 && strspn(e->d_name, "0123456789abcdef") == 16 &&
-                    !known(userdata, e->d_name))
+                if (cgroup_is_child(e) && proto_id_parse(e->d_name, &id) == 0 && !known(userdata, id))
                         end_leftover(cgroups->parent_fd, e->d_name);
         (void) closedir(d);
 }
@@ -79,7 +58,7 @@ int cgroups_open(struct cgroups *ret, const char *name, struct errtext *err) {
         char mount[256];
         int r;
 
-        r = find_cgroup2(mount, sizeof(mount));
+        r = mounts_find_cgroup2("/proc/self/mountinfo", mount, sizeof(mount));
         if (r < 0)
                 return fail(err, r, "no cgroup2 file system is mounted here (`mount -t cgroup2 none DIR` makes one)");
         cgroups.mount_fd = open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -72,15 +72,15 @@ static void format_io_weight(uint64_t v, char *buf, size_t size) {
 }
 
 static const struct {
-        const char *controller, *file;
+        const char *file;
         void (*format)(uint64_t v, char *buf, size_t size);
 } limit_files[POLICY_LIMITS] = {
-        [POLICY_PIDS_MAX] = {"pids", "pids.max", format_number},
-        [POLICY_MEMORY_MAX] = {"memory", "memory.max", format_number},
-        [POLICY_MEMORY_HIGH] = {"memory", "memory.high", format_number},
-        [POLICY_CPU_WEIGHT] = {"cpu", "cpu.weight", format_number},
-        [POLICY_CPU_QUOTA] = {"cpu", "cpu.max", format_quota},
-        [POLICY_IO_WEIGHT] = {"io", "io.weight", format_io_weight},
+        [POLICY_PIDS_MAX] = {"pids.max", format_number},
+        [POLICY_MEMORY_MAX] = {"memory.max", format_number},
+        [POLICY_MEMORY_HIGH] = {"memory.high", format_number},
+        [POLICY_CPU_WEIGHT] = {"cpu.weight", format_number},
+        [POLICY_CPU_QUOTA] = {"cpu.max", format_quota},
+        [POLICY_IO_WEIGHT] = {"io.weight", format_io_weight},
 };
 
 /* Makes the controller reach the children of dirfd. -EOPNOTSUPP if dirfd itself has it not. */
@@ -100,12 +100,8 @@ static int enable_controller(int dirfd, const char *controller) {
         return cgroup_write_file(dirfd, "cgroup.subtree_control", word);
 }
 
-const char *cgroup_controller(enum policy_limit limit) {
-        return limit_files[limit].controller;
-}
-
 static int fail_missing(struct errtext *err, enum policy_limit which) {
-        const char *controller = limit_files[which].controller;
+        const char *controller = policy_limit_controller(which);
 
         return fail(err, -EOPNOTSUPP, "%s cannot be kept: this host's cgroup2 has no %s controller; remove the line from the "
                     "policy, or give the controller to cgroup2 (cgroup_no_v1=%s at boot)",
@@ -120,14 +116,14 @@ int cgroup_check_limits(const struct cgroups *cgroups, const uint64_t limit[POLI
         if (n < 0)
                 return fail(err, (int) n, "%s/cgroup.controllers: %s", cgroups->mount, strerror((int) -n));
         for (unsigned i = 0; i < POLICY_LIMITS; i++)
-                if (limit[i] != POLICY_UNSET && !cgroup_list_has(list, limit_files[i].controller))
+                if (limit[i] != POLICY_UNSET && !cgroup_list_has(list, policy_limit_controller((enum policy_limit) i)))
                         return fail_missing(err, (enum policy_limit) i);
         return 0;
 }
 
 static int set_limit(const struct cgroup *cgroup, enum policy_limit which, uint64_t v, struct errtext *err) {
         const struct cgroups *cgroups = cgroup->cgroups;
-        const char *controller = limit_files[which].controller;
+        const char *controller = policy_limit_controller(which);
         char value[48];
         int r;
 
@@ -157,7 +153,7 @@ static int see_limit(const struct cgroup *cgroup, enum policy_limit which, struc
                 return 0;
         return fail(err, -EOPNOTSUPP, "%s cannot be kept: systemd has not set %s of %s (is the %s controller switched off for the "
                     "user's slice, DisableControllers=?)", policy_limit_name(which), limit_files[which].file, cgroup->path,
-                    limit_files[which].controller);
+                    policy_limit_controller(which));
 }
 
 /* ---- making and giving ---- */
@@ -478,12 +474,19 @@ static int remove_root(const struct cgroup *cgroup) {
         _cleanup_close_ int fd = -1;
         char parent[PROTO_PATH_SIZE];
         char *slash;
+        int r;
 
         (void) strcpy(parent, cgroup->path);
         slash = strrchr(parent, '/');
         *slash = '\0';
         fd = open_dir(cgroup->cgroups->mount_fd, parent[0] ? parent + 1 : ".");
-        return fd < 0 ? (fd == -ENOENT ? 0 : fd) : cgroup_remove_tree(fd, slash + 1);
+        if (fd < 0)
+                return fd == -ENOENT ? 0 : fd;
+        r = cgroup_remove_tree(fd, slash + 1);
+        /* A parent directory that bpfdeleg.ini no longer names goes with the last one in it. */
+        if (r >= 0 && cgroup->backend == CGROUP_FS && parent[0] && !streq(parent + 1, cgroup->cgroups->name))
+                (void) unlinkat(cgroup->cgroups->mount_fd, parent + 1, AT_REMOVEDIR);
+        return r;
 }
 
 int cgroup_remove(struct cgroup *cgroup) {

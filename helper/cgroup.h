@@ -36,9 +36,9 @@ void cgroups_done(struct cgroups *cgroups);
  * is done already. Returns 0, or -errno with err; -ENOENT if it is not there and make is false. */
 int cgroups_use_parent(struct cgroups *cgroups, bool make, struct errtext *err);
 
-/* Ends what an earlier helper left in the parent directory and known() does not know by its name: nobody can be using
+/* Ends what an earlier helper left in the parent directory and known() does not know: nobody can be using
  * that. Waits for it, 2 s at most for each: for start-up only. */
-void cgroups_end_leftovers(const struct cgroups *cgroups, bool (*known)(void *userdata, const char *name), void *userdata);
+void cgroups_end_leftovers(const struct cgroups *cgroups, bool (*known)(void *userdata, uint64_t id), void *userdata);
 
 /* Who makes <root>, and removes it. The words are those of bpfdeleg.ini. */
 enum cgroup_backend {
@@ -74,9 +74,6 @@ int cgroup_reopen(struct cgroup *ret, const struct cgroups *cgroups, enum cgroup
 
 /* Whether this host has the controllers of the limits: 0, or -EOPNOTSUPP and err names the first that is missing. */
 int cgroup_check_limits(const struct cgroups *cgroups, const uint64_t limit[POLICY_LIMITS], struct errtext *err);
-
-/* The word for a limit's controller. */
-const char *cgroup_controller(enum policy_limit limit);
 
 /* Moves a child of ours into <root> (not reaped yet, so its number is its own). Returns 0 or -errno. */
 int cgroup_move(const struct cgroup *cgroup, pid_t pid);

@@ -2,7 +2,7 @@
 
 /*
  * Children. A pid is used for paths in /proc (uid_map, ns/), so it must not be recycled under us: a child is left
- * unreaped as long as its struct child lives. After that a one-shot event source of its own does the reaping.
+ * unreaped as long as its struct child lives (and an anchor taken over from an earlier helper is asked by its pidfd). After that a one-shot event source of its own does the reaping.
  */
 
 #include "config.h"
@@ -126,12 +126,17 @@ void child_must(int channel, uint32_t step, int r) {
 }
 
 int child_open_proc(const struct child *child, const char *name) {
+        _cleanup_close_ int fd = -1;
         char path[48];
-        int fd;
+        int r;
 
         (void) snprintf(path, sizeof(path), "/proc/%d/%s", (int) child->pid, name);
         fd = open(path, O_RDONLY | O_CLOEXEC);
-        return fd < 0 ? -errno : fd;
+        if (fd < 0)
+                return -errno;
+        /* An anchor of an earlier helper is not ours to reap: its number was its own if it is there still. */
+        r = sys_pidfd_send_signal(child->pidfd, 0);
+        return r < 0 ? r : TAKE_FD(fd);
 }
 
 int child_hear(const struct child *child, struct child_message *ret, int *ret_fd) {

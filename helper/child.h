@@ -52,7 +52,7 @@ void child_tell(int channel, uint32_t step, int error, int fd);
 /* In a child: goes on if r is no error (neither -errno nor a system call's own -1); else tells the helper which step it was, and exits. */
 void child_must(int channel, uint32_t step, int r);
 
-/* Opens /proc/PID/name of a child, for reading. Descriptor or -errno. */
+/* Opens /proc/PID/name of a child, for reading. Descriptor or -errno; -ESRCH: it has gone. */
 int child_open_proc(const struct child *child, const char *name);
 
 /*

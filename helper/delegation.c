@@ -60,19 +60,37 @@ static void delegation_free(struct delegation *d) {
         free(d);
 }
 
+void delegation_swept(void *userdata, uint64_t id) {
+        struct manager *manager = userdata;
+
+        state_remove(&manager->state, id);
+}
+
+bool delegation_lives_in(void *userdata, const struct sys_namespace *ns) {
+        const struct manager *manager = userdata;
+        const struct delegation *d;
+
+        LIST_FOREACH(d, &manager->delegations, entry)
+                if (d->userns.inode != 0 && sys_namespace_same(&d->userns, ns))
+                        return true;
+        return false;
+}
+
 /* The last step: nothing of it is left but strays, and those are the sweep's. */
 static void delegation_gone(struct delegation *d) {
         struct manager *manager = d->manager;
         struct log_subject subject = delegation_subject(d, NULL);
 
-        if (d->userns_fd >= 0 && sweep_add_take(manager->sweep, TAKE_FD(d->userns_fd)) < 0)
-                log_line(LOG_ERR, "strays of %016" PRIx64 " cannot be looked for", d->id);
         if (d->granted)
                 log_event(LOG_END, &subject, "%s; torn down in %" PRIu64 " ms", d->reason ?: "ended",
                           (now_usec() - d->ending_since) / USEC_PER_MSEC);
-        state_remove(&manager->state, d->id);
         LIST_REMOVE(d, entry);
         manager->n_delegations--;
+        /* The record goes when the strays have: until then, the next start must find them. */
+        if (d->userns.inode == 0)
+                state_remove(&manager->state, d->id);
+        else if (sweep_add(manager->sweep, d->id, d->uid, &d->userns, TAKE_FD(d->userns_fd)) < 0)
+                log_line(LOG_ERR, "strays of %016" PRIx64 " cannot be looked for before the next start", d->id);
         if (d->ended)
                 d->ended(d->ended_userdata);
         delegation_free(d);
@@ -83,16 +101,14 @@ static void delegation_gone(struct delegation *d) {
 static int on_end_timer(sd_event_source *source, uint64_t usec, void *userdata);
 
 static void report_once(struct delegation *d, int r) {
-        struct log_subject subject = delegation_subject(d, NULL);
-
         if (d->reported || now_usec() - d->ending_since < REPORT_USEC)
                 return;
         d->reported = true;
-        log_event(LOG_END, &subject, "not torn down yet after %llu s (%s); going on trying",
-                  (unsigned long long) (REPORT_USEC / USEC_PER_SEC),
-                  r == -EBUSY       ? "a process does not die, or makes cgroups" :
-                  r == -EINPROGRESS ? "systemd has not removed its empty scope" :
-                                      strerror(-r));
+        log_line(LOG_WARNING, "the delegation %016" PRIx64 " of uid %u is not torn down yet after %llu s (%s); going on trying", d->id,
+                 (unsigned) d->uid, (unsigned long long) (REPORT_USEC / USEC_PER_SEC),
+                 r == -EBUSY       ? "a process does not die, or makes cgroups" :
+                 r == -EINPROGRESS ? "systemd has not removed its empty scope" :
+                                     strerror(-r));
 }
 
 /* An empty scope goes by itself. Should systemd have missed that, it is told; should it know of no such scope any more,
@@ -166,7 +182,7 @@ static void end_cgroup(struct delegation *d) {
                 scope_stop(d->manager->scopes, d->id);
 }
 
-static void end_with(struct delegation *d, int result, const char *reason) {
+void delegation_fail(struct delegation *d, int result, const char *reason) {
         int r;
 
         if (d->state == PROTO_STATE_ENDING)
@@ -193,7 +209,7 @@ static void end_with(struct delegation *d, int result, const char *reason) {
 }
 
 void delegation_end(struct delegation *d, const char *reason) {
-        end_with(d, -ECANCELED, reason);
+        delegation_fail(d, -ECANCELED, reason);
 }
 
 void manager_end_all(struct manager *manager, bool keep_active, const char *reason) {
@@ -208,11 +224,14 @@ void manager_end_all(struct manager *manager, bool keep_active, const char *reas
                 manager->settled(manager);
 }
 
-bool manager_is_settled(const struct manager *manager) {
+bool manager_is_settled(const struct manager *manager, bool all) {
         const struct delegation *d;
 
+        if (manager->scopes && scopes_busy(manager->scopes, all))
+                return false;
+
         LIST_FOREACH(d, &manager->delegations, entry)
-                if (d->state != PROTO_STATE_ACTIVE)
+                if (all || d->state != PROTO_STATE_ACTIVE)
                         return false;
         return true;
 }
@@ -292,6 +311,8 @@ static int take_over(struct delegation *d, struct errtext *err) {
         maker_take(d->maker, &d->anchor, &d->userns_fd);
         maker_free(TAKE_PTR(d->maker));
         r = sys_process_identify(d->anchor.pid, d->anchor.pidfd, &d->anchor_id);
+        if (r >= 0)
+                r = sys_namespace_identify(d->userns_fd, &d->userns);
         if (r < 0)
                 return fail(err, r, "the anchor: %s", strerror(-r));
         r = cgroup_give(&d->cgroup, d->uid, d->gid);
@@ -300,7 +321,7 @@ static int take_over(struct delegation *d, struct errtext *err) {
         return delegation_activate(d, err);
 }
 
-static void on_made(void *userdata, int result, const char *why) {
+void delegation_made(void *userdata, int result, const char *why) {
         struct delegation *d = userdata;
         struct errtext err;
 
@@ -309,127 +330,9 @@ static void on_made(void *userdata, int result, const char *why) {
                 why = err.s;
         }
         if (result < 0)
-                end_with(d, result, why);
+                delegation_fail(d, result, why);
         else
                 sessions_answer(d, confinement_words(d));
-}
-
-/* ---- the backends ---- */
-
-static void format_id(const struct delegation *d, char buf[20]) {
-        (void) snprintf(buf, 20, "%016" PRIx64, d->id);
-}
-
-static int make_cgroup(struct delegation *d, struct errtext *err) {
-        char name[20];
-
-        format_id(d, name);
-        return cgroup_create(&d->cgroup, &d->manager->cgroups, name, d->policy->limit, err);
-}
-
-/* systemd cannot be reached, or will not: the cgroupfs backend, if bpfdeleg.ini allows both. Not when it may come to
- * it later: it would move a process of ours out of our cgroup. */
-static int fall_back(struct delegation *d, int result, const char *why, struct errtext *err) {
-        const struct child *maker = maker_child(d->maker);
-        int r;
-
-        if (d->manager->settings.backend != SETTINGS_BACKEND_AUTO || result == -ETIMEDOUT || result == -ECONNRESET)
-                return fail(err, result, "%s", why);
-        log_line(LOG_WARNING, "%016" PRIx64 " gets a cgroup of the cgroupfs backend: %s", d->id, why);
-        r = make_cgroup(d, err);
-        if (r < 0)
-                return r;
-        r = cgroup_move(&d->cgroup, maker->pid);
-        if (r < 0)
-                return fail(err, r, "the maker cannot be moved to %s: %s", d->cgroup.path, strerror(-r));
-        d->scope_asked = false;
-        return delegation_write_down(d);
-}
-
-/* Where the job has put the maker, by the kernel's word: the last line of /proc/PID/cgroup, "0::/path". */
-static int find_scope(const struct delegation *d, char *path, size_t size, struct errtext *err) {
-        char text[1024], name[SCOPE_NAME_SIZE];
-        _cleanup_close_ int fd = -1;
-        char *line, *slash;
-        ssize_t n;
-
-        fd = child_open_proc(maker_child(d->maker), "cgroup");
-        n = fd < 0 ? fd : read(fd, text, sizeof(text) - 1);
-        if (n <= 0)
-                return fail(err, -ESRCH, "the maker's cgroup cannot be read");
-        text[n] = '\0';
-        line = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
-        slash = line ? strrchr(line, '/') : NULL;
-        if (!line || !slash)
-                return fail(err, -EPROTO, "the maker sits in no cgroup of cgroup2");
-        line = strchr(line, '/');
-        line[strcspn(line, "\n")] = '\0';
-        scope_name(d->id, name);
-        slash = strrchr(line, '/');
-        if (!streq(slash + 1, name) || copy_field(path, size, line) < 0)
-                return fail(err, -EPROTO, "systemd says that %s is made, but the maker sits in %s", name, line);
-        return 0;
-}
-
-static int adopt_scope(struct delegation *d, struct errtext *err) {
-        char path[PROTO_PATH_SIZE];
-        int r;
-
-        r = find_scope(d, path, sizeof(path), err);
-        if (r >= 0)
-                r = cgroup_adopt_scope(&d->cgroup, &d->manager->cgroups, path, d->policy->limit, err);
-        return r;
-}
-
-static void on_scope(void *userdata, int result, const char *why) {
-        struct delegation *d = userdata;
-        struct errtext err;
-
-        scope_job_free(TAKE_PTR(d->scope_job));
-        result = result < 0 ? fall_back(d, result, why, &err) : adopt_scope(d, &err);
-        if (result < 0)
-                end_with(d, result, err.s);
-        else
-                maker_set_cgroup(d->maker, &d->cgroup);
-}
-
-/* The maker is at work already; systemd moves it while it works. */
-static int ask_for_scope(struct delegation *d, struct errtext *err) {
-        const struct child *maker = maker_child(d->maker);
-        const struct scope_spec spec = {
-                .id = d->id, .uid = d->uid, .user = d->user, .policy = d->policy->name, .limit = d->policy->limit,
-                .pidfd = maker->pidfd, .pid = maker->pid, .timeout_usec = d->manager->settings.open_timeout / 2,
-        };
-        struct errtext why;
-        int r;
-
-        d->scope_asked = true;
-        r = scope_start(&d->scope_job, d->manager->scopes, &spec, on_scope, d, &why);
-        if (r >= 0)
-                return 0;
-        r = fall_back(d, r, why.s, err);
-        if (r >= 0)
-                maker_set_cgroup(d->maker, &d->cgroup);
-        return r;
-}
-
-static int begin(struct delegation *d, struct errtext *err) {
-        const struct settings *settings = &d->manager->settings;
-        bool scope = d->manager->scopes;
-        struct maker_spec spec = {
-                .uid = d->uid, .gid = d->gid, .mode = d->policy->mode,
-                .private_network = d->policy->network == POLICY_NETWORK_PRIVATE,
-                .nursery_fd = d->manager->nursery_fd, .cgroup = scope ? NULL : &d->cgroup, .timeout_usec = settings->open_timeout,
-        };
-        int r;
-
-        memcpy(spec.masks, d->masks, sizeof(spec.masks));
-        r = scope ? cgroup_check_limits(&d->manager->cgroups, d->policy->limit, err) : make_cgroup(d, err);
-        if (r >= 0)
-                r = maker_start(&d->maker, d->manager->event, &spec, on_made, d, err);
-        if (r >= 0 && scope)
-                r = ask_for_scope(d, err);
-        return r;
 }
 
 /* ---- beginning ---- */
@@ -446,7 +349,7 @@ static int choose_id(struct delegation *d) {
 static void fill_record(const struct delegation *d, struct state_record *record) {
         *record = (struct state_record){
                 .id = d->id, .uid = d->uid, .gid = d->gid, .state = d->state, .created_usec = d->created_usec,
-                .last_session = d->last_number, .backend = d->cgroup.backend, .anchor = d->anchor_id,
+                .last_session = d->last_number, .backend = d->cgroup.backend, .anchor = d->anchor_id, .userns = d->userns,
         };
         copy_field_cut(record->user, sizeof(record->user), d->user);
         copy_field_cut(record->policy, sizeof(record->policy), d->policy->name);
@@ -521,7 +424,7 @@ int delegation_new(struct delegation **ret, struct manager *manager, struct sess
                 return r;
         }
         delegation_link(d);
-        r = begin(d, err);
+        r = backend_begin(d, err);
         if (r < 0) {
                 delegation_end(d, "its set-up could not begin");
                 return r;
@@ -530,14 +433,13 @@ int delegation_new(struct delegation **ret, struct manager *manager, struct sess
         return 0;
 }
 
-int delegation_restore(struct delegation **ret, struct manager *manager, const struct state_record *record,
-                       struct policy *take_policy, struct errtext *err) {
+struct delegation *delegation_restore(struct manager *manager, const struct state_record *record, struct policy *take_policy) {
         struct delegation *d;
-        int r;
+        struct errtext err;
 
         d = delegation_alloc(manager, record->user, take_policy);
         if (!d)
-                return fail(err, -ENOMEM, "out of memory");
+                return NULL;
         free(TAKE_PTR(d->policy->text));
         d->id = record->id;
         d->uid = record->uid;
@@ -546,15 +448,13 @@ int delegation_restore(struct delegation **ret, struct manager *manager, const s
         d->created_usec = record->created_usec;
         d->last_number = record->last_session;
         d->anchor_id = record->anchor;
+        d->userns = record->userns;
         d->granted = record->state != PROTO_STATE_OPENING;
-        r = mask_parse_policy(manager->names, d->policy, d->masks, err);
-        if (r < 0) {
-                delegation_free(d);
-                return r;
-        }
+        /* They are set in the kernel already; this is for those who ask. */
+        if (mask_parse_policy(manager->names, d->policy, d->masks, &err) < 0)
+                log_line(LOG_WARNING, "what was delegated as %016" PRIx64 " cannot be told any more: %s", d->id, err.s);
         delegation_link(d);
-        *ret = d;
-        return 0;
+        return d;
 }
 
 /* ---- finding ---- */

@@ -40,7 +40,7 @@ struct manager {
         struct sweep *sweep;
         struct delegation_list delegations;
         size_t n_delegations;
-        void (*settled)(struct manager *manager); /* called when a delegation has ended, if set */
+        void (*settled)(struct manager *manager); /* called when something has ended, if set */
 };
 
 /* What to do when a waiting session gets its answer: once, from the loop, not from session_open(). On failure the
@@ -81,6 +81,7 @@ struct delegation {
         struct child anchor;
         struct sys_process anchor_id;
         int userns_fd;
+        struct sys_namespace userns; /* inode 0 as long as there is none */
         sd_event_source *anchor_source, *events_source, *timer;
 
         uint64_t ending_since; /* CLOCK_MONOTONIC */
@@ -132,8 +133,8 @@ void delegation_end(struct delegation *delegation, const char *reason);
  * that has gone, and once in any case. */
 void manager_end_all(struct manager *manager, bool keep_active, const char *reason);
 
-/* Whether nothing but ACTIVE delegations is left. */
-bool manager_is_settled(const struct manager *manager);
+/* Whether nothing but ACTIVE delegations is left; all: nothing at all, scopes of an earlier helper included. */
+bool manager_is_settled(const struct manager *manager, bool all);
 
 /* Finds a delegation by its id. NULL: there is none. */
 struct delegation *manager_find(const struct manager *manager, uint64_t id);
@@ -148,16 +149,25 @@ void manager_forget(struct manager *manager);
 /* What a log record about this delegation (and session or NULL) names. */
 struct log_subject delegation_subject(const struct delegation *delegation, const struct session *session);
 
-/* For scopes_new(), with the manager. */
+/* For struct scopes_callbacks and struct sweep_callbacks, with the manager. */
 void delegation_scope_unknown(void *userdata, uint64_t id);
+void delegation_swept(void *userdata, uint64_t id);
+bool delegation_lives_in(void *userdata, const struct sys_namespace *ns);
 
-/* ---- between delegation.c, session.c and recover.c ---- */
+/* ---- between delegation.c, backend.c, session.c and recover.c ---- */
 
 /* Begins a delegation for a login, OPENING, without a session. */
 int delegation_new(struct delegation **ret, struct manager *manager, struct session_request *request, struct errtext *err);
-/* One that an earlier helper made, as far as the record says; still without descriptors, anchor and session. */
-int delegation_restore(struct delegation **ret, struct manager *manager, const struct state_record *record,
-                       struct policy *take_policy, struct errtext *err);
+/* One that an earlier helper made, as far as the record says; still without descriptors, anchor and session. NULL: no
+ * memory. */
+struct delegation *delegation_restore(struct manager *manager, const struct state_record *record, struct policy *take_policy);
+/* Gives it a cgroup and starts its maker: delegation_made() goes on from there, or delegation_fail(). Returns 0 or -errno
+ * with err. */
+int backend_begin(struct delegation *delegation, struct errtext *err);
+/* maker_done of the maker. */
+void delegation_made(void *userdata, int result, const char *why);
+/* Ends it as delegation_end() does; those who wait for it hear result. */
+void delegation_fail(struct delegation *delegation, int result, const char *why);
 /* It has all that a delegation needs: watches the anchor, writes it down, is ACTIVE. */
 int delegation_activate(struct delegation *delegation, struct errtext *err);
 /* Updates its record. Returns 0 or -errno. */

@@ -8,6 +8,7 @@
 
 #include <getopt.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -99,7 +100,7 @@ static struct running running;
 
 /* The loop ends when nothing is half made or half torn down, and with ending_all when nothing is left. */
 static void on_settled(struct manager *manager) {
-        if (!running.stopping || (running.ending_all ? !LIST_EMPTY(&manager->delegations) : !manager_is_settled(manager)))
+        if (!running.stopping || !manager_is_settled(manager, running.ending_all))
                 return;
         sweep_flush(manager->sweep);
         (void) sd_event_exit(manager->event, 0);
@@ -192,8 +193,22 @@ static int open_timerfd(sd_event *event) {
         return r;
 }
 
+static bool on_known(void *userdata, uint64_t id) {
+        return manager_find(userdata, id);
+}
+
+static void on_scopes_settled(void *userdata) {
+        struct manager *manager = userdata;
+
+        if (manager->settled)
+                manager->settled(manager);
+}
+
 /* The scope backend where systemd is the service manager, unless bpfdeleg.ini wants another. */
 static int choose_backend(struct manager *manager, struct errtext *err) {
+        static const struct scopes_callbacks callbacks = {
+                .known = on_known, .unknown = delegation_scope_unknown, .settled = on_scopes_settled,
+        };
         enum settings_backend backend = manager->settings.backend;
         int r;
 
@@ -202,7 +217,11 @@ static int choose_backend(struct manager *manager, struct errtext *err) {
         if (sd_booted() <= 0)
                 return fail(err, -EOPNOTSUPP, "backend = systemd, and systemd is not the service manager here (sd_booted(3)); "
                             "`backend = auto' takes what there is");
-        r = scopes_new(&manager->scopes, manager->event, delegation_scope_unknown, manager);
+        /* Scopes have one name space for the whole host: two helpers would end each other's. */
+        if (flock(manager->cgroups.mount_fd, LOCK_EX | LOCK_NB) < 0)
+                return fail(err, -errno, "another bpfdelegd makes scopes on this host; one beside it needs `backend = cgroupfs' and a "
+                            "cgroup_parent of its own in its bpfdeleg.ini");
+        r = scopes_new(&manager->scopes, manager->event, &callbacks, manager);
         return r < 0 ? fail(err, r, "%s", strerror(-r)) : 0;
 }
 
@@ -218,12 +237,15 @@ static int manager_init_cgroups(struct manager *manager, const struct options *o
 }
 
 static int manager_init(struct manager *manager, const struct options *options, struct errtext *err) {
+        static const struct sweep_callbacks swept = {.living = delegation_lives_in, .swept = delegation_swept};
         int r;
 
         settings_init(&manager->settings);
         r = settings_read(&manager->settings, options->config, options->config_required, err);
-        if (r < 0)
+        if (r < 0 && !options->end_all)
                 return r;
+        if (r < 0)
+                log_line(LOG_ERR, "%s; ending all with the built-in settings", err->s);
         manager->policy_dirs = options->policy_dirs[0] ? options->policy_dirs : policy_default_dirs;
         r = sd_event_new(&manager->event);
         if (r >= 0)
@@ -231,7 +253,7 @@ static int manager_init(struct manager *manager, const struct options *options, 
         if (r >= 0)
                 r = mask_names_new(&manager->names);
         if (r >= 0)
-                r = sweep_new(&manager->sweep, manager->event);
+                r = sweep_new(&manager->sweep, manager->event, &swept, manager);
         if (r < 0)
                 return fail(err, r, "%s", strerror(-r));
         if (!mask_names_from_kernel(manager->names))

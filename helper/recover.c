@@ -21,7 +21,7 @@ struct recovery {
 static int revive(struct delegation *d, enum proto_state state, struct errtext *err) {
         int r;
 
-        if (state != PROTO_STATE_ACTIVE)
+        if (state == PROTO_STATE_OPENING || state == PROTO_STATE_ENDING)
                 return fail(err, -ECANCELED, state == PROTO_STATE_OPENING ? "bpfdelegd was stopped while it was being made" :
                                                                              "bpfdelegd was stopped while it was being torn down");
         if (d->cgroup.fd < 0)
@@ -39,18 +39,16 @@ static int revive(struct delegation *d, enum proto_state state, struct errtext *
 static void on_delegation(void *userdata, const struct state_record *record, struct policy *take_policy) {
         struct recovery *recovery = userdata;
         struct manager *manager = recovery->manager;
-        struct delegation *d = NULL;
+        struct delegation *d;
         struct errtext err;
-        int r;
 
-        r = delegation_restore(&d, manager, record, take_policy, &err);
-        if (r < 0) {
-                log_line(LOG_ERR, "the delegation %016" PRIx64 " cannot be taken over and is ended: %s", record->id, err.s);
-                state_remove(&manager->state, record->id);
+        d = delegation_restore(manager, record, take_policy);
+        if (!d) {
+                log_line(LOG_ERR, "the delegation %016" PRIx64 " cannot be taken over now: out of memory", record->id);
                 return;
         }
         if (record->cgroup[0] != '\0')
-                (void) cgroup_reopen(&d->cgroup, &manager->cgroups, record->backend, record->cgroup);
+                (void) cgroup_reopen(&d->cgroup, &manager->cgroups, record->backend, record->cgroup); /* if it has gone, so has the delegation */
         if (revive(d, record->state, &err) >= 0) {
                 recovery->taken_over++;
                 return;
@@ -91,14 +89,8 @@ static void end_deserted(struct manager *manager) {
         }
 }
 
-static bool knows_id(void *userdata, uint64_t id) {
+static bool knows(void *userdata, uint64_t id) {
         return manager_find(userdata, id);
-}
-
-static bool knows_name(void *userdata, const char *name) {
-        uint64_t id;
-
-        return parse_uint(name, 16, UINT64_MAX, &id) == 0 && manager_find(userdata, id);
 }
 
 int manager_recover(struct manager *manager, struct errtext *err) {
@@ -115,9 +107,9 @@ int manager_recover(struct manager *manager, struct errtext *err) {
                 return r;
         end_deserted(manager);
         if (manager->cgroups.parent_fd >= 0)
-                cgroups_end_leftovers(&manager->cgroups, knows_name, manager);
+                cgroups_end_leftovers(&manager->cgroups, knows, manager);
         if (manager->scopes)
-                scopes_end_leftovers(manager->scopes, knows_id, manager);
+                scopes_end_leftovers(manager->scopes);
         if (recovery.taken_over + recovery.ended > 0)
                 log_line(LOG_INFO, "taken over: %zu delegations with %zu sessions; ended: %zu", recovery.taken_over, recovery.sessions,
                          recovery.ended);

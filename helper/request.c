@@ -62,13 +62,21 @@ static void on_session_ready(void *userdata, struct session *session, int result
         (void) reply_opened(connection, result, NULL, why);
 }
 
+/* In place of the one that has gone: nobody is to be told, and nobody has had the session. */
+static void on_nobody_ready(void *userdata, struct session *session, int result, const char *why) {
+        (void) userdata;
+        (void) session;
+        (void) result;
+        (void) why;
+}
+
 /* The module gave up, or died: without it nobody would ever close the session. */
 static void on_opening_gone(void *userdata) {
         struct opening *opening = userdata;
         struct session *session = opening->session;
 
         free(opening);
-        session->ready = NULL;
+        session->ready = on_nobody_ready;
         session_close(session, "the login went away before its answer");
 }
 

@@ -231,7 +231,9 @@ int session_open(struct manager *manager, struct session_request *request, sessi
         if (r < 0) {
                 if (d->state == PROTO_STATE_OPENING && d->n_sessions == 0)
                         delegation_end(d, "its first session could not be kept");
-                return fail(err, r, "the session cannot be kept (its record goes into %s): %s", manager->state.path, strerror(-r));
+                return r == -ESRCH ? fail(err, r, "the process that opened the session has gone") :
+                                     fail(err, r, "the session cannot be kept (its record goes into %s): %s", manager->state.path,
+                                          strerror(-r));
         }
         *ret = session;
         if (d->state != PROTO_STATE_ACTIVE) {

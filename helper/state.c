@@ -146,6 +146,8 @@ static const struct field record_fields[] = {
         FIELD(state_record, backend, WORD_BACKEND),
         FIELD(state_record, cgroup, TEXT),
         PROCESS(state_record, anchor),
+        FIELD(state_record, userns.inode, NUMBER64),
+        FIELD(state_record, userns.id, NUMBER64),
 };
 
 static const struct field session_fields[] = {
@@ -234,16 +236,11 @@ static int read_fields(int dirfd, const char *name, const char *path, const stru
 
 /* ---- writing ---- */
 
-#define ID_SIZE 20
-static void format_id(uint64_t id, char *buf) {
-        (void) snprintf(buf, ID_SIZE, "%016" PRIx64, id);
-}
-
 static int open_id(const struct state_dir *dir, uint64_t id) {
-        char name[ID_SIZE];
+        char name[PROTO_ID_SIZE];
         int fd;
 
-        format_id(id, name);
+        (void) proto_id_format(id, name);
         fd = openat(dir->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         return fd < 0 ? -errno : fd;
 }
@@ -257,10 +254,10 @@ static int write_record(int dirfd, const struct state_record *record) {
 int state_new(const struct state_dir *dir, const struct state_record *record, const char *policy_text, size_t policy_size) {
         const struct bytes bytes = {.p = policy_text, .size = policy_size};
         _cleanup_close_ int fd = -1;
-        char name[ID_SIZE];
+        char name[PROTO_ID_SIZE];
         int r;
 
-        format_id(record->id, name);
+        (void) proto_id_format(record->id, name);
         if (mkdirat(dir->fd, name, 0700) < 0)
                 return -errno;
         fd = open_id(dir, record->id);
@@ -327,9 +324,9 @@ static void remove_dir(const struct state_dir *dir, const char *name) {
 }
 
 void state_remove(const struct state_dir *dir, uint64_t id) {
-        char name[ID_SIZE];
+        char name[PROTO_ID_SIZE];
 
-        format_id(id, name);
+        (void) proto_id_format(id, name);
         remove_dir(dir, name);
 }
 
@@ -370,15 +367,20 @@ static int read_record(const char *path, int fd, uint64_t id, struct state_recor
         return 0;
 }
 
+/* A policy's name may begin like that, too, but has a suffix. */
+static bool is_session(const char *name, uint64_t *ret) {
+        return strncmp(name, SESSION, strlen(SESSION)) == 0 && parse_uint(name + strlen(SESSION), 10, UINT64_MAX, ret) == 0;
+}
+
 static void read_session(const struct reading *reading, const char *path, int fd, uint64_t id, const char *name) {
         struct state_session session = {0};
         struct errtext err;
         char text[320];
 
+        if (!is_session(name, &session.number))
+                return;
         (void) snprintf(text, sizeof(text), "%s/%.40s", path, name);
-        if (parse_uint(name + strlen(SESSION), 10, UINT64_MAX, &session.number) < 0)
-                (void) fail(&err, 0, "%s: not a session's number", text);
-        else if (read_fields(fd, name, text, session_fields, ELEMENTSOF(session_fields), &session, &err) >= 0) {
+        if (read_fields(fd, name, text, session_fields, ELEMENTSOF(session_fields), &session, &err) >= 0) {
                 reading->reader->session(reading->reader->userdata, id, &session);
                 return;
         }
@@ -407,8 +409,7 @@ static void read_delegation(struct reading *reading, const char *name, uint64_t 
         reading->count++;
         reading->reader->delegation(reading->reader->userdata, &record, TAKE_PTR(policy));
         while ((e = readdir(d)))
-                if (strncmp(e->d_name, SESSION, strlen(SESSION)) == 0)
-                        read_session(reading, path, dirfd(d), id, e->d_name);
+                read_session(reading, path, dirfd(d), id, e->d_name);
         (void) closedir(d);
 }
 
@@ -422,37 +423,45 @@ int state_read(const struct state_dir *dir, const struct state_reader *reader, s
         if (!d)
                 return fail(err, -errno, "%s cannot be read: %m", dir->path);
         while ((e = readdir(d)))
-                if (strlen(e->d_name) == 16 && strspn(e->d_name, "0123456789abcdef") == 16 &&
-                    parse_uint(e->d_name, 16, UINT64_MAX, &id) == 0)
+                if (proto_id_parse(e->d_name, &id) == 0)
                         read_delegation(&reading, e->d_name, id);
         (void) closedir(d);
         return reading.count;
 }
 
+/* Returns a locked descriptor, or -errno with err. */
+static int lock_dir(const char *path, struct errtext *err) {
+        _cleanup_close_ int fd = -1;
+        struct stat st, now;
+
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return fail(err, -errno, "%s cannot be opened: %m", path);
+        if (st.st_uid != geteuid() || (st.st_mode & 0077))
+                return fail(err, -EPERM, "%s must be root's, with mode 0700", path);
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+                return fail(err, -EWOULDBLOCK, "another bpfdelegd keeps its records in %s", path);
+        /* One that was just ending may have removed it meanwhile. */
+        if (stat(path, &now) < 0 || now.st_ino != st.st_ino)
+                return fail(err, -EAGAIN, "%s was removed at the same time by another bpfdelegd; start this one again", path);
+        return TAKE_FD(fd);
+}
+
 int state_open(struct state_dir *ret, const char *runtime_dir, struct errtext *err) {
         struct state_dir dir = STATE_DIR_INIT;
         char path[200];
-        struct stat st;
 
         if ((size_t) snprintf(path, sizeof(path), "%s/state", runtime_dir) >= sizeof(path))
                 return fail(err, -ENAMETOOLONG, "%s: too long", runtime_dir);
         if ((mkdir(runtime_dir, 0755) < 0 && errno != EEXIST) || (mkdir(path, 0700) < 0 && errno != EEXIST))
                 return fail(err, -errno, "%s cannot be made: %m", path);
+        dir.fd = lock_dir(path, err);
+        if (dir.fd < 0)
+                return dir.fd;
         dir.path = strdup(path);
-        dir.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (!dir.path || dir.fd < 0 || fstat(dir.fd, &st) < 0) {
-                int r = fail(err, -errno, "%s cannot be opened: %m", path);
-
-                state_done(&dir);
-                return r;
-        }
-        if (st.st_uid != geteuid() || (st.st_mode & 0077) || flock(dir.fd, LOCK_EX | LOCK_NB) < 0) {
-                bool locked = st.st_uid == geteuid() && !(st.st_mode & 0077);
-
-                dir.fd = close_fd(dir.fd);
-                state_done(&dir);
-                return fail(err, locked ? -EWOULDBLOCK : -EPERM, locked ? "another bpfdelegd keeps its records in %s" :
-                            "%s must be root's, with mode 0700", path);
+        if (!dir.path) {
+                (void) close_fd(dir.fd);
+                return fail(err, -ENOMEM, "out of memory");
         }
         *ret = dir;
         return 0;

@@ -6,7 +6,7 @@
  * directory for each delegation, named by its id:
  *
  *     record        who, which policy, which cgroup, how far it has come, its anchor
- *     <policy>.ini  the policy file's bytes as they were granted, whatever the admin has written since
+ *     50-x.ini      the policy file's bytes as they were granted, whatever the admin has written since
  *     session-<n>   one for each open session: its leader
  *
  * INI files, root's alone, each put in place by rename(2): a helper killed at any moment leaves the old or the new one.
@@ -40,6 +40,7 @@ struct state_record {
         enum cgroup_backend backend;
         char cgroup[PROTO_PATH_SIZE]; /* "" as long as it is not known */
         struct sys_process anchor;    /* pid 0 before there is one */
+        struct sys_namespace userns;  /* inode 0 before there is one */
 };
 
 /* One session's. */
@@ -56,7 +57,7 @@ int state_new(const struct state_dir *dir, const struct state_record *record, co
 int state_update(const struct state_dir *dir, const struct state_record *record);
 int state_add_session(const struct state_dir *dir, uint64_t id, const struct state_session *session);
 void state_remove_session(const struct state_dir *dir, uint64_t id, uint64_t number);
-/* Removes all of a delegation. Does nothing if there is none. */
+/* Removes all of a delegation: the last thing of it. Does nothing if there is none. */
 void state_remove(const struct state_dir *dir, uint64_t id);
 
 /*

@@ -17,35 +17,52 @@
 
 #include "log.h"
 #include "peer.h"
-#include "sysapi.h"
 
 #define SWEEP_DELAY_USEC (20 * USEC_PER_MSEC) /* many ends, one pass */
 #define SWEEP_MAX 256                         /* more ends than this at once: the pass is made at once */
 #define SWEEP_PASSES 100                      /* then somebody out-forks us; it is reported */
 #define NS_DEPTH_MAX 33                       /* the kernel's own bound on nesting, kernel/user_namespace.c */
 
+struct ended {
+        uint64_t id;
+        uid_t uid;
+        struct sys_namespace ns;
+        int fd; /* -1: whether a namespace is this one has to be judged */
+};
+
 struct sweep {
         sd_event *event;
         sd_event_source *timer;
-        struct {
-                int fd;
-                dev_t dev;
-                ino_t ino;
-        } ended[SWEEP_MAX];
+        struct ended ended[SWEEP_MAX];
         size_t n_ended;
         unsigned passes;
         struct stat initial; /* the helper's own user namespace: where nearly everybody is */
+        struct sweep_callbacks callbacks;
+        void *userdata;
 };
 
-static bool is_ended(const struct sweep *sweep, const struct stat *st) {
+/* Numbers are given out again: without a descriptor, only what that user owns and no delegation of today has can be
+ * meant. */
+static bool is_meant(const struct sweep *sweep, const struct ended *ended, const struct sys_namespace *ns, int fd) {
+        uid_t owner;
+
+        return ended->fd >= 0 ||
+               (ioctl(fd, NS_GET_OWNER_UID, &owner) == 0 && owner == ended->uid && !sweep->callbacks.living(sweep->userdata, ns));
+}
+
+static bool is_ended(const struct sweep *sweep, int fd) {
+        struct sys_namespace ns;
+
+        if (sys_namespace_identify(fd, &ns) < 0)
+                return false;
         for (size_t i = 0; i < sweep->n_ended; i++)
-                if (sweep->ended[i].ino == st->st_ino && sweep->ended[i].dev == st->st_dev)
+                if (sys_namespace_same(&sweep->ended[i].ns, &ns) && is_meant(sweep, &sweep->ended[i], &ns, fd))
                         return true;
         return false;
 }
 
-static bool same_ns(const struct stat *a, const struct stat *b) {
-        return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+static bool is_initial(const struct sweep *sweep, const struct stat *st) {
+        return st->st_ino == sweep->initial.st_ino && st->st_dev == sweep->initial.st_dev;
 }
 
 /* Whether the user namespace of /proc/PID, or one above it, is an ended one. */
@@ -53,20 +70,19 @@ static bool is_stray(const struct sweep *sweep, int pid_dirfd) {
         _cleanup_close_ int fd = -1;
         struct stat st;
 
-        if (fstatat(pid_dirfd, "ns/user", &st, 0) < 0 || same_ns(&st, &sweep->initial))
+        if (fstatat(pid_dirfd, "ns/user", &st, 0) < 0 || is_initial(sweep, &st))
                 return false;
-        if (is_ended(sweep, &st))
-                return true;
         fd = openat(pid_dirfd, "ns/user", O_RDONLY | O_CLOEXEC);
         for (unsigned depth = 0; fd >= 0 && depth < NS_DEPTH_MAX; depth++) {
-                int parent = ioctl(fd, NS_GET_PARENT);
+                int parent;
 
+                if (is_ended(sweep, fd))
+                        return true;
+                parent = ioctl(fd, NS_GET_PARENT);
                 (void) close_fd(fd);
                 fd = parent;
-                if (fd < 0 || fstat(fd, &st) < 0 || same_ns(&st, &sweep->initial))
+                if (fd < 0 || fstat(fd, &st) < 0 || is_initial(sweep, &st))
                         return false;
-                if (is_ended(sweep, &st))
-                        return true;
         }
         return false;
 }
@@ -110,12 +126,18 @@ static size_t pass(struct sweep *sweep) {
         return found;
 }
 
-static void forget(struct sweep *sweep) {
+static void close_all(struct sweep *sweep) {
         for (size_t i = 0; i < sweep->n_ended; i++)
                 (void) close_fd(sweep->ended[i].fd);
         sweep->n_ended = 0;
         sweep->passes = 0;
         sweep->timer = sd_event_source_disable_unref(sweep->timer);
+}
+
+static void forget(struct sweep *sweep) {
+        for (size_t i = 0; i < sweep->n_ended; i++)
+                sweep->callbacks.swept(sweep->userdata, sweep->ended[i].id);
+        close_all(sweep);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -136,13 +158,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-int sweep_new(struct sweep **ret, sd_event *event) {
+int sweep_new(struct sweep **ret, sd_event *event, const struct sweep_callbacks *callbacks, void *userdata) {
         struct sweep *sweep;
 
         sweep = malloc(sizeof(*sweep));
         if (!sweep)
                 return -ENOMEM;
-        *sweep = (struct sweep){.event = event};
+        *sweep = (struct sweep){.event = event, .callbacks = *callbacks, .userdata = userdata};
         if (stat("/proc/self/ns/user", &sweep->initial) < 0) {
                 free(sweep);
                 return -errno;
@@ -154,24 +176,17 @@ int sweep_new(struct sweep **ret, sd_event *event) {
 void sweep_free(struct sweep *sweep) {
         if (!sweep)
                 return;
-        forget(sweep);
+        close_all(sweep); /* what is not swept yet is for the next start: it has its record still */
         free(sweep);
 }
 
-int sweep_add_take(struct sweep *sweep, int userns_fd) {
-        struct stat st;
-
-        if (fstat(userns_fd, &st) < 0) {
-                (void) close_fd(userns_fd);
-                return -errno;
-        }
+int sweep_add(struct sweep *sweep, uint64_t id, uid_t uid, const struct sys_namespace *ns, int take_fd) {
         if (sweep->n_ended == SWEEP_MAX) {
                 (void) pass(sweep);
                 forget(sweep);
         }
-        sweep->ended[sweep->n_ended].fd = userns_fd;
-        sweep->ended[sweep->n_ended].dev = st.st_dev;
-        sweep->ended[sweep->n_ended++].ino = st.st_ino;
+        sweep->ended[sweep->n_ended++] = (struct ended){.id = id, .uid = uid, .ns = *ns, .fd = take_fd};
+        sweep->passes = 0;
         if (sweep->timer)
                 return 0;
         return sd_event_add_time_relative(sweep->event, &sweep->timer, CLOCK_MONOTONIC, SWEEP_DELAY_USEC, 1, on_timer, sweep);

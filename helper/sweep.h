@@ -9,16 +9,27 @@
 
 #include <systemd/sd-event.h>
 
-#include "util.h"
+#include "sysapi.h"
 
 struct sweep;
 
-int sweep_new(struct sweep **ret, sd_event *event);
+/* Both get the userdata of sweep_new(). */
+struct sweep_callbacks {
+        /* Whether a delegation that lives has this user namespace. */
+        bool (*living)(void *userdata, const struct sys_namespace *ns);
+        /* Nothing of the delegation of this id is left. */
+        void (*swept)(void *userdata, uint64_t id);
+};
+
+int sweep_new(struct sweep **ret, sd_event *event, const struct sweep_callbacks *callbacks, void *userdata);
 void sweep_free(struct sweep *sweep);
 
-/* Adds the user namespace of an ended delegation; the descriptor is taken, also on failure, and kept until the pass
- * is over, so that the namespace's number cannot be another's meanwhile. Returns 0 or -errno. */
-int sweep_add_take(struct sweep *sweep, int userns_fd);
+/*
+ * Adds the user namespace of an ended delegation of uid, for swept(). take_fd: the namespace, kept until the pass is
+ * over, so that its number cannot be another's meanwhile; or -1 where nobody has it open any more: then only a namespace
+ * that uid owns, and that no living delegation has, is taken for it. Returns 0 or -errno, and takes it all the same.
+ */
+int sweep_add(struct sweep *sweep, uint64_t id, uid_t uid, const struct sys_namespace *ns, int take_fd);
 
 /* Makes what is due at once: for the helper's own end. */
 void sweep_flush(struct sweep *sweep);

@@ -162,17 +162,17 @@ enum limit_kind { LIMIT_NUMBER, LIMIT_BYTES, LIMIT_PERCENT };
 /* Ranges are the kernel's, but for what would leave no delegation alive: a place for the anchor and one more, and
  * one page. */
 static const struct {
-        const char *name;
+        const char *name, *controller;
         enum limit_kind kind;
         uint64_t min, max;
         const char *expected;
 } limits[POLICY_LIMITS] = {
-        [POLICY_PIDS_MAX] = {"pids_max", LIMIT_NUMBER, 2, 4194304, "a number from 2 to 4194304"},
-        [POLICY_MEMORY_MAX] = {"memory_max", LIMIT_BYTES, 4096, INT64_MAX, "bytes from 4096, or with K, M, G or T, like 512M"},
-        [POLICY_MEMORY_HIGH] = {"memory_high", LIMIT_BYTES, 4096, INT64_MAX, "bytes from 4096, or with K, M, G or T, like 512M"},
-        [POLICY_CPU_WEIGHT] = {"cpu_weight", LIMIT_NUMBER, 1, 10000, "a number from 1 to 10000"},
-        [POLICY_CPU_QUOTA] = {"cpu_quota", LIMIT_PERCENT, 1, 819200, "per cent of one CPU from 1% to 819200%, like 150%"},
-        [POLICY_IO_WEIGHT] = {"io_weight", LIMIT_NUMBER, 1, 10000, "a number from 1 to 10000"},
+        [POLICY_PIDS_MAX] = {"pids_max", "pids", LIMIT_NUMBER, 2, 4194304, "a number from 2 to 4194304"},
+        [POLICY_MEMORY_MAX] = {"memory_max", "memory", LIMIT_BYTES, 4096, INT64_MAX, "bytes from 4096, or with K, M, G or T, like 512M"},
+        [POLICY_MEMORY_HIGH] = {"memory_high", "memory", LIMIT_BYTES, 4096, INT64_MAX, "bytes from 4096, or with K, M, G or T, like 512M"},
+        [POLICY_CPU_WEIGHT] = {"cpu_weight", "cpu", LIMIT_NUMBER, 1, 10000, "a number from 1 to 10000"},
+        [POLICY_CPU_QUOTA] = {"cpu_quota", "cpu", LIMIT_PERCENT, 1, 819200, "per cent of one CPU from 1% to 819200%, like 150%"},
+        [POLICY_IO_WEIGHT] = {"io_weight", "io", LIMIT_NUMBER, 1, 10000, "a number from 1 to 10000"},
 };
 
 static const struct {
@@ -702,6 +702,10 @@ const char *policy_network_name(enum policy_network network) {
 
 const char *policy_limit_name(enum policy_limit limit) {
         return limits[limit].name;
+}
+
+const char *policy_limit_controller(enum policy_limit limit) {
+        return limits[limit].controller;
 }
 
 void policy_format_caps(uint64_t caps, char *buf, size_t size) {

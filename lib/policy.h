@@ -117,5 +117,7 @@ const char *policy_confine_name(enum policy_confine confine);
 const char *policy_network_name(enum policy_network network);
 /* Key of a limit in the file ("pids_max"). */
 const char *policy_limit_name(enum policy_limit limit);
+/* The cgroup2 controller that keeps it ("pids"). */
+const char *policy_limit_controller(enum policy_limit limit);
 /* "CAP_BPF, CAP_NET_ADMIN" into buf, always terminated. */
 void policy_format_caps(uint64_t caps, char *buf, size_t size);

@@ -121,18 +121,28 @@ char *proto_cookie_format(const struct proto_cookie *cookie, char *buf) {
         return buf;
 }
 
-int proto_cookie_parse(const char *s, struct proto_cookie *ret) {
-        struct proto_cookie cookie;
-        char hex[17], again[PROTO_COOKIE_TEXT_SIZE];
+char *proto_id_format(uint64_t id, char *buf) {
+        (void) snprintf(buf, PROTO_ID_SIZE, "%016" PRIx64, id);
+        return buf;
+}
 
-        if (strnlen(s, 18) < 18 || s[16] != '-')
+int proto_id_parse(const char *s, uint64_t *ret) {
+        if (strlen(s) != PROTO_ID_SIZE - 1 || strspn(s, "0123456789abcdef") != PROTO_ID_SIZE - 1)
                 return -EINVAL;
-        memcpy(hex, s, 16);
-        hex[16] = '\0';
-        if (parse_uint(hex, 16, UINT64_MAX, &cookie.delegation) < 0 ||
-            parse_uint(s + 17, 10, UINT64_MAX, &cookie.session) < 0)
+        return parse_uint(s, 16, UINT64_MAX, ret);
+}
+
+int proto_cookie_parse(const char *s, struct proto_cookie *ret) {
+        char id[PROTO_ID_SIZE], again[PROTO_COOKIE_TEXT_SIZE];
+        struct proto_cookie cookie;
+
+        if (strnlen(s, PROTO_ID_SIZE + 1) < PROTO_ID_SIZE + 1 || s[PROTO_ID_SIZE - 1] != '-')
                 return -EINVAL;
-        /* Only what proto_cookie_format would have written: no upper case, no "0x", no leading zero. */
+        memcpy(id, s, sizeof(id) - 1);
+        id[sizeof(id) - 1] = '\0';
+        if (proto_id_parse(id, &cookie.delegation) < 0 || parse_uint(s + sizeof(id), 10, UINT64_MAX, &cookie.session) < 0)
+                return -EINVAL;
+        /* Only what proto_cookie_format would have written: no leading zero. */
         if (!streq(proto_cookie_format(&cookie, again), s))
                 return -EINVAL;
         *ret = cookie;

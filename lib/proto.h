@@ -181,3 +181,9 @@ char *proto_cookie_format(const struct proto_cookie *cookie, char *buf);
 
 /* Its inverse; only the exact form is taken. Returns 0 or -EINVAL. */
 int proto_cookie_parse(const char *s, struct proto_cookie *ret);
+
+/* A delegation's id alone: 16 hex digits. buf has PROTO_ID_SIZE bytes. Returns buf. */
+#define PROTO_ID_SIZE 17
+char *proto_id_format(uint64_t id, char *buf);
+/* Its inverse; only the exact form is taken. Returns 0 or -EINVAL. */
+int proto_id_parse(const char *s, uint64_t *ret);

@@ -124,6 +124,23 @@ int sys_process_open(const struct sys_process *process) {
         return now.start == process->start && now.inode == process->inode ? TAKE_FD(pidfd) : -ESRCH;
 }
 
+int sys_namespace_identify(int fd, struct sys_namespace *ret) {
+        struct sys_namespace ns = {0};
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        ns.inode = st.st_ino;
+        if (ioctl(fd, NS_GET_ID, &ns.id) < 0)
+                ns.id = 0;
+        *ret = ns;
+        return 0;
+}
+
+bool sys_namespace_same(const struct sys_namespace *a, const struct sys_namespace *b) {
+        return a->inode == b->inode && (a->id == b->id || a->id == 0 || b->id == 0);
+}
+
 /* Sorts what is kept and closes the gaps between. */
 int sys_close_all_but(const int *fds, size_t n) {
         int keep[8], next = 0;

@@ -10,12 +10,19 @@
 #include <linux/mount.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/types.h>
 
 #include "util.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* Linux 6.5, asm-generic/socket.h */
+#endif
+#ifndef NS_GET_OWNER_UID
+#define NS_GET_OWNER_UID 0xb704 /* linux/nsfs.h */
+#endif
+#ifndef NS_GET_ID
+#define NS_GET_ID _IOR(0xb7, 0xd, uint64_t) /* Linux 6.18, linux/nsfs.h */
 #endif
 #ifndef NS_GET_PARENT
 #define NS_GET_PARENT 0xb702 /* linux/nsfs.h, ioctl_ns(2) */
@@ -52,6 +59,16 @@ struct sys_process {
 int sys_process_identify(pid_t pid, int pidfd, struct sys_process *ret);
 /* Opens a pidfd of exactly that process. Descriptor, or -errno; -ESRCH: it has gone, whoever has its number now. */
 int sys_process_open(const struct sys_process *process);
+
+/* Names a namespace. id: the kernel gives it out once (Linux 6.18; 0 before), inode: a later one may get it again. */
+struct sys_namespace {
+        uint64_t inode, id;
+};
+
+/* Fills *ret about the namespace that fd is. Returns 0 or -errno. */
+int sys_namespace_identify(int fd, struct sys_namespace *ret);
+/* Whether they are the same, as far as both can tell. */
+bool sys_namespace_same(const struct sys_namespace *a, const struct sys_namespace *b);
 
 /* Closes every descriptor but those listed (any order, at most 8 of them, -1 skipped). For children only. */
 int sys_close_all_but(const int *fds, size_t n);

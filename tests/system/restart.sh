@@ -20,7 +20,9 @@ logs_in() { # USER: and what is said on the way
 
 load=(bpftool prog load "$T/bin/packets.bpf.o" /sys/fs/bpf/egress)
 state=$T/run/state
-no_state() { [ -z "$(ls -A "$state" 2>/dev/null)" ]; }
+state_empty() { [ -z "$(ls -A "$state" 2>/dev/null)" ]; }
+# A record goes when the strays have been looked for, a moment after all else.
+no_state() { wait_until state_empty || { ls -lAR "$state"; return 1; }; }
 the_id() { delegation_dirs | head -n 1 | sed 's,.*/,,'; }
 
 # ---- it stops in order, and starts again ----
@@ -95,6 +97,35 @@ ok "the helper starts again" helper_start
 ok "the anchor was killed: the delegation ends" logged 'end: .*its anchor was killed'
 ok "all is gone" expect_delegations 0
 ok "the session ends as usual" session_end one
+
+# stray NAME: a process of that session's delegation that has left the subtree; its pid in $stray.
+stray() {
+        in_session_sh "$1" 'bpfdeleg run -- sleep 1000 & echo $! >~/pid; sleep 0.3' && stray=$(cat "$T/home/$alice/pid") &&
+                echo "$stray" >"$cgroup2/cgroup.procs" && alive "$stray"
+}
+ok "a session opens" session_start one "$alice"
+ok "one of its processes leaves the subtree" stray one
+ok "the helper stops" helper_stop
+ok "the user kills his anchor" as_user "$alice" sh -c 'kill -KILL "$0"' "$(anchor_pid)"
+spawn setpriv --reuid="$(id -u "$alice")" --regid="$(id -g "$alice")" --clear-groups sleep 1000
+bystander=$spawned
+ok "the helper starts again" helper_start
+ok "all is gone" expect_delegations 0
+ok "the stray, too: its namespace was written down" wait_until gone "$stray"
+ok "and nobody else of his" alive "$bystander"
+kill -KILL "$bystander"
+ok "its record is gone" no_state
+ok "the session ends as usual" session_end one
+
+ok "a session opens" session_start one "$alice"
+ok "one of its processes leaves the subtree" stray one
+kill -STOP "$helper_pid"
+session_kill one
+sed -i 's/^state = .*/state = ending/' "$state/$(the_id)/record"
+helper_kill
+ok "the helper is killed at the end of a delegation, and starts again" helper_start
+ok "all is gone" expect_delegations 0
+ok "the stray, too" wait_until gone "$stray"
 
 ok "a session opens" session_start one "$alice"
 ok "the helper stops" helper_stop
@@ -173,6 +204,28 @@ ok "all is gone" expect_delegations 0
 ok "their records too" no_state
 ok "the sessions end as usual" session_end one
 ok "the sessions end as usual" session_end two
+ok "the helper starts" helper_start
+
+ok "a session opens" session_start one "$alice"
+ok "the helper stops" helper_stop
+prints "--end-all with settings that make no sense: with those that are built in" 'built-in settings' \
+        "$bpfdelegd" --end-all "--runtime-dir=$T/run" "--config=$T/policy.d/50-test.ini"
+ok "all is gone" expect_delegations 0
+ok "the session ends as usual" session_end one
+
+# ---- another cgroup_parent ----
+
+ok "the helper starts" helper_start
+ok "a session opens" session_start one "$alice"
+ok "the helper stops" helper_stop
+old=$cgroup_parent
+cgroup_parent=bdt-$$-other
+ok "the helper starts with another cgroup_parent" helper_start
+ok "run works" in_session one bpfdeleg run -- test -d /sys/fs/bpf/.
+ok "the session ends" session_end one
+ok "and with it its cgroup, and the old parent" wait_until test ! -e "$cgroup2/$old"
+ok "the helper stops" helper_stop
+cgroup_parent=$old
 ok "the helper starts" helper_start
 
 # ---- reload ----

@@ -45,9 +45,11 @@ scopes() { find "$slice" -mindepth 1 -maxdepth 1 -type d 2>/dev/null; }
 scopes_are() { [ "$(scopes | grep -c .)" -eq "$1" ] || { scopes; return 1; }; }
 plain() { delegation_dirs | grep -vx "$slice" | grep -c .; }
 none_left() { wait_until scopes_are 0 && [ "$(plain)" -eq 0 ]; }
+statusless() { as_user "$alice" "$T/bin/bpfdeleg" status || true; }
 logs_in() { "$pam_session" --syslog --confdir "$T/pam.d" bdt "$alice" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' </dev/null; }
 property() { grep -Fx -- "$1" "$T/calls" || { cat "$T/calls"; return 1; }; }
-no_state() { [ -z "$(ls -A "$T/run/state" 2>/dev/null)" ]; }
+state_empty() { [ -z "$(ls -A "$T/run/state" 2>/dev/null)" ]; }
+no_state() { wait_until state_empty; }
 
 : >"$T/calls"
 mode ok
@@ -142,6 +144,26 @@ fake_stop
 log_mark
 prints "no bus: the login goes on" 'cookie=none' logs_in
 ok "its line says so, and what to do" logged 'refuse: .*system bus cannot be reached: .*systemctl start dbus.*backend = cgroupfs'
+: >"$T/mute" # a bus that accepts, and says nothing
+spawn "$(program tests/tools/fake-systemd)" "$T/bus" "$slice" "$T/mute" </dev/null >>"$T/calls" 2>>"$T/fake.log"
+fake=$spawned
+wait_until test -S "$T/bus"
+kill -STOP "$fake"
+log_mark
+spawn "$pam_session" --confdir "$T/pam.d" bdt "$alice" -- true </dev/null
+waiting=$spawned
+sleep 0.2
+prints "the bus says nothing: others are answered all the same" 'nothing is delegated to you' statusless
+ok "the login goes on" wait_until gone "$waiting"
+wait "$waiting" 2>/dev/null
+unset "pids[$waiting]"
+ok "its line says so" logged 'refuse: .*the system bus does not answer'
+begin=$(now_ms)
+ok "the helper stops without waiting for the bus" helper_stop
+ok "that is soon" test $(($(now_ms) - begin)) -lt 5000
+ok "the helper starts, and the bus still says nothing" helper_start 'backend = systemd'
+kill -CONT "$fake"
+fake_stop
 fake_start
 prints "it is back: the next login is granted" 'cookie=[0-9a-f]{16}-1' logs_in
 ok "all is gone" none_left
@@ -155,6 +177,16 @@ ok "the helper starts" helper_start 'backend = systemd'
 ok "a scope that no record names is stopped" wait_until property Stop=bpfdeleg-0123456789abcdef.scope
 others_stay() { [ -d "$slice/bpfdeleg-x.scope" ] && [ -d "$slice/other.scope" ]; }
 ok "those of others are not" others_stay
+ok "the helper stops" helper_stop
+mkdir "$slice/bpfdeleg-0123456789abcdee.scope"
+mode ok
+prints "--end-all waits until they are gone" 'ending bpfdeleg-0123456789abcdee.scope' "$bpfdelegd" --end-all "--runtime-dir=$T/run" \
+        "--config=$T/bpfdeleg.ini"
+ok "it is gone" test ! -e "$slice/bpfdeleg-0123456789abcdee.scope"
+ok "the helper starts" helper_start 'backend = systemd'
+mkdir "$T/run2"
+refused "a second helper that makes scopes is refused, and told what to do" "another bpfdelegd makes scopes .*backend = cgroupfs" \
+        "$bpfdelegd" "--runtime-dir=$T/run2" "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini"
 rmdir "$slice/bpfdeleg-x.scope" "$slice/other.scope"
 mode ok
 

@@ -53,6 +53,7 @@ static struct state_record a_record(void) {
                 .id = UINT64_C(0x00123456789abcde), .uid = 4294967294u, .gid = 7, .state = PROTO_STATE_ACTIVE,
                 .created_usec = UINT64_MAX, .last_session = 12, .backend = CGROUP_SCOPE,
                 .anchor = {.pid = 4194304, .start = 99, .inode = UINT64_C(1) << 40},
+                .userns = {.inode = 4026532258, .id = UINT64_MAX},
         };
 
         copy_field_cut(record.user, sizeof(record.user), "alice");
@@ -87,6 +88,7 @@ static void assert_same_record(const struct state_record *a, const struct state_
         assert_true(a->id == b->id && a->uid == b->uid && a->gid == b->gid && a->state == b->state && a->backend == b->backend);
         assert_true(a->created_usec == b->created_usec && a->last_session == b->last_session);
         assert_true(a->anchor.pid == b->anchor.pid && a->anchor.start == b->anchor.start && a->anchor.inode == b->anchor.inode);
+        assert_true(sys_namespace_same(&a->userns, &b->userns) && a->userns.id == b->userns.id);
         assert_string_equal(a->user, b->user);
         assert_string_equal(a->policy, b->policy);
         assert_string_equal(a->cgroup, b->cgroup);
