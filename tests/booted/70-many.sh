@@ -13,7 +13,7 @@ ok "its delegation goes" expect_delegations 0
 idle
 
 one_login() { # USER FILE
-        ssh_sh "$1" "bpfdeleg run -- $(load_packets "$2") && bpfdeleg run -- test -e /sys/fs/bpf/$2 && id -un" >"$T/login.$2" 2>&1
+        ssh_only "$1" "bpfdeleg run -- $(load_packets "$2") && bpfdeleg run -- test -e /sys/fs/bpf/$2 && id -un" >"$T/login.$2" 2>&1
         echo "status $?" >>"$T/login.$2"
 }
 fifty() {

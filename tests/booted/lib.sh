@@ -12,6 +12,7 @@ tools=$bed/tools
 policy_dir=/etc/bpfdeleg/policy.d
 cgroup2=/sys/fs/cgroup
 slow=${BED_SLOW:-1}
+declare -A session_of=() # name → leader
 # Seconds that things may take which take no time.
 patience=$((10 * slow))
 answer_timeout=$((30 * slow))
@@ -136,14 +137,26 @@ load_other() { printf '%s ' "${load[@]}" "$T/bin/other.bpf.o" "/sys/fs/bpf/${1:-
 ssh_options=(-T -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR
         -o ConnectTimeout=$((30 * slow)) -o IdentitiesOnly=yes -i "$bed/key")
 
+# The client ends before sshd has closed the session. Whoever does not wait for that meets his own last login.
+sshd_of() { pgrep -cf "^sshd-session: $1 \\[priv\\]"; }
+sshd_at_most() { [ "$(sshd_of "$1")" -le "$2" ]; }
+
 # ssh_as USER CMD…: one whole login; its output and status.
 ssh_as() {
         local user=$1
         shift
-        ssh "${ssh_options[@]}" -l "$user" localhost "$(printf '%q ' "$@")" </dev/null
+        ssh_sh "$user" "$(printf '%q ' "$@")"
 }
 # ssh_sh USER TEXT: the same with a piece of shell.
-ssh_sh() { ssh "${ssh_options[@]}" -l "$1" localhost "$2" </dev/null; }
+ssh_sh() {
+        local before code=0
+        before=$(sshd_of "$1")
+        ssh_only "$@" || code=$?
+        wait_until sshd_at_most "$1" "$before" || echo "sshd of $1 does not end" >&2
+        return "$code"
+}
+# The same for many at once, without that waiting.
+ssh_only() { ssh "${ssh_options[@]}" -l "$1" localhost "$2" </dev/null; }
 
 # session_with NAME CMD…: a session whose shell is what CMD has at the other end.
 session_with() {
@@ -157,9 +170,18 @@ session_with() {
         exec {fd_in}>"$in" {fd_out}<"$out"
         session_in[$name]=$fd_in
         session_out[$name]=$fd_out
-        in_session "$name" true && return 0
+        in_session "$name" true && session_of[$name]=$(session_leader "$name") && return 0
         cat "$T/s/$name.err"
         return 1
+}
+
+# session_end NAME: as in the bare bed, and then until its leader, who closes the PAM session, has gone.
+eval "client_end() $(declare -f session_end | sed 1d)"
+session_end() {
+        local leader=${session_of[$1]:-} code=0
+        client_end "$1" || code=$?
+        [ -z "$leader" ] || wait_until gone "$leader" || { echo "the leader of session $1 does not end"; return 1; }
+        return "$code"
 }
 
 # session_start NAME USER: over ssh; the shell stays, for in_session and session_end.
@@ -195,8 +217,12 @@ sleep_inside() {
 }
 
 session_id() { in_session_sh "$1" 'echo $XDG_SESSION_ID'; }
-# The process that opened the PAM session, and has to close it.
-session_leader() { loginctl show-session -P Leader "$(session_id "$1")"; }
+# The process that opened the PAM session, and has to close it: sshd for root, above the sshd of the user; or login.
+session_leader() {
+        local pid
+        pid=$(in_session_sh "$1" 'echo $PPID')
+        case $(cat "/proc/$pid/comm") in sshd*) ps -o ppid= --pid "$pid" | tr -d ' ' ;; *) echo "$pid" ;; esac
+}
 
 # ---- the helper and its delegations ----------------------------------------------------------------------------------
 
@@ -292,7 +318,7 @@ expect_records() {
                 code=1
         fi
         mark
-        return $code
+        return "$code"
 }
 recorded() {
         local words
