@@ -9,33 +9,10 @@
 beds=${BD_BEDS:-$top_srcdir/build-beds}
 suite=trixie
 me=tests/beds/booted.sh
-# bpftool and jq are for the tests; what the package depends on must be here, for inside there is no network.
-packages=(systemd systemd-sysv dbus dbus-user-session libpam-systemd openssh-server openssh-client login util-linux-extra procps passwd cron sudo iproute2
-        bpftool jq libbpf1 libiniparser4 libjson-c5)
+. "$top_srcdir/tests/beds/lib.sh"
 
 work='' nspawn='' leader='' boots=0
 bed_failed=0
-
-# ---- the machine -----------------------------------------------------------------------------------------------------
-
-skip_bed() {
-        printf 'SKIP: %s # SKIP %s\n' "$me" "$*"
-        exit 0
-}
-
-not_possible() { # WORDS
-        mkdir -p "$beds/tests/beds" && { echo "$*"; cat "$beds/made.err" 2>/dev/null; } >"$beds/tests/beds/booted.log"
-        printf 'ERROR: %s - %s\n' "$me" "$*"
-        exit 1
-}
-
-# made CMD…: prints what CMD prints; a machine that lacks something for it skips the whole bed.
-made() {
-        local status=0
-        "$@" 2>"$beds/made.err" || status=$?
-        [ "$status" -eq 0 ] && return 0
-        return "$status"
-}
 
 # ---- the container ---------------------------------------------------------------------------------------------------
 
@@ -149,28 +126,6 @@ furnish() { # DEB-DIRECTORY
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
 
-# TAP on standard input, as the lines that bootstrap counts. A plan that does not hold and an early end are errors.
-results() { # NAME STATUS-FILE
-        awk -v name="$1" -v status_file="$2" '
-                function out(result, text) { print result ": " name " " text; fflush(); n_out++ }
-                /^1\.\.0 # SKIP/ { sub(/^1\.\.0 # SKIP */, ""); out("SKIP", "- # SKIP " $0); skipped = 1; next }
-                /^1\.\.[0-9]+/ { plan = substr($0, 4) + 0; planned = 1; next }
-                /^(not )?ok / {
-                        n++
-                        bad = /^not /
-                        sub(/^(not )?ok /, "")
-                        if (/# SKIP/) out("SKIP", $0)
-                        else if (bad) { out("FAIL", $0); failed++ }
-                        else out("PASS", $0)
-                }
-                END {
-                        getline status < status_file
-                        if (skipped) exit
-                        if (!planned || plan != n) out("ERROR", "- " n + 0 " cases instead of " (planned ? plan : "a plan") ", status " status)
-                        else if (status != 0 && !failed) out("ERROR", "- exited with status " status)
-                }'
-}
-
 # run_inside NAME [ARGUMENT…]: one test as a unit of its own; what it leaves running goes with the unit, what it leaves elsewhere is for the test to find.
 run_inside() {
         local name=$1 log=$beds/tests/booted/$1.log
@@ -179,7 +134,7 @@ run_inside() {
                 inside systemd-run --quiet --pipe --wait --collect --unit="bed-$name" --property=RuntimeMaxSec=600 \
                         --setenv=BED_BOOTS="$boots" bash "/bed/tests/booted/$name.sh" "$@" 2>&1 </dev/null
                 echo $? >"$work/status"
-        } | tee "$log" | results "tests/booted/$name.sh" "$work/status" | tee "$work/results"
+        } | tee "$log" | tap_results "tests/booted/$name.sh" "$work/status" | tee "$work/results"
         grep -Eq '^(FAIL|ERROR):' "$work/results" && bed_failed=1
         alive "$nspawn" || not_possible "the container has gone (log: $beds/boot.log)"
 }
@@ -224,10 +179,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 one_at_a_time >&2 || exit 1
 
-status=0
-tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${packages[@]}") && deb=$(made "$top_srcdir/tests/beds/deb.sh" "$suite") || status=$?
-[ "$status" -ne 77 ] || skip_bed "$(tail -n 1 "$beds/made.err")"
-[ "$status" -eq 0 ] || not_possible "the bed cannot be made: $(tail -n 1 "$beds/made.err")"
+tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${bed_packages[@]}") || cannot_make "its root"
+deb=$(made "$top_srcdir/tests/beds/deb.sh" "$suite") || cannot_make "the package"
 remove_leftovers
 work=$beds/booted.$$
 mkdir "$work" || { work=''; exit 1; }
