@@ -24,7 +24,7 @@ existing() { while IFS= read -r file; do [ -e "$top_srcdir/$file" ] && printf '%
 
 # Neither the tests that run in the beds nor how beds are made is in the package: a change there costs no build.
 digest() {
-        sources | existing | grep -Ev '^(tests/(booted|beds|system|unit|pam|bench|tree)|\.ci)/' | sort \
+        sources | existing | grep -Ev '^(tests/(booted|host|beds|system|unit|pam|bench|tree)|\.ci)/' | sort \
                 | (cd "$top_srcdir" && xargs sha256sum) | sha256sum | cut -c 1-16
 }
 

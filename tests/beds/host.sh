@@ -1,0 +1,162 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# host.sh [TEST…]: boots a whole Debian 13 in QEMU, on Debian's own kernel, with all cgroup2 controllers and BPF LSM; runs tests/host/*.sh in
+# it and those of tests/booted that $booted_too names (or the tests named, like host/limits), and prints one line a case, as automake's TAP
+# driver does. What each printed is in build-beds/tests/host/NAME.log. BD_HOST_SUITE=trixie-backports takes the newest kernel there is.
+# Nothing stays but the caches in build-beds/, also when this is killed. `./bootstrap check host` calls it.
+
+set -u
+export LC_ALL=C
+
+top_srcdir=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
+beds=${BD_BEDS:-$top_srcdir/build-beds}
+me=tests/beds/host.sh
+suite=trixie
+kernel_suite=${BD_HOST_SUITE:-$suite}
+
+. "$top_srcdir/tests/beds/kernel.sh"
+. "$top_srcdir/tests/beds/qemu.sh"
+. "$top_srcdir/tests/beds/lib.sh"
+
+# Of the booted bed's tests: what a host adds to a container is seen here, and all of them would take an hour.
+booted_too=(10-login 15-scope 30-ends)
+# Everything is some ten times slower than on the machine below. Seconds for one test, and for the boot.
+slow=10
+test_seconds=400
+boot_seconds=180
+
+work=
+bed_failed=0
+
+end_bed() {
+        local code=$?
+        trap - EXIT
+        trap '' INT TERM HUP
+        qemu_end
+        [ -z "$work" ] || rm -rf --one-file-system "$work"
+        exit "$code"
+}
+
+# What one before us could not remove, because it was shot. Its machine has gone with it.
+remove_leftovers() {
+        local dir
+        for dir in "$beds"/host.*; do
+                [[ ${dir##*/host.} =~ ^[0-9]+$ ]] && [ ! -d "/proc/${dir##*.}" ] && rm -rf --one-file-system "$dir"
+        done
+        return 0
+}
+
+# ---- the initramfs ---------------------------------------------------------------------------------------------------
+
+# archive DIR: what is in DIR, as the kernel unpacks it.
+archive() { (cd "$1" && find . -xdev -mindepth 1 -print0 | cpio --null --create --format=newc --quiet); }
+
+# The root itself, which changes as seldom as the tar it is made of.
+root_archive() { # TAR
+        local out=${1%.tar}.cpio.zst
+        if [ ! -s "$out" ] || [ "$1" -nt "$out" ]; then
+                mkdir "$work/root" && tar -C "$work/root" -xf "$1" && archive "$work/root" | zstd -q -1 -T0 >"$out.new" || return 1
+                rm -rf "$work/root"
+                mv "$out.new" "$out" || return 1
+        fi
+        printf '%s\n' "$out"
+}
+
+# What this run adds to it: our init, the unit, and in /bed what the tests need, as the booted bed puts it there.
+furnish() { # DEB-DIRECTORY TEST…
+        local root=$work/more units=$work/more/etc/systemd/system deb=$1 name
+        shift
+        mkdir -p "$root/bed/tests" "$root/bed/deb" "$units/multi-user.target.wants" || return 1
+        install -m 0755 "$top_srcdir/tests/beds/host/init.sh" "$root/init" || return 1
+        install -m 0644 "$top_srcdir/tests/beds/host/run.sh" "$root/bed/" || return 1
+        install -m 0644 "$top_srcdir/tests/beds/host/bpfdeleg-tests.service" "$units/" || return 1
+        ln -s ../bpfdeleg-tests.service "$units/multi-user.target.wants/"
+        cp -r "$top_srcdir"/tests/{booted,host,system} "$root/bed/tests/" && cp -r "$deb/tools" "$root/bed/" \
+                && cp "$deb"/*.deb "$root/bed/deb/" || return 1
+        for name in "$@"; do printf '%s\n' "$slow $test_seconds tests/$name.sh"; done >"$root/bed/list"
+        echo bed >"$root/etc/hostname"
+        printf '127.0.0.1 localhost bed\n::1 localhost\n' >"$root/etc/hosts"
+}
+
+# The kernel takes several archives in a row, each compressed or not; nothing is in both.
+initramfs() { # DEB-DIRECTORY TEST…
+        local base
+        furnish "$@" && base=$(root_archive "$tar") && archive "$work/more" >"$work/more.cpio" && cat "$work/more.cpio" "$base" >"$work/initrd"
+}
+
+# ---- tests -----------------------------------------------------------------------------------------------------------
+
+all_tests() {
+        local file
+        for file in "${booted_too[@]}"; do printf 'booted/%s\n' "$file"; done
+        for file in "$top_srcdir"/tests/host/*.sh; do printf 'host/%s\n' "$(basename "$file" .sh)"; done
+}
+
+# Takes the port's text apart: a log for each test that began, and its status.
+split_results() {
+        awk -v dir="$work/tests" '
+                /^@begin / { name = $2; gsub("/", "_", name); file = dir "/" name; next }
+                /^@end / { print $2 >(file ".status"); close(file); close(file ".status"); file = ""; next }
+                /^@done$/ { print >(dir "/done"); next }
+                file { print >file }' "$work/results"
+}
+
+# report NAME: its lines, from what it printed.
+report() {
+        local name=$1 from=$work/tests/tests_${1//\//_}.sh log=$beds/tests/$1.log
+        mkdir -p "$(dirname "$log")"
+        if [ ! -e "$from" ]; then
+                tail -n 40 "$work/console" >"$log"
+                printf 'ERROR: tests/%s.sh - it was not begun\n' "$name"
+                bed_failed=1
+                return
+        fi
+        cp "$from" "$log"
+        if [ ! -e "$from.status" ]; then
+                { echo "The machine ended during this test. The end of its console:"; tail -n 40 "$work/console"; } >>"$log"
+                echo none >"$from.status"
+        fi
+        tap_results "tests/$name.sh" "$from.status" <"$log" | tee "$work/report"
+        ! grep -Eq '^(FAIL|ERROR):' "$work/report" || bed_failed=1
+}
+
+# ----------------------------------------------------------------------------------------------------------------------
+
+[ "$(id -u)" = 0 ] || skip_bed "needs root"
+for program in qemu-system-x86_64 cpio zstd; do
+        command -v "$program" >/dev/null || skip_bed "$program is missing"
+done
+[ "$(uname -m)" = x86_64 ] || skip_bed "this bed is made for x86-64"
+mkdir -p "$beds/tests/host" || exit 1
+trap end_bed EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+[ $# -gt 0 ] || mapfile -t tests < <(all_tests)
+tests=("${tests[@]-$@}")
+# Whoever comes second takes what the first has made.
+exec {lock}>"$beds/host.lock" && flock "$lock" || exit 1
+tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${bed_packages[@]}") || cannot_make "its root"
+deb=$(made "$top_srcdir/tests/beds/deb.sh" "$suite") || cannot_make "the package"
+kernel=$(made kernel_get "$kernel_suite") || cannot_make "its kernel"
+remove_leftovers
+work=$beds/host.$$
+mkdir -p "$work/tests" || exit 1
+initramfs "$deb" "${tests[@]}" || not_possible "its initramfs cannot be made"
+exec {lock}>&-
+
+seconds=$((boot_seconds + test_seconds * ${#tests[@]}))
+echo "Linux $(cat "$kernel/release"), $seconds s at most"
+qemu_run "$work" "$seconds" "$kernel/vmlinuz" "$work/initrd" \
+        "quiet systemd.show_status=0 systemd.getty_auto=no systemd.mask=systemd-modules-load.service"
+status=$?
+mkdir -p "$beds/tests/beds" && cp "$work/console" "$beds/tests/beds/host.log"
+cat "$work/qemu.log"
+[ "$status" -ne 124 ] || echo "the machine took too long and was ended"
+split_results
+for name in "${tests[@]}"; do report "$name"; done
+if [ "$status" -ne 0 ] || [ ! -e "$work/tests/done" ]; then
+        printf 'ERROR: %s - the machine ended before its tests, with status %s\n' "$me" "$status"
+        bed_failed=1
+fi
+exit "$bed_failed"
