@@ -132,7 +132,10 @@ static void disconnect(struct scopes *scopes) {
 static int setup_bus(struct scopes *scopes) {
         int r;
 
-        r = sd_bus_attach_event(scopes->bus, scopes->event, SD_EVENT_PRIORITY_NORMAL);
+        /* Else the end of the loop would wait for all to be written. */
+        r = sd_bus_set_close_on_exit(scopes->bus, false);
+        if (r >= 0)
+                r = sd_bus_attach_event(scopes->bus, scopes->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
                 r = sd_bus_match_signal_async(scopes->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER, "JobRemoved", on_job_removed,
                                               on_subscribed, scopes);

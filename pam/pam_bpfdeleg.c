@@ -497,8 +497,8 @@ int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **ar
         log_outcome(&login, outcome, policy, &err);
         code = pam_code(outcome, policy);
         if (code != PAM_SUCCESS && !(flags & PAM_SILENT))
-                (void) pam_error(pamh, "Login refused: the BPF delegation that policy %s asks for could not be set up. "
-                                       "Ask this host's administrator; the reason is in the system log.", policy->name);
+                (void) pam_error(pamh, "Login refused: the BPF delegation that policy %s asks for could not be set up: %s. "
+                                       "Ask this host's administrator.", policy->name, err.s);
         return code;
 }
 

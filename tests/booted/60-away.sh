@@ -26,7 +26,7 @@ recorded 'module: .*bpfdelegd is not running.*'
 ok "the admin says required" sed -i 's/^session.*optional.*pam_bpfdeleg.so/session required pam_bpfdeleg.so/' /etc/pam.d/common-session
 simple_policy 50-test alice 'session:on_failure = deny'
 mark
-refused "alice is turned away, and told why" 'Login refused: the BPF delegation .*50-test.ini' ssh_as alice true
+refused "alice is turned away, and told why" 'Login refused: the BPF delegation .*50-test.ini .*bpfdelegd is not running' ssh_as alice true
 recorded 'module: .*bpfdelegd is not running.*'
 console_says() { "$tools/on-pty" assword: bed-alice -- env TERM=dumb login alice </dev/null; }
 refused "so she is at a console" 'Login refused: the BPF delegation .*50-test.ini' console_says
