@@ -30,7 +30,8 @@
 /* systemd's answer when there is no such unit. */
 #define NO_SUCH_UNIT SYSTEMD ".NoSuchUnit"
 
-#define LEFTOVERS_AGAIN_USEC (50 * USEC_PER_MSEC)
+#define LIST_MIN_USEC (50 * USEC_PER_MSEC)
+#define LIST_MAX_USEC (5 * USEC_PER_SEC)
 
 LIST_HEAD(job_list, scope_job);
 
@@ -47,6 +48,7 @@ struct scopes {
         bool leftovers;
         sd_bus_slot *list_call;
         sd_event_source *list_timer;
+        uint64_t list_usec; /* until the next time; 0: none yet */
 
         struct scopes_callbacks callbacks;
         void *userdata;
@@ -532,12 +534,16 @@ static int on_listed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
         while (r >= 0 && (r = sd_bus_message_read(m, "(ssssssouso)", &name, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)) > 0)
                 if (parse_name(name, &id) >= 0 && !scopes->callbacks.known(scopes->userdata, id)) {
-                        log_line(LOG_NOTICE, "ending %s of an earlier helper", name);
+                        /* One that does not end is met again each time. */
+                        log_line(scopes->list_usec == 0 ? LOG_NOTICE : LOG_DEBUG, "ending %s of an earlier helper", name);
                         scope_stop(scopes, id);
                         any = true;
                 }
+        scopes->list_usec = scopes->list_usec * 2 < LIST_MAX_USEC ? scopes->list_usec * 2 : LIST_MAX_USEC;
+        if (scopes->list_usec < LIST_MIN_USEC)
+                scopes->list_usec = LIST_MIN_USEC;
         if (any)
-                (void) sd_event_add_time_relative(scopes->event, &scopes->list_timer, CLOCK_MONOTONIC, LEFTOVERS_AGAIN_USEC, 1,
+                (void) sd_event_add_time_relative(scopes->event, &scopes->list_timer, CLOCK_MONOTONIC, scopes->list_usec, 1,
                                                   on_list_timer, scopes);
         else {
                 scopes->leftovers = false;

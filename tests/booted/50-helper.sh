@@ -47,6 +47,12 @@ ok "there is another helper" is_another
 goes_on "the restart"
 
 before=$(main_pid)
+ok "systemctl reload bpfdelegd" systemctl reload bpfdelegd.service
+ok "it has read its settings again" logged 'reloaded /etc/bpfdeleg/bpfdeleg.ini'
+ok "and is the same process" test "$(main_pid)" = "$before"
+goes_on "the reload"
+
+before=$(main_pid)
 ok "kill -9 of the helper" systemctl kill -s KILL bpfdelegd.service
 ok "systemd starts another one" wait_until is_another
 goes_on "kill -9"
