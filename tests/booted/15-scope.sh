@@ -26,6 +26,7 @@ prints "systemd-cgls shows it, with its two parts" "$scope" systemd-cgls --no-pa
 is Slice "user-$uid.slice"
 is ControlGroup "/user.slice/user-$uid.slice/$scope"
 is Delegate yes
+prints "no controller: the policy has no limit" '^DelegateControllers=$' systemctl show --all -p DelegateControllers "$scope"
 is KillSignal 9
 is CollectMode inactive-or-failed
 # What this policy does not bound only the user's slice does.

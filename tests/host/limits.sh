@@ -131,6 +131,8 @@ logout
 # ---- pids_max ----
 
 with 'pids_max = 20'
+prints "the controller of the limit is delegated" '^Delegate=yes$' property Delegate
+prints "and no other: each would cost the whole slice something" '^DelegateControllers=pids$' property DelegateControllers
 prints "below pids_max forks succeed" 'forked 10 of 10: enough' run "$bin/forks" 10
 prints "none was refused by then" '^max 0$' scope_file pids.events
 exits "pids_max stops a fork" 7 'forked 1[0-9] of 40: EAGAIN' run "$bin/forks" 40
