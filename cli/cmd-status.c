@@ -15,8 +15,10 @@ static const char *const state_words[] = {
         [PROTO_STATE_ENDING] = "ending",
 };
 
-static const char *confine_words(uint32_t confine) {
-        return confine == POLICY_CONFINE_OFF ? "not confined (confine = off)" : "not confined: bpfdelegd has no guard";
+static const char *confine_words(const struct proto_row *row) {
+        if (row->confine == POLICY_CONFINE_OFF)
+                return "not confined (confine = off)";
+        return row->guarded ? "confined to your own subtree by the guard" : "not confined: bpfdelegd has no guard";
 }
 
 static void print_time(uint64_t usec) {
@@ -35,7 +37,9 @@ static void print_row(const struct proto_row *row, const struct mask_names *name
                       row->state < ELEMENTSOF(state_words) ? state_words[row->state] : "?", row->sessions,
                       row->sessions == 1 ? "" : "s");
         print_time(row->created_usec);
-        (void) printf("\n  %-16s %s, %s\n", "policy", row->policy, confine_words(row->confine));
+        (void) printf("\n  %-16s %s, %s\n", "policy", row->policy, confine_words(row));
+        if (row->refusals > 0)
+                (void) printf("  %-16s %" PRIu32 " acts; the admin's log says which\n", "refused", row->refusals);
         for (unsigned i = 0; i < POLICY_AXES; i++) {
                 mask_format(names, (enum policy_axis) i, row->masks[i], text, sizeof(text));
                 (void) printf("  %-16s %s\n", mask_axis_name((enum policy_axis) i), row->masks[i] ? text : "none");

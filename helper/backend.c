@@ -112,6 +112,22 @@ static int ask_for_scope(struct delegation *d, struct errtext *err) {
         return r;
 }
 
+/* Before the first token of it can be made. */
+static int put_under_guard(void *userdata, int mount_fd) {
+        struct delegation *d = userdata;
+        const struct guard_entry entry = {
+                .id = d->id, .uid = d->uid, .caps = d->policy->caps, .confine = d->policy->confine != POLICY_CONFINE_OFF,
+                .host_wide = d->policy->allow_host_wide, .mount_fd = mount_fd, .cgroup_fd = d->cgroup.fd,
+        };
+        int r;
+
+        if (!d->manager->guard)
+                return 0;
+        r = guard_add(d->manager->guard, &entry);
+        d->guarded = r >= 0;
+        return r;
+}
+
 int backend_begin(struct delegation *d, struct errtext *err) {
         const struct settings *settings = &d->manager->settings;
         bool scope = d->manager->scopes;
@@ -119,6 +135,7 @@ int backend_begin(struct delegation *d, struct errtext *err) {
                 .uid = d->uid, .gid = d->gid, .mode = d->policy->mode,
                 .private_network = d->policy->network == POLICY_NETWORK_PRIVATE,
                 .nursery_fd = d->manager->nursery_fd, .cgroup = scope ? NULL : &d->cgroup, .timeout_usec = settings->open_timeout,
+                .made_mount = put_under_guard,
         };
         int r;
 

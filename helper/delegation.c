@@ -66,6 +66,26 @@ void delegation_swept(void *userdata, uint64_t id) {
         state_remove(&manager->state, id);
 }
 
+void delegation_guard_refused(void *userdata, const struct guard_report *report) {
+        struct manager *manager = userdata;
+        struct delegation *d = manager_find(manager, report->delegation);
+        struct log_subject subject = {.uid = report->uid, .id = report->delegation};
+        unsigned suppressed = 0;
+        char text[400];
+
+        if (d) {
+                d->refusals++;
+                subject = delegation_subject(d, NULL);
+                if (!log_ratelimit(&d->guard_limit, &suppressed))
+                        return;
+        }
+        guard_describe(manager->guard, report, text, sizeof(text));
+        if (suppressed > 0)
+                log_event(LOG_GUARD, &subject, "%s (%u more were left out)", text, suppressed);
+        else
+                log_event(LOG_GUARD, &subject, "%s", text);
+}
+
 bool delegation_lives_in(void *userdata, const struct sys_namespace *ns) {
         const struct manager *manager = userdata;
         const struct delegation *d;
@@ -191,6 +211,9 @@ void delegation_fail(struct delegation *d, int result, const char *reason) {
         d->ending_since = now_usec();
         d->retry_usec = RETRY_MIN_USEC;
         d->reason = strdup(reason);
+        /* Before anything else: from here on no token of it is good for anything, whoever holds it. */
+        if (d->manager->guard && d->guarded)
+                guard_revoke(d->manager->guard, d->id);
         (void) delegation_write_down(d); /* if it fails: what the old record says is ended as well */
         sessions_drop(d, result, reason);
 
@@ -278,6 +301,8 @@ bool delegation_linger(struct delegation *d) {
 /* ---- opening ---- */
 
 static const char *confinement_words(const struct delegation *d) {
+        if (d->guarded && d->policy->confine != POLICY_CONFINE_OFF)
+                return "confined to its own subtree by the guard";
         if (d->policy->confine == POLICY_CONFINE_OFF)
                 return "unconfined, as the policy says (confine = off)";
         return "UNCONFINED: this bpfdelegd has no guard and the policy only prefers one (confine = preferred)";
@@ -450,6 +475,7 @@ struct delegation *delegation_restore(struct manager *manager, const struct stat
         d->anchor_id = record->anchor;
         d->userns = record->userns;
         d->granted = record->state != PROTO_STATE_OPENING;
+        d->guarded = manager->guard; /* its maps outlive a helper; one it does not know is not harmed */
         /* They are set in the kernel already; this is for those who ask. */
         if (mask_parse_policy(manager->names, d->policy, d->masks, &err) < 0)
                 log_line(LOG_WARNING, "what was delegated as %016" PRIx64 " cannot be told any more: %s", d->id, err.s);

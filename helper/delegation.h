@@ -13,6 +13,7 @@
 
 #include "cgroup.h"
 #include "child.h"
+#include "guard.h"
 #include "log.h"
 #include "maker.h"
 #include "mask.h"
@@ -37,6 +38,8 @@ struct manager {
         struct cgroups cgroups;
         struct scopes *scopes; /* NULL: the cgroupfs backend */
         struct state_dir state;
+        struct guard *guard; /* NULL: there is none, and guard_why says why */
+        struct errtext guard_why;
         struct sweep *sweep;
         struct delegation_list delegations;
         size_t n_delegations;
@@ -87,6 +90,9 @@ struct delegation {
         uint64_t ending_since; /* CLOCK_MONOTONIC */
         uint64_t retry_usec;
         bool reported; /* that it does not go */
+        bool guarded;  /* the guard knows it */
+        uint64_t refusals; /* by the guard */
+        struct log_ratelimit guard_limit;
         bool granted;  /* somebody was given it: its end is worth a record */
         char *reason;  /* why it ends */
 
@@ -153,6 +159,8 @@ struct log_subject delegation_subject(const struct delegation *delegation, const
 void delegation_scope_unknown(void *userdata, uint64_t id);
 void delegation_swept(void *userdata, uint64_t id);
 bool delegation_lives_in(void *userdata, const struct sys_namespace *ns);
+/* For guard_new(). */
+void delegation_guard_refused(void *userdata, const struct guard_report *report);
 
 /* ---- between delegation.c, backend.c, session.c and recover.c ---- */
 

@@ -24,7 +24,7 @@ static const struct {
 } events[] = {
         [LOG_GRANT] = {"grant", LOG_ID_GRANT, LOG_INFO},    [LOG_JOIN] = {"join", LOG_ID_JOIN, LOG_INFO},
         [LOG_LEAVE] = {"leave", LOG_ID_LEAVE, LOG_INFO},    [LOG_END] = {"end", LOG_ID_END, LOG_INFO},
-        [LOG_REFUSE] = {"refuse", LOG_ID_REFUSE, LOG_WARNING},
+        [LOG_REFUSE] = {"refuse", LOG_ID_REFUSE, LOG_WARNING}, [LOG_GUARD] = {"guard", LOG_ID_GUARD, LOG_WARNING},
 };
 
 static bool debug_on;

@@ -18,6 +18,7 @@ enum log_event {
         LOG_LEAVE,  /* a session has ended, others remain */
         LOG_END,    /* torn down */
         LOG_REFUSE, /* a request was refused */
+        LOG_GUARD,  /* the guard has refused an act inside */
 };
 
 /* Whom and what a record is about. NULL, (uid_t) -1 and 0 mean unknown, and are left out. */
@@ -36,6 +37,7 @@ struct log_subject {
 #define LOG_ID_LEAVE "7c09901f2d704e3f9618da8f3e5ece8d"
 #define LOG_ID_END "995a055baa974dd6b1974e305a16dba2"
 #define LOG_ID_REFUSE "b45c6538066645c0a31179e48e60b686"
+#define LOG_ID_GUARD "14ee0303ed3f4f40aa8ec3070f917699"
 
 
 /* Debug lines are written only after this. */

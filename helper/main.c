@@ -16,11 +16,13 @@
 #include "server.h"
 
 struct options {
-        const char *runtime_dir, *config;
+        const char *runtime_dir, *config, *guard_dir;
         bool config_required;
         bool end_all;
         const char *policy_dirs[2]; /* --policy-dir, NULL-terminated; empty: the default ones */
 };
+
+#define GUARD_DIR "/sys/fs/bpf/bpfdeleg"
 
 static const char usage[] =
         "Usage: bpfdelegd [OPTION]…\n"
@@ -28,6 +30,7 @@ static const char usage[] =
         "  --runtime-dir=DIR  where its sockets are (" RUNTIME_DIR ")\n"
         "  --policy-dir=DIR   the one directory of policy files, instead of the three of bpfdeleg-policy(5)\n"
         "  --config=FILE      its settings (" CONFIG_FILE ")\n"
+        "  --guard-dir=DIR    where the guard is pinned, on a bpf file system (" GUARD_DIR ")\n"
         "  --end-all          end what an earlier one left alive, and exit: before the package is removed\n"
         "  --debug            say more on stderr\n"
         "  --version          print the version\n"
@@ -38,6 +41,7 @@ static int parse_options(int argc, char **argv, struct options *options) {
         static const struct option longs[] = {
                 {"runtime-dir", required_argument, NULL, 'r'}, {"policy-dir", required_argument, NULL, 'p'},
                 {"config", required_argument, NULL, 'c'},      {"end-all", no_argument, NULL, 'e'},
+                {"guard-dir", required_argument, NULL, 'g'},
                 {"debug", no_argument, NULL, 'd'},
                 {"version", no_argument, NULL, 'v'},           {"help", no_argument, NULL, 'h'},
                 {NULL, 0, NULL, 0},
@@ -55,6 +59,9 @@ static int parse_options(int argc, char **argv, struct options *options) {
                 case 'c':
                         options->config = optarg;
                         options->config_required = true;
+                        break;
+                case 'g':
+                        options->guard_dir = optarg;
                         break;
                 case 'e':
                         options->end_all = true;
@@ -233,7 +240,13 @@ static int manager_init_cgroups(struct manager *manager, const struct options *o
                 r = state_open(&manager->state, options->runtime_dir, err);
         if (r >= 0)
                 r = choose_backend(manager, err);
-        return r < 0 ? r : manager_recover(manager, err);
+        if (r < 0)
+                return r;
+        /* Under the lock of the records: a second helper must not put its own in the place of the first one's. */
+        if (guard_new(&manager->guard, manager->event, manager->names, options->guard_dir, delegation_guard_refused, manager,
+                      &manager->guard_why) < 0)
+                log_line(LOG_NOTICE, "no guard, so policies with confine = required grant nothing: %s", manager->guard_why.s);
+        return manager_recover(manager, err);
 }
 
 static int manager_init(struct manager *manager, const struct options *options, struct errtext *err) {
@@ -267,6 +280,7 @@ static int manager_init(struct manager *manager, const struct options *options, 
 static void manager_done(struct manager *manager) {
         manager_forget(manager);
         scopes_free(manager->scopes);
+        guard_free(manager->guard);
         cgroups_done(&manager->cgroups);
         state_done(&manager->state);
         manager->nursery_fd = close_fd(manager->nursery_fd);
@@ -311,7 +325,7 @@ static int serve(struct manager *manager, const struct options *options, struct 
 }
 
 int main(int argc, char **argv) {
-        struct options options = {.runtime_dir = RUNTIME_DIR, .config = CONFIG_FILE};
+        struct options options = {.runtime_dir = RUNTIME_DIR, .config = CONFIG_FILE, .guard_dir = GUARD_DIR};
         struct manager manager = {.nursery_fd = -1, .cgroups = CGROUPS_INIT, .state = STATE_DIR_INIT};
         struct errtext err = {.s = ""};
         int r;

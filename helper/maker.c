@@ -364,6 +364,9 @@ static int on_namespaces(struct maker *maker) {
 static int send_mount(struct maker *maker) {
         int r;
 
+        r = maker->spec.made_mount(maker->userdata, maker->mount_fd);
+        if (r < 0)
+                return finish_failed(maker, r, "putting it under guard: %s", strerror(-r));
         r = say_go(maker, maker->mount_fd);
         maker->mount_fd = close_fd(maker->mount_fd);
         if (r < 0)

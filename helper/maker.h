@@ -27,6 +27,9 @@ struct maker_spec {
         int nursery_fd;              /* stays the caller's */
         const struct cgroup *cgroup; /* stays the caller's, and outlives the maker; NULL: maker_set_cgroup() tells later */
         uint64_t timeout_usec;
+        /* Called when the delegated bpffs is made, the maker sits in <root>, and nobody has the mount yet. Returns 0, or
+         * -errno: then the making fails. Gets the userdata of maker_start(). */
+        int (*made_mount)(void *userdata, int mount_fd);
 };
 
 struct maker;

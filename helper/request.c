@@ -102,10 +102,10 @@ static int read_policy(const struct manager *manager, const struct proto_open_se
                 return fail(err, PROTO_RESULT_POLICY_BROKEN, "%s", policy->error.s);
         if (policy_matches(policy, &login) != 1)
                 return fail(err, -EPERM, "the policy %s is not for this login", request->policy);
-        if (policy->confine == POLICY_CONFINE_REQUIRED)
+        if (policy->confine == POLICY_CONFINE_REQUIRED && !manager->guard)
                 return fail(err, -EPERM, "%s wants what it delegates confined (confine = required, the default), and this bpfdelegd has no "
-                            "guard to do it: the user could attach outside his own subtree and read kernel memory. To grant it all the "
-                            "same, write `confine = off` under [bpf] there (see SECURITY.md)", policy->path);
+                            "guard to do it (%s): the user could attach outside his own subtree and read kernel memory. To grant it all "
+                            "the same, write `confine = off` under [bpf] there (see SECURITY.md)", policy->path, manager->guard_why.s);
         *ret = TAKE_PTR(policy);
         return 0;
 }
@@ -378,6 +378,8 @@ static int send_row(struct connection *connection, const struct delegation *d) {
         row.confine = d->policy->confine;
         row.network = d->policy->network;
         row.linger = d->policy->linger;
+        row.guarded = d->guarded;
+        row.refusals = d->refusals > UINT32_MAX ? UINT32_MAX : (uint32_t) d->refusals;
         row.created_usec = d->created_usec;
         memcpy(row.masks, d->masks, sizeof(row.masks));
         row.caps = d->policy->caps;

@@ -54,7 +54,7 @@ _Static_assert(sizeof(struct proto_close_session) == 24, "close_session");
 _Static_assert(sizeof(struct proto_enter) == 24, "enter");
 _Static_assert(sizeof(struct proto_entered) == 8 + 4 + 4 + 8 + PROTO_PATH_SIZE + PROTO_TEXT_SIZE, "entered");
 _Static_assert(sizeof(struct proto_row) ==
-                       8 + 8 + 6 * 4 + 8 + 4 * 8 + 8 + PROTO_POLICY_SIZE + 2 * PROTO_PATH_SIZE, "row");
+                       8 + 8 + 8 * 4 + 8 + 4 * 8 + 8 + PROTO_POLICY_SIZE + 2 * PROTO_PATH_SIZE, "row");
 _Static_assert(sizeof(struct proto_end) == 16 + PROTO_TEXT_SIZE + PROTO_PACKAGE_SIZE, "end");
 _Static_assert(sizeof(struct proto_reply) == 16 + PROTO_TEXT_SIZE, "reply");
 _Static_assert(PROTO_TEXT_SIZE == sizeof(struct errtext), "a text fits");

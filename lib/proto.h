@@ -126,6 +126,8 @@ struct proto_row {
         uint32_t confine;      /* enum policy_confine */
         uint32_t network;      /* enum policy_network */
         uint32_t linger;       /* 0 or 1 */
+        uint32_t guarded;      /* 0 or 1: the guard keeps it */
+        uint32_t refusals;     /* by the guard */
         uint64_t created_usec; /* CLOCK_REALTIME */
         uint64_t masks[4];     /* cmds, maps, progs, attachs, as the kernel was given them */
         uint64_t caps;

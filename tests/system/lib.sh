@@ -260,6 +260,7 @@ undo() {
         done
         for u in "${groups[@]}"; do groupdel "$u" >/dev/null 2>&1; done
         cd / || exit 1
+        rm -rf "$guard_dir"
         [ -z "$run_is_tmpfs" ] || umount "$T/run"
         [ -z "$T" ] || rm -rf "$T"
         exit "$code"
@@ -284,6 +285,7 @@ finish() {
                 ok "the helper ends by SIGTERM with status 0" helper_stop
                 lacks "the helper's log has no word of a sanitizer" 'Sanitizer|runtime error' cat "$T/helper.log"
         fi
+        rm -rf "$guard_dir"
         for u in "${users[@]}"; do remove_user "$u"; done
         for u in "${groups[@]}"; do groupdel "$u" >/dev/null 2>&1; done
         users=() groups=()
@@ -392,6 +394,9 @@ helper_ready() { gone "$helper_pid" || tail -n "+$((helper_log_lines + 1))" "$T/
 run_is_tmpfs=
 mount_run() { mkdir -p "$T/run" && mount -t tmpfs -o mode=0755,size=64m none "$T/run" && run_is_tmpfs=yes; }
 
+# Stays in force without the helper, so it is ours to remove.
+guard_dir=/sys/fs/bpf/bdt-$$-guard
+
 # helper_start [LINE…]: lines for [helper] of its configuration.
 helper_start() {
         {
@@ -402,7 +407,7 @@ helper_start() {
         helper_log_lines=0
         [ ! -e "$T/helper.log" ] || helper_log_lines=$(wc -l <"$T/helper.log")
         spawn "$bpfdelegd" "--runtime-dir=$T/run" "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini" --debug \
-                </dev/null >>"$T/helper.log" 2>&1
+                "--guard-dir=$guard_dir" </dev/null >>"$T/helper.log" 2>&1
         helper_pid=$spawned
         wait_until helper_ready && alive "$helper_pid" && return 0
         echo "the helper does not start; its log:"

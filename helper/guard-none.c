@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* In place of guard.c where it is not built: there is no guard, and this says why. Nothing else of it is ever called. */
+
+#include "config.h"
+
+#include "guard.h"
+
+#include <stdlib.h>
+
+int guard_new(struct guard **ret, sd_event *event, const struct mask_names *names, const char *dir, guard_refused refused,
+              void *userdata, struct errtext *err) {
+        (void) ret;
+        (void) event;
+        (void) names;
+        (void) dir;
+        (void) refused;
+        (void) userdata;
+        return fail(err, -EOPNOTSUPP, "this bpfdelegd was built without it (configure --enable-guard)");
+}
+
+void guard_free(struct guard *guard) {
+        (void) guard;
+}
+
+int guard_add(struct guard *guard, const struct guard_entry *entry) {
+        (void) guard;
+        (void) entry;
+        abort();
+}
+
+void guard_revoke(struct guard *guard, uint64_t id) {
+        (void) guard;
+        (void) id;
+        abort();
+}
+
+void guard_count(const struct guard *guard, struct guard_counts *ret) {
+        (void) guard;
+        (void) ret;
+        abort();
+}
+
+void guard_describe(const struct guard *guard, const struct guard_report *report, char *buf, size_t size) {
+        (void) guard;
+        (void) report;
+        (void) buf;
+        (void) size;
+        abort();
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Loading: maps are pinned by name and taken over by the next helper; programs and links are made anew, attached while
+ * the old ones still are, and then put in their place. So there is no gap, and an upgrade brings its own programs.
+ */
+
+#include "config.h"
+
+#include "guard.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <linux/magic.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+#include "guard-lists.h"
+#include "helper/guard.skel.h"
+#include "log.h"
+#include "sysapi.h"
+
+struct guard {
+        struct guard_bpf *skel;
+        struct ring_buffer *reports;
+        sd_event_source *source;
+        const struct mask_names *names;
+        guard_refused refused;
+        void *userdata;
+};
+
+/* ---- why not ---- */
+
+static bool file_has(const char *path, const char *word) {
+        char text[512];
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+        if (n < 0)
+                return false;
+        text[n] = '\0';
+        return strstr(text, word);
+}
+
+static int explain(struct errtext *err, int r, const char *what) {
+        if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
+                return fail(err, r, "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)");
+        if (file_has("/sys/kernel/security/lockdown", "[integrity]") || file_has("/sys/kernel/security/lockdown", "[confidentiality]"))
+                return fail(err, r, "this kernel is locked down (lockdown(7)), so it takes no BPF LSM programs");
+        if (access("/sys/kernel/security/lsm", R_OK) == 0 && !file_has("/sys/kernel/security/lsm", "bpf"))
+                return fail(err, r, "this kernel was booted without BPF LSM: add bpf to lsm= on its command line (/sys/kernel/security/lsm "
+                            "has the list of today)");
+        return fail(err, r, "%s: %s", what, strerror(-r));
+}
+
+/* libbpf's own words are for developers. */
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list ap) {
+        char text[900];
+
+        if (level == LIBBPF_DEBUG)
+                return 0;
+        (void) vsnprintf(text, sizeof(text), format, ap);
+        text[strcspn(text, "\n")] = '\0';
+        log_line(LOG_DEBUG, "%s", text);
+        return 0;
+}
+
+/* ---- pins ---- */
+
+static int open_dir(const char *dir, struct errtext *err) {
+        struct stat st;
+        int fd;
+
+        if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+                return fail(err, -errno, "%s cannot be made (`mount -t bpf bpf /sys/fs/bpf' makes the file system for it): %m", dir);
+        fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return fail(err, -errno, "%s cannot be opened: %m", dir);
+        if (fstat(fd, &st) < 0 || st.st_uid != 0 || (st.st_mode & 0077) || sys_fs_magic(fd) != BPF_FS_MAGIC) {
+                (void) close_fd(fd);
+                return fail(err, -EPERM, "%s must be root's, with mode 0700, on a bpf file system", dir);
+        }
+        return fd;
+}
+
+static int pin_maps(const struct guard *guard, const char *dir) {
+        struct bpf_map *map;
+        char path[256];
+        int r = 0;
+
+        bpf_object__for_each_map(map, guard->skel->obj) {
+                if (bpf_map__is_internal(map))
+                        continue;
+                (void) snprintf(path, sizeof(path), "%s/%s", dir, bpf_map__name(map));
+                r = bpf_map__set_pin_path(map, path);
+                if (r < 0)
+                        break;
+        }
+        return r;
+}
+
+/* Attaches each program and puts its link in the place of the one before it, which is detached by that. */
+static int pin_links(const struct guard *guard, const char *dir) {
+        struct bpf_program *prog;
+        char path[256];
+        int r;
+
+        bpf_object__for_each_program(prog, guard->skel->obj) {
+                struct bpf_link *link;
+
+                if (bpf_program__type(prog) != BPF_PROG_TYPE_LSM)
+                        continue;
+                link = bpf_program__attach_lsm(prog);
+                if (!link)
+                        return -errno;
+                (void) snprintf(path, sizeof(path), "%s/%s", dir, bpf_program__name(prog));
+                if (unlink(path) < 0 && errno != ENOENT)
+                        r = -errno;
+                else
+                        r = bpf_link__pin(link, path);
+                (void) bpf_link__destroy(link);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* ---- what it needs to know ---- */
+
+static int run(const struct guard *guard, struct guard_request *request) {
+        LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = request, .ctx_size_in = sizeof(*request));
+        int r;
+
+        r = bpf_prog_test_run_opts(bpf_program__fd(guard->skel->progs.guard_run), &opts);
+        return r < 0 ? -errno : (int) opts.retval;
+}
+
+/* Descriptors of ours, by which the programs learn what a program and a link are. */
+static int teach_kinds(const struct guard *guard) {
+        struct guard_request request = {.op = GUARD_LEARN};
+        struct bpf_link *link;
+        int r;
+
+        link = bpf_program__attach_lsm(guard->skel->progs.guard_token_cmd);
+        if (!link)
+                return -errno;
+        request.prog_fd = (uint32_t) bpf_program__fd(guard->skel->progs.guard_token_cmd);
+        request.link_fd = (uint32_t) bpf_link__fd(link);
+        r = run(guard, &request);
+        (void) bpf_link__destroy(link);
+        return r;
+}
+
+static int teach_types(const struct guard *guard) {
+        static const enum guard_class classes[] = {
+                [RISK_SOCKET] = GUARD_SOCKET, [RISK_CGROUP] = GUARD_CGROUP, [RISK_NETNS] = GUARD_NETNS, [RISK_HOST] = GUARD_HOST,
+        };
+        int fd = bpf_map__fd(guard->skel->maps.classes), r = 0;
+
+        for (uint32_t type = 0; r >= 0 && type < 64; type++) {
+                enum risk risk = mask_risk(guard->names, POLICY_PROGS, type);
+                uint8_t class = risk < RISK_PLAIN ? (uint8_t) (classes[risk] + 1) : 0;
+
+                r = bpf_map_update_elem(fd, &type, &class, BPF_ANY) < 0 ? -errno : 0;
+        }
+        return r;
+}
+
+static int teach_helpers(const struct guard *guard) {
+        int fd = bpf_map__fd(guard->skel->maps.helpers), r = 0;
+
+        for (size_t i = 0; r >= 0 && i < guard_n_helpers; i++)
+                for (uint32_t class = 0; r >= 0 && class < GUARD_CLASSES; class++) {
+                        uint32_t key = class * GUARD_HELPERS + guard_helpers[i].id;
+                        uint8_t allowed = !!(guard_helpers[i].classes & GUARD_BIT(class));
+
+                        r = bpf_map_update_elem(fd, &key, &allowed, BPF_ANY) < 0 ? -errno : 0;
+                }
+        return r;
+}
+
+/* By name: ids are another kernel's business. */
+static int teach_kfuncs(const struct guard *guard) {
+        struct btf *btf = btf__load_vmlinux_btf();
+        int fd = bpf_map__fd(guard->skel->maps.kfuncs), r = 0;
+
+        if (!btf)
+                return -errno;
+        for (size_t i = 0; r >= 0 && i < guard_n_kfuncs; i++) {
+                int id = btf__find_by_name_kind(btf, guard_kfuncs[i].name, BTF_KIND_FUNC);
+
+                if (id > 0)
+                        r = bpf_map_update_elem(fd, &id, &guard_kfuncs[i].classes, BPF_ANY) < 0 ? -errno : 0;
+        }
+        btf__free(btf);
+        return r;
+}
+
+/* ---- reports ---- */
+
+static int on_report(void *ctx, void *data, size_t size) {
+        const struct guard *guard = ctx;
+
+        if (size >= sizeof(struct guard_report))
+                guard->refused(guard->userdata, data);
+        return 0;
+}
+
+static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        const struct guard *guard = userdata;
+
+        (void) source;
+        (void) fd;
+        (void) revents;
+        (void) ring_buffer__consume(guard->reports);
+        return 0;
+}
+
+static int watch_reports(struct guard *guard, sd_event *event) {
+        guard->reports = ring_buffer__new(bpf_map__fd(guard->skel->maps.reports), on_report, guard, NULL);
+        if (!guard->reports)
+                return -errno;
+        return sd_event_add_io(event, &guard->source, ring_buffer__epoll_fd(guard->reports), EPOLLIN, on_readable, guard);
+}
+
+/* ---- life ---- */
+
+static int load(struct guard *guard, sd_event *event, const char *dir) {
+        int r;
+
+        r = pin_maps(guard, dir);
+        if (r >= 0)
+                r = guard_bpf__load(guard->skel);
+        if (r >= 0)
+                r = teach_types(guard);
+        if (r >= 0)
+                r = teach_helpers(guard);
+        if (r >= 0)
+                r = teach_kfuncs(guard);
+        if (r >= 0)
+                r = teach_kinds(guard);
+        if (r >= 0)
+                r = pin_links(guard, dir);
+        if (r >= 0)
+                r = watch_reports(guard, event);
+        return r;
+}
+
+int guard_new(struct guard **ret, sd_event *event, const struct mask_names *names, const char *dir, guard_refused refused,
+              void *userdata, struct errtext *err) {
+        _cleanup_close_ int dir_fd = -1;
+        struct guard *guard;
+        int r;
+
+        (void) libbpf_set_print(print_libbpf);
+        dir_fd = open_dir(dir, err);
+        if (dir_fd < 0)
+                return dir_fd;
+        guard = calloc(1, sizeof(*guard));
+        if (!guard)
+                return fail(err, -ENOMEM, "out of memory");
+        guard->names = names;
+        guard->refused = refused;
+        guard->userdata = userdata;
+        guard->skel = guard_bpf__open();
+        r = guard->skel ? load(guard, event, dir) : -errno;
+        if (r < 0) {
+                guard_free(guard);
+                (void) rmdir(dir);
+                return explain(err, r, "the guard cannot be loaded");
+        }
+        *ret = guard;
+        return 0;
+}
+
+void guard_free(struct guard *guard) {
+        if (!guard)
+                return;
+        sd_event_source_disable_unref(guard->source);
+        ring_buffer__free(guard->reports);
+        guard_bpf__destroy(guard->skel);
+        free(guard);
+}
+
+/* ---- delegations ---- */
+
+int guard_add(struct guard *guard, const struct guard_entry *entry) {
+        struct guard_request request = {
+                .op = GUARD_ADD, .mount_fd = (uint32_t) entry->mount_fd, .cgroup_fd = (uint32_t) entry->cgroup_fd, .delegation = entry->id,
+        };
+        const struct guard_delegation delegation = {
+                .caps = entry->caps, .uid = entry->uid,
+                .flags = (entry->confine ? GUARD_CONFINE : 0) | (entry->host_wide ? GUARD_HOST_WIDE : 0),
+        };
+        int fd = bpf_map__fd(guard->skel->maps.delegations), r;
+
+        if (bpf_map_update_elem(fd, &entry->id, &delegation, BPF_NOEXIST) < 0)
+                return -errno;
+        r = run(guard, &request);
+        if (r < 0)
+                (void) bpf_map_delete_elem(fd, &entry->id);
+        return r;
+}
+
+/* Every link there is, by number: its descriptor or its pin may be anywhere. */
+static void detach_links(const struct guard *guard, uint64_t id) {
+        struct guard_request request = {.op = GUARD_WHOSE};
+        uint32_t link = 0;
+
+        while (bpf_link_get_next_id(link, &link) == 0) {
+                _cleanup_close_ int fd = bpf_link_get_fd_by_id(link);
+
+                if (fd < 0)
+                        continue;
+                request.link_fd = (uint32_t) fd;
+                request.delegation = id;
+                if (run(guard, &request) == 1 && bpf_link_detach(fd) < 0)
+                        log_line(LOG_ERR, "link %u of an ended delegation cannot be detached: %m", link);
+        }
+}
+
+void guard_revoke(struct guard *guard, uint64_t id) {
+        struct guard_request request = {.op = GUARD_REVOKE, .delegation = id};
+
+        if (run(guard, &request) < 0)
+                return; /* it has none */
+        detach_links(guard, id);
+}
+
+static size_t count(int fd) {
+        uint64_t key, next;
+        size_t n = 0;
+
+        for (int r = bpf_map_get_next_key(fd, NULL, &next); r == 0; r = bpf_map_get_next_key(fd, &key, &next)) {
+                key = next;
+                n++;
+        }
+        return n;
+}
+
+void guard_count(const struct guard *guard, struct guard_counts *ret) {
+        ret->delegations = count(bpf_map__fd(guard->skel->maps.delegations));
+        ret->tokens = count(bpf_map__fd(guard->skel->maps.tokens));
+        ret->supers = count(bpf_map__fd(guard->skel->maps.supers));
+}
+
+/* ---- words ---- */
+
+static const char *const what_words[] = {
+        [GUARD_LOAD_HELPER] = "a program that calls a helper that is not allowed",
+        [GUARD_LOAD_KFUNC] = "a program that calls a kernel function that is not allowed",
+        [GUARD_LOAD_SOURCE] = "a program that reads variables of the kernel",
+        [GUARD_LOAD_TYPE] = "a program of a type that is not allowed",
+        [GUARD_TARGET_CGROUP] = "attaching to a cgroup outside of the user's own subtree",
+        [GUARD_TARGET_NETWORK] = "attaching in a network namespace that is not the delegation's own",
+        [GUARD_TARGET_UNKNOWN] = "attaching to what the guard does not know",
+        [GUARD_SHARED_TABLE] = "attaching from a process that shares its descriptors (threads)",
+        [GUARD_REVOKED_USE] = "using what was delegated after its end",
+        [GUARD_CAPABILITY] = "a program that needs a capability that is not in the policy",
+        [GUARD_LEFT_NAMESPACE] = "taking a program, link or token out of the delegation",
+        [GUARD_TOKEN_OPENED] = "opening a token through /proc",
+        [GUARD_JOINED_SHARED] = "joining the delegation from a process that shares its descriptors",
+        [GUARD_TOO_MANY] = "more tokens than a delegation may have",
+};
+
+static const char *helper_name(uint32_t id) {
+        for (size_t i = 0; i < guard_n_helpers; i++)
+                if (guard_helpers[i].id == id)
+                        return guard_helpers[i].name;
+        return NULL;
+}
+
+void guard_describe(const struct guard *guard, const struct guard_report *report, char *buf, size_t size) {
+        const char *what = report->what < ELEMENTSOF(what_words) ? what_words[report->what] : "something";
+        const char *helper = report->what == GUARD_LOAD_HELPER ? helper_name(report->detail) : NULL;
+        char type[64] = "";
+
+        if (report->has_prog)
+                mask_format(guard->names, POLICY_PROGS, UINT64_C(1) << (report->prog_type & 63), type, sizeof(type));
+        (void) snprintf(buf, size, "refused to %s (pid %u, uid %u): %s%s%s%s%s", report->comm, report->pid, report->uid, what,
+                        helper ? ": " : "", helper ?: "", type[0] ? ", program type " : "", type);
+}

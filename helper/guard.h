@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The guard's loader: BPF LSM programs (guard.bpf.c) that keep what is delegated in the user's own subtree and end it
+ * with the session. They are pinned in a directory of root's alone and stay in force without a helper.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "guard.bpf.h"
+#include "mask.h"
+
+struct guard;
+
+/* A refusal; called from the loop. report is good until it returns. */
+typedef void (*guard_refused)(void *userdata, const struct guard_report *report);
+
+/*
+ * Loads and attaches, or replaces what an earlier helper has pinned in dir, without a moment in which nothing is
+ * attached; its maps go on. dir is made if it is not there, on a bpf file system. Returns 0 and *ret, or -errno and err
+ * with the reason why this host can have no guard, and what would help.
+ */
+int guard_new(struct guard **ret, sd_event *event, const struct mask_names *names, const char *dir, guard_refused refused,
+              void *userdata, struct errtext *err);
+/* The guard stays in force. */
+void guard_free(struct guard *guard);
+
+struct guard_entry {
+        uint64_t id;
+        uid_t uid;
+        uint64_t caps;
+        bool confine;   /* targets are judged */
+        bool host_wide; /* @host types are let by */
+        int mount_fd;   /* of the delegated bpffs, not yet in the user's hands */
+        int cgroup_fd;  /* <root> */
+};
+
+/* Puts a delegation under guard: before the first token of it can be made. Returns 0 or -errno. */
+int guard_add(struct guard *guard, const struct guard_entry *entry);
+
+/* From now on every use of its tokens and programs is refused, for all holders; and detaches its links, wherever they are
+ * held. The entry goes with the last token and the superblock. */
+void guard_revoke(struct guard *guard, uint64_t id);
+
+/* How many delegations, tokens and superblocks it knows. */
+struct guard_counts {
+        size_t delegations, tokens, supers;
+};
+void guard_count(const struct guard *guard, struct guard_counts *ret);
+
+/* What was tried, in words. */
+void guard_describe(const struct guard *guard, const struct guard_report *report, char *buf, size_t size);
