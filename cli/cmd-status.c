@@ -82,11 +82,15 @@ int cmd_status(int argc, char **argv, const char *socket) {
                 cli_error("status takes no argument: %s", argv[1]);
                 return EXIT_FAILURE;
         }
+        /* Before the connection, which has a deadline: reading the kernel's names takes seconds on an emulated machine. */
+        r = mask_names_new(&names);
+        if (r < 0) {
+                cli_error("the kernel's names cannot be read: %s", strerror(-r));
+                return EXIT_FAILURE;
+        }
         if (cli_connect(socket, &client) < 0)
                 return EXIT_FAILURE;
-        r = mask_names_new(&names);
-        if (r >= 0)
-                r = client_send(&client, &request);
+        r = client_send(&client, &request);
         if (r >= 0)
                 r = print_rows(&client, names);
         if (r < 0) {
