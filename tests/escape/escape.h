@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The attacks that the guard is there to stop. One program, one vector a call:
+ *
+ *   escape [--hold] NAME     in a session: tries it. One line says how it went, then with --hold everything is kept until
+ *                            stdin ends. 0: escaped; 1: refused; 77: this kernel does not offer it; 2: the test is broken
+ *   escape --list            name and group of each, a line
+ *   escape --admin-link CGROUP PIN
+ *                            for root: what some of them need to be there
+ *
+ * Two processes of the same user play it. `outside` is the one that was called, in the session and in the host's
+ * namespaces; `inside` is what it starts by `bpfdeleg run`. A socket joins them (an inherited one: the host's network
+ * namespace may not be shared), and whichever knows the result says it.
+ */
+
+#include "config.h"
+
+#include <linux/bpf.h>
+#include <linux/btf.h>
+#include <sys/types.h>
+
+#include "sock.h"
+#include "util.h"
+
+enum result { ESCAPED = 0, REFUSED = 1, BROKEN = 2, ABSENT = 77, UNDECIDED = -1 };
+
+struct play {
+        int peer;          /* the other process */
+        bool is_inside;
+        pid_t inside, outside;
+        int bpffs;         /* root directory of the delegated bpffs */
+        int token;         /* made of it when first wanted */
+        int at_start;      /* descriptor that outside opened before it started inside, or -1 */
+        char cgroup2[512]; /* outside only: where the host's is mounted */
+        char said[2048];   /* with the result */
+};
+
+struct vector {
+        const char *name, *group;
+        enum result (*inside)(struct play *);  /* NULL: does nothing, and stays */
+        enum result (*outside)(struct play *); /* NULL: waits for what inside says */
+        int (*at_start)(struct play *);        /* opens at_start */
+};
+
+extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], end_vectors[], own_vectors[];
+
+/* ---- escape.c ---- */
+
+/* Keeps the text that goes with a result, and returns the result. */
+enum result say(struct play *play, enum result result, const char *format, ...) _printf_(3, 4);
+/* REFUSED with strerror(-r). */
+enum result refused(struct play *play, int r, const char *what);
+
+/* One descriptor, or the word to go on (fd -1), to the other process. Returns 0 or -errno. */
+int give(struct play *play, int fd);
+/* What the other gave; *ret is -1 for a mere word. An error is for untaken(): a result that was said instead, or
+ * -EBADMSG: the kernel delivered the message without its descriptor. */
+int take(struct play *play, int *ret);
+/* After a failed take() or give(): the result to return. */
+enum result untaken(struct play *play, int r, const char *what);
+
+/* Outside: becomes a process with every capability in the delegation's user namespace, which its owner may always do,
+ * whatever the policy's caps are. With its cgroup, mount and network namespaces as they were. 0 or -errno. */
+int join(struct play *play);
+/* Outside: opens /proc/INSIDE/NAME. */
+int open_of_inside(const struct play *play, const char *name, int flags);
+/* Outside: opens a directory of the host's cgroup2. WHAT: root, parent, sibling, own. flags are open(2)'s. */
+int open_cgroup(const struct play *play, const char *what, int flags);
+int pidfd_getfd_of(pid_t pid, int fd);
+uint64_t inode_of(int fd);
+
+/* ---- calls.c ---- */
+
+/* Structs of bpf(2) by their layout: the header of the machine that builds may be older than the kernel that is attacked. */
+int make_token(struct play *play);
+struct map_wish {
+        uint32_t type, key_size, value_size, entries;
+        int inner;
+        uint32_t struct_ops; /* BTF id of the value */
+};
+int make_map(struct play *play, const struct map_wish *wish);
+int make_map_by(int token, const struct map_wish *wish);
+int map_put(int map, uint32_t key, const void *value);
+int map_get(int map, uint32_t key, void *value);
+
+struct prog_wish {
+        uint32_t type, attach_type, flags;
+        const struct bpf_insn *insns;
+        size_t n;
+};
+/* Descriptor or -errno; what the verifier said last goes to play->said. */
+int load(struct play *play, const struct prog_wish *wish);
+#define LOAD(play, type_, attach_, insns_) \
+        load((play), &(struct prog_wish) {.type = (type_), .attach_type = (attach_), .insns = (insns_), .n = ELEMENTSOF(insns_)})
+/* A program of that kind that does nothing but return `value`. */
+int load_return(struct play *play, uint32_t type, uint32_t attach_type, int value);
+
+struct link_wish {
+        uint32_t prog, target, attach_type, flags;
+        uint32_t extra[4]; /* netfilter: pf, hook, priority (signed), flags */
+};
+int make_link(const struct link_wish *wish);
+int make_link_at(int prog, int target, uint32_t attach_type);
+int update_link(int link, int prog);
+int attach(int prog, int target, uint32_t attach_type, uint32_t flags);
+int detach(int prog, int target, uint32_t attach_type);
+int pin(int fd, const char *path);
+int get_pin(const char *path);
+
+struct run_wish {
+        int prog;
+        const void *data;
+        uint32_t size;
+        const void *ctx;
+        uint32_t ctx_size, repeat, flags;
+        uint32_t ret; /* out */
+};
+int test_run(struct run_wish *wish);
+/* Whether the descriptor is a program, or a link: its id, or 0. */
+uint32_t object_id(int fd);
+/* The cgroup that a link is on, or 0. */
+uint64_t link_cgroup(int link);
+
+/* The BTF id of a name in the kernel's, or -ENOENT. kind: BTF_KIND_… */
+int kernel_btf(const char *name, uint32_t kind);
+/* Of bpf_struct_ops_OPS: where its data lie, where in them the field is, and its size. 0 or -ENOENT. */
+int struct_ops_layout(const char *ops, const char *field, uint32_t *ret_data, uint32_t *ret_field, uint32_t *ret_size);
+
+/* ---- numbers that an old header lacks ---- */
+
+enum {
+        PROG_SOCKET_FILTER = 1, PROG_SCHED_CLS = 3, PROG_XDP = 6, PROG_CGROUP_SKB = 8, PROG_SK_SKB = 14,
+        PROG_CGROUP_SOCK_ADDR = 18, PROG_FLOW_DISSECTOR = 22, PROG_SK_LOOKUP = 30, PROG_SYSCALL = 31, PROG_NETFILTER = 32,
+};
+enum {
+        AT_INGRESS = 0, AT_EGRESS = 1, AT_SK_SKB_VERDICT_OLD = 5, AT_INET4_BIND = 8, AT_INET6_BIND = 9, AT_FLOW_DISSECTOR = 17,
+        AT_SK_LOOKUP = 36, AT_XDP = 37, AT_SK_SKB_VERDICT = 38, AT_NETFILTER = 45, AT_TCX_INGRESS = 46, AT_NETKIT_PRIMARY = 54,
+};
+enum { MAP_ARRAY = 2, MAP_PROG_ARRAY = 3, MAP_ARRAY_OF_MAPS = 12, MAP_DEVMAP = 14, MAP_SOCKMAP = 15, MAP_STRUCT_OPS = 26 };
+enum { DO_LOOKUP = 1, DO_TAIL_CALL = 12, DO_CLONE_REDIRECT = 13, DO_GET_TASK = 35, DO_REDIRECT_MAP = 51, DO_PROBE_READ_KERNEL = 113,
+       DO_THIS_CPU_PTR = 154, DO_DYNPTR_FROM_MEM = 197 };
+
+/* ---- instructions ---- */
+
+#define I(code_, dst, src, off_, imm_) \
+        ((struct bpf_insn) {.code = (code_), .dst_reg = (dst), .src_reg = (src), .off = (off_), .imm = (int32_t) (imm_)})
+#define MOV(dst, v) I(0xb7, dst, 0, 0, v)
+#define COPY(dst, src) I(0xbf, dst, src, 0, 0)
+#define ADD(dst, v) I(0x07, dst, 0, 0, v)
+#define ADDR(dst, src) I(0x0f, dst, src, 0, 0)
+#define LOAD8(dst, src, off) I(0x79, dst, src, off, 0)
+#define STORE8(dst, src, off) I(0x7b, dst, src, off, 0)
+#define SET4(dst, off, v) I(0x62, dst, 0, off, v)
+#define SET8(dst, off, v) I(0x7a, dst, 0, off, v)
+#define IF_ZERO(dst, skip) I(0x15, dst, 0, skip, 0)
+#define WIDE(dst, v) I(0x18, dst, 0, 0, (uint64_t) (v) & 0xffffffff), I(0, 0, 0, 0, (uint64_t) (v) >> 32)
+#define MAP(dst, fd) I(0x18, dst, 1, 0, fd), I(0, 0, 0, 0, 0)
+#define VALUE(dst, fd) I(0x18, dst, 2, 0, fd), I(0, 0, 0, 0, 0)
+#define KERNEL_VAR(dst, id) I(0x18, dst, 3, 0, id), I(0, 0, 0, 0, 0)
+#define CALL(id) I(0x85, 0, 0, 0, id)
+#define KFUNC(id) I(0x85, 0, 2, 0, id)
+#define EXIT I(0x95, 0, 0, 0, 0)

@@ -1,0 +1,170 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What the attacks need around them: policies with the guard off and on, a look at what is attached where, and one vector
+# tried in both. Sourced after tests/system/lib.sh.
+
+# ---- the two policies: the only place that knows how the guard is switched -------------------------------------------
+
+guard_off_policy() { echo 'confine = off'; }
+guard_on_policy() { echo 'confine = required'; }
+
+# escape_policy GUARD KIND USER: what the vectors of a kind want delegated. KIND: usual, wide (types of the whole machine),
+# private (an own network namespace), private-wide.
+escape_policy() {
+        local maps='array, hash, prog_array, array_of_maps, sockmap' progs='@socket, @cgroup, @netns' more=()
+        case $2 in
+        *wide)
+                maps+=', devmap, struct_ops'
+                progs+=', syscall'
+                more+=('bpf:allow_host_wide = yes')
+                ;;
+        esac
+        case $2 in private*) more+=('bpf:network = private') ;; esac
+        simple_policy 50-escape "$3" "bpf:$("guard_$1_policy")" "bpf:delegate_maps = $maps" "bpf:delegate_progs = $progs" \
+                'bpf:delegate_attachs = any' "${more[@]}"
+}
+
+# ---- what is attached, as root sees it -------------------------------------------------------------------------------
+
+# Everything on this host but what sits on the delegation's own cgroups: links, programs on cgroups, on interfaces.
+attached() {
+        local own
+        own=" $(delegation_dirs | head -n 1 | xargs -r -I{} find {} -type d -printf '%i ') "
+        bpftool link list 2>/dev/null | awk -v own="$own" '
+                function flush() { if (line != "" && index(own, " " id " ") == 0) print "link " line; line = ""; id = "none" }
+                /^[0-9]+:/ { flush(); if ($2 == "iter") next }
+                { if ($1 == "pids") next; gsub(/[ \t]+/, " "); line = line $0 }
+                { for (i = 1; i < NF; i++) if ($i == "cgroup_id") id = $(i + 1) }
+                END { flush() }'
+        bpftool cgroup tree "$cgroup2" 2>/dev/null | awk -v own="$(delegation_dirs | head -n 1)" '
+                $1 ~ /^\// { path = $1; next }
+                $1 ~ /^[0-9]+$/ && (own == "" || index(path, own) != 1) { print "cgroup " path " " $1 " " $2 }'
+        bpftool net list 2>/dev/null | grep -E '\<(id|prog_id|prog id|prog) [0-9]+|flow_dissector.* id' | sed 's/^/net /'
+}
+attached_snapshot() { attached | sort >"$T/attached.before"; }
+attached_new() { attached | sort | comm -13 "$T/attached.before" - >"$T/attached.new"; [ -s "$T/attached.new" ]; }
+attached_none() { ! attached_new; }
+
+# What a legacy attachment leaves behind when the guard is off: removed by hand, it outlives everybody.
+detach_left() {
+        local kind where id type
+        attached_new || return 0
+        while read -r kind where id type _; do
+                case $kind in
+                cgroup) bpftool cgroup detach "$where" "$type" id "$id" 2>/dev/null ;;
+                net) [ "$where" != id ] || bpftool prog detach id "$id" flow_dissector 2>/dev/null ;;
+                esac
+        done <"$T/attached.new"
+        wait_until attached_none
+}
+
+# ---- one vector ------------------------------------------------------------------------------------------------------
+
+# What must be seen from outside while a vector has escaped, by its name.
+leaves_attached() {
+        case $1 in
+        cgroup-* | xdp | tcx | netkit | netfilter | sk-lookup* | flow-dissector* | prog-*) return 0 ;;
+        *) return 1 ;;
+        esac
+}
+
+# Kernels that refuse by themselves, with the guard off: vector, and what they say. Everything else must escape.
+kernel_refuses() {
+        case "$1: $2" in
+        "kfunc-"*": refused: load: "*) return 0 ;;        # 6.12 and 7.3: not for programs without CAP_PERFMON
+        "syscall-program: refused: load: "*) return 0 ;;  # later than 6.12
+        *": absent: "*) return 0 ;;
+        *) return 1 ;;
+        esac
+}
+
+answered() { grep -Eq '^(escaped|refused|absent|broken): ' "$T/vector.out" || gone "$vector_pid"; }
+
+# vector_start USER NAME: in the background; what it says is in $T/vector.out, and $vector_says has its line.
+vector_start() {
+        local fd
+        rm -f "$T/vector.in"
+        mkfifo "$T/vector.in"
+        : >"$T/vector.out"
+        # shellcheck disable=SC2016 # for the inner shell
+        spawn bash -c 'in=$1 out=$2; shift 2; exec "$@" <"$in" >"$out" 2>&1' sh "$T/vector.in" "$T/vector.out" \
+                setpriv --reuid="$(id -u "$1")" --regid="$(id -g "$1")" --clear-groups \
+                env "BPFDELEG_SOCKET=$T/run/user" "PATH=$user_path" "HOME=$T/home/$1" "USER=$1" "ESCAPE_MOUNT=$T/cg2" \
+                "ESCAPE_OTHER=${other_dir:-}" "ESCAPE_LINK=$T/bpffs/link" "$T/bin/escape" --hold "$2" </dev/null
+        vector_pid=$spawned
+        exec {fd}>"$T/vector.in"
+        vector_fd=$fd
+        patience=${vector_patience:-60} wait_until answered
+        vector_says=$(grep -E '^(escaped|refused|absent|broken): ' "$T/vector.out" | head -n 1)
+        [ -n "$vector_says" ] || vector_says="broken: $(tr '\n' ' ' <"$T/vector.out")"
+}
+
+vector_end() {
+        exec {vector_fd}>&-
+        wait_until gone "$vector_pid" || kill -KILL "$vector_pid"
+        wait "$vector_pid" 2>/dev/null
+        unset "pids[$vector_pid]"
+}
+
+# vector_off NAME: must escape, and be seen from outside to have done so. Its result is kept for the table.
+vector_off() {
+        local name=$1 seen=
+        attached_snapshot
+        vector_start "$alice" "$name"
+        attached_new && seen=$(tr '\n' ';' <"$T/attached.new")
+        vector_end
+        detach_left || echo "(something is left attached)" >>"$T/vector.out"
+        [ -z "$seen" ] || echo "seen: $seen" >>"$T/vector.out"
+        off[$name]=$vector_says
+        case $vector_says in
+        escaped:*)
+                if leaves_attached "$name" && [ -z "$seen" ]; then
+                        tap failed "$name escapes with the guard off, and is seen attached" "$T/vector.out"
+                else
+                        tap ok "$name escapes with the guard off"
+                fi
+                ;;
+        *)
+                if kernel_refuses "$name" "$vector_says"; then
+                        tap ok "$name: not offered by this kernel ($vector_says)"
+                        off[$name]="not offered: ${vector_says#*: }"
+                else
+                        tap failed "$name escapes with the guard off" "$T/vector.out"
+                fi
+                ;;
+        esac
+}
+
+# vector_on NAME: must be refused, and leave nothing attached, neither while its processes are there nor afterwards.
+vector_on() {
+        local name=$1 seen=
+        attached_snapshot
+        vector_start "$alice" "$name"
+        attached_new && seen=$(tr '\n' ';' <"$T/attached.new")
+        vector_end
+        wait_until attached_none || seen+=" and stays"
+        detach_left
+        [ -z "$seen" ] || echo "seen: $seen" >>"$T/vector.out"
+        on[$name]=$vector_says
+        case "${off[$name]} $vector_says" in
+        'not offered'*' escaped:'*) tap failed "$name is refused with the guard on" "$T/vector.out" ;;
+        'not offered'* | *' refused:'*)
+                if [ -z "$seen" ]; then
+                        tap ok "$name is refused with the guard on, and leaves nothing"
+                else
+                        tap failed "$name leaves nothing with the guard on" "$T/vector.out"
+                fi
+                ;;
+        *) tap failed "$name is refused with the guard on" "$T/vector.out" ;;
+        esac
+}
+
+# own_works NAME GUARD: what the user is given works.
+own_works() {
+        vector_start "$alice" "$1"
+        vector_end
+        case $vector_says in
+        escaped:*) tap ok "$1 works with the guard $2" ;;
+        *) tap failed "$1 works with the guard $2" "$T/vector.out" ;;
+        esac
+}

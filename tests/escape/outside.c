@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Out of the namespace: what was made inside, in the hands of a process of the same user that is not there. It counts as
+ * escaped when it is of use there, not when a number has merely arrived.
+ */
+
+#include "escape.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define PIN "/sys/fs/bpf/escape"
+
+/* ---- of use outside ---- */
+
+static enum result use_prog(struct play *play, int prog) {
+        int cgroup = open_cgroup(play, "root", O_RDONLY), link;
+
+        if (object_id(prog) == 0)
+                return say(play, BROKEN, "what has come is no program");
+        link = make_link_at(prog, cgroup, AT_EGRESS);
+        if (link < 0)
+                return refused(play, link, "link_create outside");
+        return say(play, ESCAPED, "program %u came out, link %u on the root cgroup", object_id(prog), object_id(link));
+}
+
+static enum result use_token(struct play *play, int token) {
+        int map = make_map_by(token, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = 8, .entries = 1});
+
+        return map < 0 ? refused(play, map, "map_create outside") : say(play, ESCAPED, "the token came out, and made a map");
+}
+
+static enum result use_link(struct play *play, int link) {
+        uint64_t cgroup = link_cgroup(link);
+
+        if (cgroup == 0)
+                return say(play, BROKEN, "what has come is no link");
+        return say(play, ESCAPED, "link %u of cgroup %llu came out", object_id(link), (unsigned long long) cgroup);
+}
+
+/* ---- made inside ---- */
+
+static int own_prog(struct play *play) {
+        return load_return(play, PROG_CGROUP_SKB, AT_EGRESS, 1);
+}
+
+static int own_link(struct play *play) {
+        int cgroup = open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC), prog = own_prog(play);
+
+        return prog < 0 ? prog : make_link_at(prog, cgroup, AT_EGRESS);
+}
+
+static enum result give_made(struct play *play, int fd, const char *what) {
+        if (fd < 0)
+                return say(play, BROKEN, "%s cannot be made: %s", what, strerror(-fd));
+        return give(play, fd) < 0 ? BROKEN : UNDECIDED;
+}
+static enum result give_prog(struct play *play) {
+        return give_made(play, own_prog(play), "a program");
+}
+static enum result give_token(struct play *play) {
+        return give_made(play, make_token(play), "a token");
+}
+static enum result give_link(struct play *play) {
+        return give_made(play, own_link(play), "a link on the own subtree");
+}
+
+static enum result use_taken(struct play *play, enum result (*use)(struct play *, int)) {
+        int fd, r;
+
+        r = take(play, &fd);
+        return r < 0 ? untaken(play, r, "SCM_RIGHTS") : use(play, fd);
+}
+static enum result take_prog(struct play *play) {
+        return use_taken(play, use_prog);
+}
+static enum result take_token(struct play *play) {
+        return use_taken(play, use_token);
+}
+static enum result take_link(struct play *play) {
+        return use_taken(play, use_link);
+}
+
+/* ---- pidfd_getfd: the owner of the namespace may look into every process in it ---- */
+
+/* It is always number 100, and the word to go on says that it is there. */
+#define KNOWN_FD 100
+
+static enum result show(struct play *play, int fd, const char *what) {
+        if (fd < 0)
+                return say(play, BROKEN, "%s cannot be made: %s", what, strerror(-fd));
+        if (dup3(fd, KNOWN_FD, O_CLOEXEC) < 0)
+                return say(play, BROKEN, "dup3: %s", strerror(errno));
+        return give(play, -1) < 0 ? BROKEN : UNDECIDED;
+}
+static enum result show_prog(struct play *play) {
+        return show(play, own_prog(play), "a program");
+}
+static enum result show_token(struct play *play) {
+        return show(play, make_token(play), "a token");
+}
+static enum result show_link(struct play *play) {
+        return show(play, own_link(play), "a link on the own subtree");
+}
+
+static enum result use_fetched(struct play *play, enum result (*use)(struct play *, int)) {
+        int fd, r;
+
+        r = take(play, &fd);
+        if (r < 0)
+                return untaken(play, r, "waiting");
+        fd = pidfd_getfd_of(play->inside, KNOWN_FD);
+        return fd < 0 ? refused(play, fd, "pidfd_getfd") : use(play, fd);
+}
+static enum result fetch_prog(struct play *play) {
+        return use_fetched(play, use_prog);
+}
+static enum result fetch_token(struct play *play) {
+        return use_fetched(play, use_token);
+}
+static enum result fetch_link(struct play *play) {
+        return use_fetched(play, use_link);
+}
+
+/* ---- pins ---- */
+
+static enum result show_pin(struct play *play, int fd) {
+        int r = fd < 0 ? fd : pin(fd, PIN);
+
+        if (r < 0)
+                return say(play, BROKEN, "pinning: %s", strerror(-r));
+        return give(play, -1) < 0 ? BROKEN : UNDECIDED;
+}
+static enum result pin_prog(struct play *play) {
+        return show_pin(play, own_prog(play));
+}
+static enum result pin_link(struct play *play) {
+        return show_pin(play, own_link(play));
+}
+
+static enum result use_pin(struct play *play, enum result (*use)(struct play *, int)) {
+        enum result result;
+        char path[100];
+        int fd, r;
+
+        r = take(play, &fd);
+        if (r < 0)
+                return untaken(play, r, "waiting");
+        (void) snprintf(path, sizeof(path), "/proc/%d/root%s", (int) play->inside, PIN);
+        fd = get_pin(path);
+        result = fd < 0 ? refused(play, fd, "obj_get") : use(play, fd);
+        (void) unlink(path);
+        return result;
+}
+static enum result open_pinned_prog(struct play *play) {
+        return use_pin(play, use_prog);
+}
+/* That a link's descriptor is opened is no escape (BPF_OBJ_GET of a link has no hook): it dies with the delegation. What it
+ * lets one do outside is to put another program there, and there must be none. */
+static enum result open_pinned_link(struct play *play) {
+        return use_pin(play, use_link);
+}
+
+/* ---- a descriptor table that is inside and outside at once ---- */
+
+static int joiner(void *argument) {
+        struct play *play = argument;
+
+        if (join(play) < 0)
+                return 1;
+        return make_token(play) >= 0 ? 0 : 2;
+}
+
+/* CLONE_FILES: the child joins and makes a token; being in one table, it is ours as well. */
+static enum result companion(struct play *play) {
+        static char stack[1 << 18] __attribute__((aligned(16)));
+        int status, token;
+        struct play *shared = play;
+        pid_t pid;
+
+        /* Its memory is its own: only the table is shared. The token is the lowest free descriptor. */
+        token = dup(play->bpffs);
+        (void) close(token);
+        pid = clone(joiner, stack + sizeof(stack), CLONE_FILES | SIGCHLD, shared);
+        if (pid < 0 || waitpid(pid, &status, 0) < 0)
+                return say(play, BROKEN, "clone: %s", strerror(errno));
+        if (!WIFEXITED(status) || WEXITSTATUS(status) == 2)
+                return say(play, REFUSED, "the companion joined but made no token");
+        if (WEXITSTATUS(status) == 1)
+                return say(play, REFUSED, "the companion cannot join with a shared table");
+        /* join() closed what it had opened, the number below may be it or the next. */
+        for (int fd = token; fd < token + 4; fd++)
+                if (use_token(play, fd) == ESCAPED)
+                        return ESCAPED;
+        return say(play, BROKEN, "the companion made a token, which is not found here");
+}
+
+/* ---- /proc/PID/fd of a token ---- */
+
+/* Only opened: reading the fdinfo of what comes is a NULL dereference in every kernel tried. */
+static enum result open_token(struct play *play) {
+        char name[32];
+        int fd, r;
+
+        r = take(play, &fd);
+        if (r < 0)
+                return untaken(play, r, "waiting");
+        (void) snprintf(name, sizeof(name), "fd/%d", KNOWN_FD);
+        fd = open_of_inside(play, name, O_RDONLY);
+        return fd < 0 ? refused(play, fd, "opening /proc/PID/fd of a token") : say(play, ESCAPED, "opened a token through /proc");
+}
+
+const struct vector outside_vectors[] = {
+        {"prog-scm", "outside", give_prog, take_prog, NULL},
+        {"token-scm", "outside", give_token, take_token, NULL},
+        {"link-scm", "outside", give_link, take_link, NULL},
+        {"prog-pidfd-getfd", "outside", show_prog, fetch_prog, NULL},
+        {"token-pidfd-getfd", "outside", show_token, fetch_token, NULL},
+        {"link-pidfd-getfd", "outside", show_link, fetch_link, NULL},
+        {"prog-pin-proc-root", "outside", pin_prog, open_pinned_prog, NULL},
+        {"link-pin-proc-root", "outside-open", pin_link, open_pinned_link, NULL},
+        {"clone-files", "outside", NULL, companion, NULL},
+        {"token-proc-fd", "outside", show_token, open_token, NULL},
+        {NULL, NULL, NULL, NULL, NULL},
+};
