@@ -252,15 +252,18 @@ int test_run(struct run_wish *wish) {
         return r;
 }
 
-/* Programs and links have their type first and then their id. */
-uint32_t object_id(int fd) {
+uint32_t object_number(int fd, size_t n) {
         union request request = {.all = {0}};
         uint32_t info[64] = {0};
 
         request.info.fd = (uint32_t) fd;
         request.info.size = sizeof(info);
         request.info.info = address(info);
-        return call(CMD_INFO, &request) < 0 ? 0 : info[1];
+        return call(CMD_INFO, &request) < 0 ? 0 : info[n];
+}
+
+uint32_t object_id(int fd) {
+        return object_number(fd, 1);
 }
 
 uint64_t link_cgroup(int link) {

@@ -5,7 +5,7 @@
 #include "escape.h"
 
 #include <dirent.h>
-#include <linux/capability.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -308,6 +308,13 @@ static int be_outside(const char *self, const struct vector *vector, bool hold) 
                 return BROKEN;
         }
         result = decide(&play, vector);
+        if (hold && vector->after && result == ESCAPED) {
+                printf("ready: %s\n", play.said);
+                (void) fflush(stdout);
+                (void) getchar();
+                play.said[0] = '\0';
+                result = vector->after(&play);
+        }
         printf("%s: %s\n", word(result), play.said);
         (void) fflush(stdout);
         while (hold && getchar() != EOF)
@@ -318,19 +325,21 @@ static int be_outside(const char *self, const struct vector *vector, bool hold) 
 }
 
 /* By root, for the vectors that need an admin's link: without a token. */
-static int make_admin_link(const char *cgroup, const char *path) {
+static int make_admin_link(bool xdp, const char *target, const char *path) {
         struct play play = {.bpffs = -1, .token = -1};
-        int dir = open_path(cgroup, O_RDONLY), prog = load_return(&play, PROG_CGROUP_SKB, AT_EGRESS, 1), link, r;
+        int at, prog, link, r;
 
-        link = prog < 0 ? prog : make_link_at(prog, dir, AT_EGRESS);
+        at = xdp ? (int) if_nametoindex(target) : open_path(target, O_RDONLY);
+        prog = xdp ? load_return(&play, PROG_XDP, AT_XDP, 2) : load_return(&play, PROG_CGROUP_SKB, AT_EGRESS, 1);
+        link = prog < 0 ? prog : make_link_at(prog, at, xdp ? AT_XDP : AT_EGRESS);
         r = link < 0 ? link : pin(link, path);
         if (r < 0)
-                fprintf(stderr, "escape: a link on %s pinned as %s: %s %s\n", cgroup, path, strerror(-r), play.said);
+                fprintf(stderr, "escape: a link on %s pinned as %s: %s %s\n", target, path, strerror(-r), play.said);
         return r < 0 ? BROKEN : 0;
 }
 
 static int usage(void) {
-        fprintf(stderr, "usage: escape [--hold] NAME | --list | --admin-link CGROUP PIN\n");
+        fprintf(stderr, "usage: escape [--hold] NAME | --list | --admin-link CGROUP PIN | --admin-xdp INTERFACE PIN\n");
         return BROKEN;
 }
 
@@ -340,8 +349,8 @@ int main(int argc, char **argv) {
 
         if (argc == 2 && streq(argv[1], "--list"))
                 return list();
-        if (argc == 4 && streq(argv[1], "--admin-link"))
-                return make_admin_link(argv[2], argv[3]);
+        if (argc == 4 && (streq(argv[1], "--admin-link") || streq(argv[1], "--admin-xdp")))
+                return make_admin_link(streq(argv[1], "--admin-xdp"), argv[2], argv[3]);
         if (argc != 2 && !inside && !hold)
                 return usage();
         vector = find(argv[argc - 1]);

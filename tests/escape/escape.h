@@ -5,10 +5,11 @@
  * The attacks that the guard is there to stop. One program, one vector a call:
  *
  *   escape [--hold] NAME     in a session: tries it. One line says how it went, then with --hold everything is kept until
- *                            stdin ends. 0: escaped; 1: refused; 77: this kernel does not offer it; 2: the test is broken
+ *                            stdin ends. 0: escaped; 1: refused; 77: this kernel does not offer it; 2: the test is broken.
+ *                            Those of the group "end" say "ready" first and wait for a line: the session is over then
  *   escape --list            name and group of each, a line
- *   escape --admin-link CGROUP PIN
- *                            for root: what some of them need to be there
+ *   escape --admin-link CGROUP PIN, --admin-xdp INTERFACE PIN
+ *                            for root: links that some of them need to be there
  *
  * Two processes of the same user play it. `outside` is the one that was called, in the session and in the host's
  * namespaces; `inside` is what it starts by `bpfdeleg run`. A socket joins them (an inherited one: the host's network
@@ -42,6 +43,7 @@ struct vector {
         enum result (*inside)(struct play *);  /* NULL: does nothing, and stays */
         enum result (*outside)(struct play *); /* NULL: waits for what inside says */
         int (*at_start)(struct play *);        /* opens at_start */
+        enum result (*after)(struct play *);   /* outside, when the session has ended: --hold only */
 };
 
 extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], end_vectors[], own_vectors[];
@@ -118,6 +120,8 @@ struct run_wish {
         uint32_t ret; /* out */
 };
 int test_run(struct run_wish *wish);
+/* The nth number of its bpf_prog_info or bpf_link_info (0: type, 1: id, 2 of a link: its program's id), or 0. */
+uint32_t object_number(int fd, size_t n);
 /* Whether the descriptor is a program, or a link: its id, or 0. */
 uint32_t object_id(int fd);
 /* The cgroup that a link is on, or 0. */

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 
 declare -A off=() on=()
-other_dir=
+other_dir= own_dir=
 
 # Devices, mounts and a link of an admin's, as any host may have them.
 furnish() {
@@ -16,7 +16,8 @@ furnish() {
         "$T/bin/escape" --admin-link "$cgroup2" "$T/bpffs/link" && chmod 0666 "$T/bpffs/link" || return 1
         ip link add escv0 type veth peer name escv1 address 02:00:00:00:00:77 && ip addr add 10.233.77.1/24 dev escv0 &&
                 ip link set escv0 up && ip link set escv1 up || return 1
-        ! command -v ethtool >/dev/null || ethtool -K escv1 gro on >/dev/null 2>&1
+        # Frames that XDP sends reach the other end only if that has XDP, too.
+        "$T/bin/escape" --admin-xdp escv1 "$T/bpffs/xdp" || return 1
         ip link add escnk0 type netkit 2>/dev/null && ip link set escnk0 up
         return 0
 }
@@ -47,6 +48,7 @@ round() {
                 [ -z "${session_pid[a]:-}" ] || session_end a >/dev/null 2>&1
                 return 1
         fi
+        own_dir=$(delegation_dirs | grep -v "/$(basename "$other_dir")\$")
         for group; do
                 for name in $(vectors "$group"); do
                         case $group in
@@ -58,8 +60,15 @@ round() {
         ok "the session ends ($kind, guard $guard)" session_end a
 }
 
+# ends GUARD: those that look at what is left after the session.
+ends() {
+        local name
+        escape_policy "$1" usual "$alice"
+        for name in $(vectors end); do vector_ends "$1" "$name"; done
+}
+
 rounds() { # GUARD
-        round "$1" usual targets memory outside own &&
+        round "$1" usual targets memory outside races own && ends "$1" &&
                 round "$1" wide targets-wide memory-wide &&
                 round "$1" private targets-private own-private &&
                 round "$1" private-wide targets-private-wide

@@ -254,14 +254,14 @@ static enum result syscall_program(struct play *play) {
 }
 
 const struct vector memory_vectors[] = {
-        {"probe-read-socket-filter", "memory", NULL, probe_read_socket, NULL},
-        {"probe-read-cgroup-skb", "memory", NULL, probe_read_cgroup, NULL},
-        {"probe-read-tail-call", "memory", NULL, probe_read_tail, NULL},
-        {"probe-read-map-in-map", "memory", NULL, probe_read_inner, NULL},
-        {"kfunc-rdonly-cast", "memory", rdonly_cast, NULL, NULL},
-        {"kfunc-probe-read-dynptr", "memory", read_dynptr, NULL, NULL},
-        {"kfunc-strlen", "memory", string_length, NULL, NULL},
-        {"per-cpu-variable", "memory", per_cpu, NULL, NULL},
-        {"syscall-program", "memory-wide", syscall_program, NULL, NULL},
-        {NULL, NULL, NULL, NULL, NULL},
+        {.name = "probe-read-socket-filter", .group = "memory", .outside = probe_read_socket},
+        {.name = "probe-read-cgroup-skb", .group = "memory", .outside = probe_read_cgroup},
+        {.name = "probe-read-tail-call", .group = "memory", .outside = probe_read_tail},
+        {.name = "probe-read-map-in-map", .group = "memory", .outside = probe_read_inner},
+        {.name = "kfunc-rdonly-cast", .group = "memory", .inside = rdonly_cast},
+        {.name = "kfunc-probe-read-dynptr", .group = "memory", .inside = read_dynptr},
+        {.name = "kfunc-strlen", .group = "memory", .inside = string_length},
+        {.name = "per-cpu-variable", .group = "memory", .inside = per_cpu},
+        {.name = "syscall-program", .group = "memory-wide", .inside = syscall_program},
+        {.name = NULL},
 };

@@ -138,10 +138,6 @@ static enum result show_pin(struct play *play, int fd) {
 static enum result pin_prog(struct play *play) {
         return show_pin(play, own_prog(play));
 }
-static enum result pin_link(struct play *play) {
-        return show_pin(play, own_link(play));
-}
-
 static enum result use_pin(struct play *play, enum result (*use)(struct play *, int)) {
         enum result result;
         char path[100];
@@ -158,11 +154,6 @@ static enum result use_pin(struct play *play, enum result (*use)(struct play *, 
 }
 static enum result open_pinned_prog(struct play *play) {
         return use_pin(play, use_prog);
-}
-/* That a link's descriptor is opened is no escape (BPF_OBJ_GET of a link has no hook): it dies with the delegation. What it
- * lets one do outside is to put another program there, and there must be none. */
-static enum result open_pinned_link(struct play *play) {
-        return use_pin(play, use_link);
 }
 
 /* ---- a descriptor table that is inside and outside at once ---- */
@@ -215,15 +206,14 @@ static enum result open_token(struct play *play) {
 }
 
 const struct vector outside_vectors[] = {
-        {"prog-scm", "outside", give_prog, take_prog, NULL},
-        {"token-scm", "outside", give_token, take_token, NULL},
-        {"link-scm", "outside", give_link, take_link, NULL},
-        {"prog-pidfd-getfd", "outside", show_prog, fetch_prog, NULL},
-        {"token-pidfd-getfd", "outside", show_token, fetch_token, NULL},
-        {"link-pidfd-getfd", "outside", show_link, fetch_link, NULL},
-        {"prog-pin-proc-root", "outside", pin_prog, open_pinned_prog, NULL},
-        {"link-pin-proc-root", "outside-open", pin_link, open_pinned_link, NULL},
-        {"clone-files", "outside", NULL, companion, NULL},
-        {"token-proc-fd", "outside", show_token, open_token, NULL},
-        {NULL, NULL, NULL, NULL, NULL},
+        {.name = "prog-scm", .group = "outside", .inside = give_prog, .outside = take_prog},
+        {.name = "token-scm", .group = "outside", .inside = give_token, .outside = take_token},
+        {.name = "link-scm", .group = "outside", .inside = give_link, .outside = take_link},
+        {.name = "prog-pidfd-getfd", .group = "outside", .inside = show_prog, .outside = fetch_prog},
+        {.name = "token-pidfd-getfd", .group = "outside", .inside = show_token, .outside = fetch_token},
+        {.name = "link-pidfd-getfd", .group = "outside", .inside = show_link, .outside = fetch_link},
+        {.name = "prog-pin-proc-root", .group = "outside", .inside = pin_prog, .outside = open_pinned_prog},
+        {.name = "clone-files", .group = "outside", .outside = companion},
+        {.name = "token-proc-fd", .group = "outside", .inside = show_token, .outside = open_token},
+        {.name = NULL},
 };

@@ -70,11 +70,11 @@ static enum result own_sk_lookup(struct play *play) {
 }
 
 const struct vector own_vectors[] = {
-        {"own-root", "own", own_root, NULL, NULL},
-        {"own-nested", "own", own_nested, NULL, NULL},
-        {"own-legacy", "own", own_legacy, NULL, NULL},
-        {"own-filter", "own", own_filter, NULL, NULL},
-        {"own-xdp", "own-private", own_xdp, NULL, NULL},
-        {"own-sk-lookup", "own-private", own_sk_lookup, NULL, NULL},
-        {NULL, NULL, NULL, NULL, NULL},
+        {.name = "own-root", .group = "own", .inside = own_root},
+        {.name = "own-nested", .group = "own", .inside = own_nested},
+        {.name = "own-legacy", .group = "own", .inside = own_legacy},
+        {.name = "own-filter", .group = "own", .inside = own_filter},
+        {.name = "own-xdp", .group = "own-private", .inside = own_xdp},
+        {.name = "own-sk-lookup", .group = "own-private", .inside = own_sk_lookup},
+        {.name = NULL},
 };
