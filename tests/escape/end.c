@@ -176,7 +176,7 @@ static enum result keep_sockmap(struct play *play) {
         return r < 0 ? untaken(play, r, "taking sockets and map") : say(play, ESCAPED, "has the sockets and the map");
 }
 static enum result sockmap_after(struct play *play) {
-        struct timeval patience = {.tv_sec = 2};
+        struct timeval patience = {.tv_sec = 10};
         char byte;
 
         (void) setsockopt(kept_too, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));

@@ -1,7 +1,37 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # cgroup2, user_path, spawned: tests/system/lib.sh
+# shellcheck disable=SC2004 # off and on have names for keys
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What the attacks need around them: policies with the guard off and on, a look at what is attached where, and one vector
-# tried in both. Sourced after tests/system/lib.sh.
+# What the attacks need around them: policies with the guard off and on, a look at what is attached where, and each vector
+# tried in both. Sourced after tests/system/lib.sh; a test calls `attacks`, and that is all.
+#
+# With the guard off a vector must succeed, or the test would prove nothing; with it on it must be refused and leave nothing
+# attached. One that a kernel does not offer is listed as such. Where the helper can have no guard, the second half is untried,
+# and the table at the end says so.
+
+declare -A off=() on=() # vector → its result
+other_dir='' own_dir='' # another user's delegation in a second mount of cgroup2; the attacker's
+
+# ---- a host ----------------------------------------------------------------------------------------------------------
+
+# Devices, mounts and a link of an admin's, as any host may have them.
+furnish() {
+        mkdir -p "$T/cg2" "$T/bpffs" && mount -t cgroup2 none "$T/cg2" && mount -t bpf -o mode=0755 none "$T/bpffs" || return 1
+        "$T/bin/escape" --admin-link "$cgroup2" "$T/bpffs/link" && chmod 0666 "$T/bpffs/link" || return 1
+        ip link add escv0 type veth peer name escv1 address 02:00:00:00:00:77 && ip addr add 10.233.77.1/24 dev escv0 &&
+                ip link set escv0 up && ip link set escv1 up || return 1
+        # Frames that XDP sends reach the other end only if that has XDP, too.
+        "$T/bin/escape" --admin-xdp escv1 "$T/bpffs/xdp" || return 1
+        ip link add escnk0 type netkit 2>/dev/null && ip link set escnk0 up
+        return 0
+}
+unfurnish() {
+        ip link del escv0 2>/dev/null
+        ip link del escnk0 2>/dev/null
+        umount "$T/bpffs" 2>/dev/null
+        umount "$T/cg2" 2>/dev/null
+        return 0
+}
 
 # ---- the two policies: the only place that knows how the guard is switched -------------------------------------------
 
@@ -121,7 +151,7 @@ vector_off() {
         vector_end
         detach_left || echo "(something is left attached)" >>"$T/vector.out"
         [ -z "$seen" ] || echo "seen: $seen" >>"$T/vector.out"
-        off[$name]=$vector_says
+        off["$name"]=$vector_says
         case $vector_says in
         escaped:*)
                 if leaves_attached "$name" && [ -z "$seen" ]; then
@@ -133,7 +163,7 @@ vector_off() {
         *)
                 if kernel_refuses "$name" "$vector_says"; then
                         tap ok "$name: not offered by this kernel ($vector_says)"
-                        off[$name]="not offered: ${vector_says#*: }"
+                        off["$name"]="not-offered: ${vector_says#*: }"
                 else
                         tap failed "$name escapes with the guard off" "$T/vector.out"
                 fi
@@ -151,10 +181,10 @@ vector_on() {
         wait_until attached_none || seen+=" and stays"
         detach_left
         [ -z "$seen" ] || echo "seen: $seen" >>"$T/vector.out"
-        on[$name]=$vector_says
-        case "${off[$name]} $vector_says" in
-        'not offered'*' escaped:'*) tap failed "$name is refused with the guard on" "$T/vector.out" ;;
-        'not offered'* | *' refused:'*)
+        on["$name"]=$vector_says
+        case "${off["$name"]} $vector_says" in
+        not-offered:*' escaped:'*) tap failed "$name is refused with the guard on" "$T/vector.out" ;;
+        not-offered:* | *' refused:'*)
                 if [ -z "$seen" ]; then
                         tap ok "$name is refused with the guard on, and leaves nothing"
                 else
@@ -184,7 +214,7 @@ vector_ends() {
         'on refused:'*) tap ok "$name is dead after the end with the guard on" ;;
         *) tap failed "$name: alive after the end with the guard off, dead with it on; this was $guard" "$T/vector.out" ;;
         esac
-        if [ "$guard" = off ]; then off[$name]=$vector_says; else on[$name]=$vector_says; fi
+        if [ "$guard" = off ]; then off["$name"]=$vector_says; else on["$name"]=$vector_says; fi
 }
 
 # own_works NAME GUARD: what the user is given works.
@@ -195,4 +225,102 @@ own_works() {
         escaped:*) tap ok "$1 works with the guard $2" ;;
         *) tap failed "$1 works with the guard $2" "$T/vector.out" ;;
         esac
+}
+
+# ---- all of them -----------------------------------------------------------------------------------------------------
+
+# vectors GROUP: names of one group, in the table's order.
+vectors() { "$T/bin/escape" --list | awk -v group="$1" '$2 == group { print $1 }'; }
+
+# round GUARD KIND GROUP…: a session with the policy of that kind, and each vector of the groups in it.
+round() {
+        local guard=$1 kind=$2 group name
+        shift 2
+        escape_policy "$guard" "$kind" "$alice"
+        if ! session_start a "$alice" >"$T/out" 2>&1 || ! in_session a bpfdeleg run -- true >"$T/out" 2>&1; then
+                tap failed "a session with the guard $guard ($kind)"
+                [ -z "${session_pid[a]:-}" ] || session_end a >/dev/null 2>&1
+                return 1
+        fi
+        own_dir=$(delegation_dirs | grep -v "/$(basename "$other_dir")\$")
+        for group; do
+                for name in $(vectors "$group"); do
+                        case $group in
+                        own*) own_works "$name" "$guard" ;;
+                        *) "vector_$guard" "$name" ;;
+                        esac
+                done
+        done
+        ok "the session ends ($kind, guard $guard)" session_end a
+}
+
+# ends GUARD: those that look at what is left after the session.
+ends() {
+        local name
+        escape_policy "$1" usual "$alice"
+        for name in $(vectors end); do vector_ends "$1" "$name"; done
+}
+
+# rounds GUARD ROUND…: "KIND GROUP…", or "end".
+rounds() {
+        local guard=$1 one
+        shift
+        for one; do
+                # shellcheck disable=SC2086 # words
+                if [ "$one" = end ]; then ends "$guard"; else round "$guard" $one || return 1; fi
+        done
+}
+
+# For people and for the bed, which makes one table of all machines: one word each, then what was said.
+table() {
+        local name
+        for name in $("$T/bin/escape" --list | cut -d' ' -f1); do
+                [ -n "${off["$name"]:-}" ] || continue
+                diag "vector: $name off=${off["$name"]%%:*} on=$(word_on "$name") (${off["$name"]}; ${on["$name"]:-untried})"
+        done
+}
+word_on() {
+        case "${off["$1"]} ${on["$1"]:-untried}" in
+        *' untried') echo untried ;;
+        not-offered:*' refused:'* | not-offered:*' absent:'*) echo not-offered ;;
+        *) echo "${on["$1"]%%:*}" ;;
+        esac
+}
+
+undo_attacks() {
+        local code=$?
+        unfurnish
+        (exit "$code")
+        undo
+}
+
+# attacks ROUND…: the whole test.
+attacks() {
+        setup
+        trap undo_attacks EXIT
+        install -m 0755 "$(program tests/escape/escape)" "$T/bin/" || exit 1
+        alice=bdt-$$-a bob=bdt-$$-b
+        add_user "$alice" && add_user "$bob" || exit 1
+        service bdt
+        simple_policy 60-bob "$bob"
+        ok "devices, mounts and a link are there" furnish
+        ok "the helper starts" helper_start
+        ok "another user has a delegation" session_start b "$bob"
+        other_dir=$T/cg2/$cgroup_parent/$(basename "$(delegation_dirs | head -n 1)")
+        rounds off "$@"
+        if guarded; then
+                rounds on "$@"
+        else
+                skip "each of them with the guard on" "no guard here: $(tr '\n' ' ' <"$T/out" | cut -c 1-200)"
+        fi
+        table
+        ok "the other user's session ends" session_end b
+        ok "what the test has made is removed" unfurnish
+        finish
+}
+
+# Whether the helper grants what must be guarded.
+guarded() {
+        escape_policy on usual "$alice"
+        login_as "$alice" -- bpfdeleg run -- true >"$T/out" 2>&1
 }

@@ -305,7 +305,7 @@ static void forge(struct frame *ret) {
 
 static int listen_udp(void) {
         struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(FORGED_TO), .sin_port = htons(FORGED_TO_PORT)};
-        struct timeval patience = {.tv_sec = 2};
+        struct timeval patience = {.tv_sec = 20};
         int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
         if (fd < 0 || bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 ||
