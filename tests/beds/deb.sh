@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # deb.sh SUITE: builds the package of these sources, and the programs that tests run in a bed, inside a Debian root of that suite: what is
-# built elsewhere asks for the libraries of elsewhere. Prints a directory in build-beds/ with the .deb and tools/. Sources that were built before
-# are not built again. Exit status 77: this machine lacks what it takes (a line on stderr says what).
+# built elsewhere asks for the libraries of elsewhere. Prints a directory in build-beds/ with the .deb, tools/ and escape/: whatever the Makefile
+# builds below tests/tools and tests/escape. Sources that were built before are not built again. Exit status 77: this machine lacks what it
+# takes (a line on stderr says what).
 
 set -u
 export LC_ALL=C
@@ -10,9 +11,6 @@ export LC_ALL=C
 top_srcdir=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
 beds=${BD_BEDS:-$top_srcdir/build-beds}
 suite=${1:?usage: deb.sh SUITE}
-
-# What make makes for the beds, besides the package.
-tools=(tests/tools/on-pty tests/tools/packets tests/tools/pam_scope.la tests/tools/packets.bpf.o tests/tools/other.bpf.o)
 
 # The sources, one path a line: what git has or would take; of a tree from a tarball, all that was not made in it.
 sources() {
@@ -24,7 +22,8 @@ existing() { while IFS= read -r file; do [ -e "$top_srcdir/$file" ] && printf '%
 
 # Neither the tests that run in the beds nor how beds are made is in the package: a change there costs no build.
 digest() {
-        sources | existing | grep -Ev '^(tests/(booted|host|beds|system|unit|pam|bench|tree)|\.ci)/' | sort \
+        local not='^(tests/(booted|host|beds|system|unit|pam|bench|tree)/|tests/escape/[^/]*\.sh$|\.ci/)'
+        { sources | existing | grep -Ev "$not"; echo tests/beds/deb.sh; } | sort \
                 | (cd "$top_srcdir" && xargs sha256sum) | sha256sum | cut -c 1-16
 }
 
@@ -48,19 +47,27 @@ in_root() {
                 exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C "$@"' sh "$@" </dev/null
 }
 
+# What make makes for the beds, besides the package: one target a line. The Makefile knows.
+programs() { # ROOT
+        # shellcheck disable=SC2016 # for make
+        printf '%s\n' 'include Makefile' 'bed-programs:' \
+                $'\t@printf "%s\\n" $(check_PROGRAMS) $(check_LTLIBRARIES) $(check_DATA)' >"$1/src/build/programs.mk"
+        in_root "$1" make -s -C /src/build -f programs.mk bed-programs | grep -E '^tests/(tools|escape)/'
+}
+
 build() { # OUT
-        local root=$work/root
-        mkdir -p "$root" "$1/tools" && tar -C "$root" -xf "$tar" && mkdir -p "$root/src" || return 1
+        local root=$work/root tools tool file
+        mkdir -p "$root" && tar -C "$root" -xf "$tar" && mkdir -p "$root/src" || return 1
         sources | existing | tar -C "$top_srcdir" -cf - -T - | tar -C "$root/src" --no-same-owner -xf - || return 1
-        in_root "$root" DEB_BUILD_OPTIONS=nocheck bash -c '
-                set -e
-                cd /src
-                ./bootstrap package /out
-                make -s -C build -j"$(nproc)" "$@"' sh "${tools[@]}" || return 1
+        in_root "$root" DEB_BUILD_OPTIONS=nocheck bash -c 'cd /src && ./bootstrap package /out' || return 1
+        mapfile -t tools < <(programs "$root")
+        [ ${#tools[@]} -gt 0 ] && in_root "$root" bash -c 'make -s -C /src/build -j"$(nproc)" "$@"' sh "${tools[@]}" || return 1
         cp "$root"/out/*.deb "$1/" || return 1
         for tool in "${tools[@]}"; do
-                case $tool in *.la) tool=${tool%/*}/.libs/$(basename "$tool" .la).so ;; esac
-                cp "$root/src/build/$tool" "$1/tools/" || return 1
+                file=$tool
+                case $tool in *.la) file=${tool%/*}/.libs/$(basename "$tool" .la).so ;; esac
+                tool=${tool#tests/}
+                mkdir -p "$1/${tool%/*}" && cp "$root/src/build/$file" "$1/${tool%/*}/" || return 1
         done
 }
 

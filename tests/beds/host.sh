@@ -37,15 +37,6 @@ end_bed() {
         exit "$code"
 }
 
-# What one before us could not remove, because it was shot. Its machine has gone with it.
-remove_leftovers() {
-        local dir
-        for dir in "$beds"/host.*; do
-                [[ ${dir##*/host.} =~ ^[0-9]+$ ]] && [ ! -d "/proc/${dir##*.}" ] && rm -rf --one-file-system "$dir"
-        done
-        return 0
-}
-
 # ---- the initramfs ---------------------------------------------------------------------------------------------------
 
 # archive DIR: what is in DIR, as the kernel unpacks it.
@@ -92,15 +83,6 @@ all_tests() {
         for file in "$top_srcdir"/tests/host/*.sh; do printf 'host/%s\n' "$(basename "$file" .sh)"; done
 }
 
-# Takes the port's text apart: a log for each test that began, and its status.
-split_results() {
-        awk -v dir="$work/tests" '
-                /^@begin / { name = $2; gsub("/", "_", name); file = dir "/" name; next }
-                /^@end / { print $2 >(file ".status"); close(file); close(file ".status"); file = ""; next }
-                /^@done$/ { print >(dir "/done"); next }
-                file { print >file }' "$work/results"
-}
-
 # report NAME: its lines, from what it printed.
 report() {
         local name=$1 from=$work/tests/tests_${1//\//_}.sh log=$beds/tests/$1.log
@@ -139,7 +121,7 @@ exec {lock}>"$beds/host.lock" && flock "$lock" || exit 1
 tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${bed_packages[@]}") || cannot_make "its root"
 deb=$(made "$top_srcdir/tests/beds/deb.sh" "$suite") || cannot_make "the package"
 kernel=$(made kernel_get "$kernel_suite") || cannot_make "its kernel"
-remove_leftovers
+remove_leftovers host
 work=$beds/host.$$
 mkdir -p "$work/tests" || exit 1
 initramfs "$deb" "${tests[@]}" || not_possible "its initramfs cannot be made"
@@ -153,7 +135,7 @@ status=$?
 mkdir -p "$beds/tests/beds" && cp "$work/console" "$beds/tests/beds/host.log"
 cat "$work/qemu.log"
 [ "$status" -ne 124 ] || echo "the machine took too long and was ended"
-split_results
+split_results "$work"
 for name in "${tests[@]}"; do report "$name"; done
 if [ "$status" -ne 0 ] || [ ! -e "$work/tests/done" ]; then
         printf 'ERROR: %s - the machine ended before its tests, with status %s\n' "$me" "$status"

@@ -4,11 +4,10 @@
 
 : "${me:?}" "${beds:?}"
 
-# In the root of every bed that boots systemd. bpftool and jq are for the tests; what the package depends on must be here, for inside there
-# is no network.
+# In the root of every bed but bare. From bpftool on it is what tests run, and what the package depends on: inside there is no network.
 # shellcheck disable=SC2034 # for the runners
 bed_packages=(systemd systemd-sysv dbus dbus-user-session libpam-systemd openssh-server openssh-client login util-linux-extra procps passwd
-        cron sudo iproute2 bpftool jq libbpf1 libiniparser4 libjson-c5)
+        cron sudo iproute2 kmod bpftool jq strace python3-minimal libcap2-bin libbpf1 libiniparser4 libjson-c5)
 
 skip_bed() {
         printf 'SKIP: %s # SKIP %s\n' "$me" "$*"
@@ -31,6 +30,24 @@ cannot_make() {
         why=$(tail -n 1 "$beds/${me##*/}.err")
         [ "$status" -ne 77 ] || skip_bed "$why"
         not_possible "$1 cannot be made: $why"
+}
+
+# What runners before us could not remove, because they were shot. Their machines have gone with them.
+remove_leftovers() { # BED
+        local dir
+        for dir in "$beds/$1".*; do
+                [[ ${dir##*/"$1".} =~ ^[0-9]+$ ]] && [ ! -d "/proc/${dir##*.}" ] && rm -rf --one-file-system "$dir"
+        done
+        return 0
+}
+
+# split_results DIR: takes what came out of the port (DIR/results) apart into DIR/tests: a log for each test that began, and its status.
+split_results() {
+        awk -v dir="$1/tests" '
+                /^@begin / { name = $2; gsub("/", "_", name); file = dir "/" name; next }
+                /^@end / { print $2 >(file ".status"); close(file); close(file ".status"); file = ""; next }
+                /^@done$/ { print >(dir "/done"); next }
+                file { print >file }' "$1/results"
 }
 
 # TAP on standard input, as the lines that bootstrap counts. A plan that does not hold and an early end are errors.

@@ -16,8 +16,8 @@ qemu_cpu() {
         esac
 }
 
-# qemu_run DIR SECONDS VMLINUZ INITRD APPEND [ARGUMENT…]: boots and waits for the guest to power off. DIR/console and DIR/results are
-# written. 124 when the deadline passed: the machine is ended then, what it wrote stays.
+# qemu_run DIR SECONDS VMLINUZ INITRD APPEND [ARGUMENT…]: boots and waits for the guest to power off; INITRD may be empty. DIR/console and
+# DIR/results are written. 124 when the deadline passed: the machine is ended then, what it wrote stays.
 qemu_run() {
         local dir=$1 seconds=$2 kernel=$3 initrd=$4 append=$5 end cpu
         shift 5
@@ -27,7 +27,7 @@ qemu_run() {
         : >"$dir/results"
         # It goes with this shell, whatever ends that.
         setpriv --pdeathsig KILL qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot "${cpu[@]}" -m "${qemu_memory:-4096}" -smp 2 \
-                -kernel "$kernel" -initrd "$initrd" -append "console=ttyS0 panic=-1 oops=panic $append" \
+                -kernel "$kernel" ${initrd:+-initrd "$initrd"} -append "console=ttyS0 panic=-1 oops=panic $append" \
                 -serial "file:$dir/console" -device virtio-serial-pci -chardev "file,id=results,path=$dir/results" \
                 -device virtserialport,chardev=results,name=bpfdeleg "$@" </dev/null >"$dir/qemu.log" 2>&1 &
         qemu_pid=$!

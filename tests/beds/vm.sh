@@ -1,0 +1,206 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# vm.sh [TEST…]: boots Debian's own kernels in QEMU, the release's and the newest there is, each with the host bed's Debian 13 as its root but no
+# systemd: a program of ours is init, and runs tests/system/*.sh and tests/escape/*.sh (or the tests named, like escape/memory). A test with a
+# line `# vm: preempt=full` is run in one more machine, booted so. Prints one line a case, as automake's TAP driver does, the test's name behind
+# the kernel's release, and at the end what became of each attack on each kernel. What each test printed is in build-beds/vm/RELEASE/….log.
+# BD_VM_SUITES="trixie" takes but that kernel. Nothing stays but the caches in build-beds/, also when this is killed.
+# `./bootstrap check vm` calls it.
+
+set -u
+export LC_ALL=C
+
+top_srcdir=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
+beds=${BD_BEDS:-$top_srcdir/build-beds}
+me=tests/beds/vm.sh
+suite=trixie
+read -ra kernel_suites <<<"${BD_VM_SUITES:-$suite trixie-backports}"
+
+. "$top_srcdir/tests/beds/kernel.sh"
+. "$top_srcdir/tests/beds/qemu.sh"
+. "$top_srcdir/tests/beds/lib.sh"
+
+# Everything is some ten times slower than on the machine below. Seconds for one test, for the boot, and for one machine in all.
+slow=10
+test_seconds=400
+boot_seconds=60
+machine_seconds=1500
+
+work=
+bed_failed=0
+
+end_bed() {
+        local code=$?
+        trap - EXIT
+        trap '' INT TERM HUP
+        qemu_end
+        [ -z "$work" ] || rm -rf --one-file-system "$work"
+        exit "$code"
+}
+
+# ---- disks -----------------------------------------------------------------------------------------------------------
+
+# The guest's root: the tar and that kernel's modules, which change seldom. Prints its path.
+root_image() { # TAR KERNEL
+        local release out dir=$work/root
+        release=$(cat "$2/release")
+        out=${1%.tar}-$release.ext4
+        if [ ! -s "$out" ] || [ "$1" -nt "$out" ] || [ "$2/release" -nt "$out" ]; then
+                mkdir "$dir" && tar -C "$dir" -xf "$1" && mkdir -p "$dir/bed" "$dir/lib/modules" \
+                        && cp -r "$2/modules" "$dir/lib/modules/$release" && chroot "$dir" depmod "$release" || return 1
+                echo bed >"$dir/etc/hostname"
+                printf '127.0.0.1 localhost bed\n::1 localhost\n' >"$dir/etc/hosts"
+                rm -f "$out.new"
+                # No journal: what a guest writes goes to a file of its own, which ends with it.
+                mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$dir" "$out.new" 2g >&2 && rm -rf "$dir" && mv "$out.new" "$out" || return 1
+        fi
+        printf '%s\n' "$out"
+}
+
+# What is this run's, as an initramfs, which moves on to the root and takes /bed with it: our init, the tests, and a build tree of what the
+# harness looks for: helper, module and tool of the package, the programs of the tests.
+furnish() { # DEB-DIRECTORY
+        local bed=$work/first/bed unpacked=$work/deb busybox pam
+        busybox=$(kernel_busybox) || return 1
+        mkdir -p "$work/first"/{bin,dev,proc,new} && cp "$busybox" "$work/first/bin/busybox" || return 1
+        install -m 0755 "$top_srcdir/tests/beds/vm/first.sh" "$work/first/init" || return 1
+        mkdir -p "$bed/tests" "$bed/build"/{helper,cli,pam/.libs,tests} "$unpacked" || return 1
+        install -m 0755 "$top_srcdir/tests/beds/vm/init.sh" "$bed/init" || return 1
+        install -m 0644 "$top_srcdir/tests/beds/vm/run.sh" "$bed/" || return 1
+        cp -r "$top_srcdir/tests/system" "$bed/tests/" || return 1
+        [ ! -d "$top_srcdir/tests/escape" ] || cp -r "$top_srcdir/tests/escape" "$bed/tests/" || return 1
+        dpkg-deb --extract "$1"/libpam-bpfdeleg_*.deb "$unpacked" || return 1
+        pam=$(find "$unpacked" -name pam_bpfdeleg.so) && [ -n "$pam" ] && cp "$pam" "$bed/build/pam/.libs/" || return 1
+        cp "$unpacked/usr/libexec/bpfdelegd" "$bed/build/helper/" && cp "$unpacked/usr/bin/bpfdeleg" "$bed/build/cli/" || return 1
+        for pam in tools escape; do [ ! -d "$1/$pam" ] || cp -r "$1/$pam" "$bed/build/tests/" || return 1; done
+}
+
+# ---- tests -----------------------------------------------------------------------------------------------------------
+
+all_tests() {
+        local file
+        for file in "$top_srcdir"/tests/{system,escape}/*.sh; do
+                case $file in
+                */lib.sh | */demo.sh | */'*.sh') ;;
+                *) file=${file#"$top_srcdir/tests/"} && printf '%s\n' "${file%.sh}" ;;
+                esac
+        done
+}
+
+# Those that want to be run with a preemptible kernel, too.
+preempt_tests() { # TEST…
+        local name
+        for name in "$@"; do
+                ! grep -q '^# vm: preempt=full$' "$top_srcdir/tests/$name.sh" || printf '%s\n' "$name"
+        done
+}
+
+# report DIR WHERE NAME: its lines, from what it printed; what became of its attacks goes to the table.
+report() {
+        local dir=$1 name=$3 from=$1/tests/tests_${3//\//_}.sh log=$beds/vm/$2/tests/$3.log
+        mkdir -p "$(dirname "$log")"
+        if [ ! -e "$from" ]; then
+                tail -n 40 "$dir/console" >"$log"
+                printf 'ERROR: vm/%s/tests/%s.sh - it was not begun\n' "$2" "$name"
+                bed_failed=1
+                return
+        fi
+        cp "$from" "$log"
+        if [ ! -e "$from.status" ]; then
+                { echo "The machine ended during this test. The end of its console:"; tail -n 40 "$dir/console"; } >>"$log"
+                echo none >"$from.status"
+        fi
+        tap_results "vm/$2/tests/$name.sh" "$from.status" <"$log" | tee "$work/report"
+        ! grep -Eq '^(FAIL|ERROR):' "$work/report" || bed_failed=1
+        sed -nE "s/^(# )?vector: ([^ ]+) off=([^ ]+) on=([^ ]+)( .*)?$/$2 \2 \3 \4/p" "$log" >>"$work/vectors"
+}
+
+# ---- one machine -----------------------------------------------------------------------------------------------------
+
+# boot KERNEL ROOT-IMAGE APPENDIX OPTIONS TEST…: runs them in a machine of its own; what tells it from others of that kernel is APPENDIX.
+boot() {
+        local kernel=$1 image=$2 options=$4 where dir seconds status name
+        where=$(sed 's/+.*//' "$1/release")$3
+        shift 4
+        dir=$work/$where
+        mkdir -p "$dir/tests" || return 1
+        for name in "$@"; do printf '%s\n' "$slow $test_seconds tests/$name.sh"; done >"$work/first/bed/list"
+        (cd "$work/first" && find . -mindepth 1 -print0 | cpio --null --create --format=newc --quiet) >"$dir/initrd" \
+                || not_possible "the initramfs cannot be made"
+        seconds=$((boot_seconds + test_seconds * $#))
+        [ "$seconds" -le "$machine_seconds" ] || seconds=$machine_seconds
+        echo "Linux $(cat "$kernel/release")${options:+ $options}, $# tests, $seconds s at most"
+        TMPDIR=$dir qemu_memory=3072 qemu_run "$dir" "$seconds" "$kernel/vmlinuz" "$dir/initrd" "$options quiet loglevel=4" \
+                -drive "file=$image,format=raw,if=none,id=root,snapshot=on,cache=unsafe" -device nvme,drive=root,serial=root
+        status=$?
+        mkdir -p "$beds/vm/$where" && cp "$dir/console" "$beds/vm/$where/console"
+        cat "$dir/qemu.log"
+        sed -n 's/^@booted \([0-9]*\) .*/its tests began \1 s after its start/p' "$dir/results"
+        [ "$status" -ne 124 ] || echo "the machine took too long and was ended"
+        split_results "$dir"
+        for name in "$@"; do report "$dir" "$where" "$name"; done
+        if [ "$status" -ne 0 ] || [ ! -e "$dir/tests/done" ]; then
+                printf 'ERROR: %s - the machine of %s ended before its tests, with status %s\n' "$me" "$where" "$status"
+                bed_failed=1
+        fi
+        rm -rf "$dir"
+}
+
+# The table of attacks, one column a machine. `off` is without the guard, where it must get through, `on` with it.
+table() {
+        [ -s "$work/vectors" ] || return 0
+        awk '
+                !($1 in column) { column[$1] = ++columns; head[columns] = $1 }
+                !($2 in row) { row[$2] = ++rows; vector[rows] = $2; if (length($2) > wide) wide = length($2) }
+                { cell[row[$2], column[$1]] = $3 " / " $4 }
+                END {
+                        printf "%-*s", wide, "vector: off / on"
+                        for (c = 1; c <= columns; c++) printf "  %-19s", head[c]
+                        print ""
+                        for (r = 1; r <= rows; r++) {
+                                printf "%-*s", wide, vector[r]
+                                for (c = 1; c <= columns; c++) printf "  %-19s", (r, c) in cell ? cell[r, c] : "not tried"
+                                print ""
+                        }
+                }' "$work/vectors" | sed 's/ *$//; s/^/vectors: /' | tee "$beds/vm/vectors"
+}
+
+# ----------------------------------------------------------------------------------------------------------------------
+
+[ "$(id -u)" = 0 ] || skip_bed "needs root"
+for program in qemu-system-x86_64 mke2fs cpio; do
+        command -v "$program" >/dev/null || skip_bed "$program is missing"
+done
+[ "$(uname -m)" = x86_64 ] || skip_bed "this bed is made for x86-64"
+mkdir -p "$beds" || exit 1
+trap end_bed EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+[ $# -gt 0 ] || mapfile -t tests < <(all_tests)
+tests=("${tests[@]-$@}")
+for name in "${tests[@]}"; do
+        [ -e "$top_srcdir/tests/$name.sh" ] || { echo "$me: there is no test tests/$name.sh" >&2; exit 1; }
+done
+mapfile -t preempt < <(preempt_tests "${tests[@]}")
+# Whoever comes second takes what the first has made.
+exec {lock}>"$beds/vm.lock" && flock "$lock" || exit 1
+tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${bed_packages[@]}") || cannot_make "its root"
+deb=$(made "$top_srcdir/tests/beds/deb.sh" "$suite") || cannot_make "the package"
+remove_leftovers vm
+work=$beds/vm.$$
+mkdir -p "$work" "$beds/vm" || exit 1
+furnish "$deb" || not_possible "its initramfs cannot be made"
+kernels=() images=()
+for name in "${kernel_suites[@]}"; do
+        kernels+=("$(made kernel_get "$name")") || cannot_make "the kernel of $name"
+        images+=("$(made root_image "$tar" "${kernels[-1]}")") || cannot_make "the root of $name"
+done
+exec {lock}>&-
+
+for i in "${!kernels[@]}"; do
+        boot "${kernels[i]}" "${images[i]}" '' '' "${tests[@]}"
+        [ ${#preempt[@]} -eq 0 ] || boot "${kernels[i]}" "${images[i]}" -preempt preempt=full "${preempt[@]}"
+done
+table
+exit "$bed_failed"
