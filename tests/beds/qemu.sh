@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# One QEMU machine for one run of a bed, with a deadline: the console goes to a file, and what the guest writes to its port
+# QEMU machines for one run of a bed, each with a deadline: the console goes to a file, and what the guest writes to its port
 # `bpfdeleg` (/dev/vport0p1, which kernel messages cannot reach) to another. Sourced, by bash.
 
-qemu_pid=
+qemu_pid=            # of the machine started last
+declare -A qemu_runs=() # pid → 1
 
 # The accelerator, and the processor for it. Emulation, so that a run is the same everywhere: virtual machines cannot start others
 # reliably. BD_QEMU_ACCEL=kvm is for whoever develops on bare metal. Emulated without cx16: with it the guest's kernel was seen to oops.
@@ -16,11 +17,10 @@ qemu_cpu() {
         esac
 }
 
-# qemu_run DIR SECONDS VMLINUZ INITRD APPEND [ARGUMENT…]: boots and waits for the guest to power off; INITRD may be empty. DIR/console and
-# DIR/results are written. 124 when the deadline passed: the machine is ended then, what it wrote stays.
-qemu_run() {
-        local dir=$1 seconds=$2 kernel=$3 initrd=$4 append=$5 end cpu
-        shift 5
+# qemu_start DIR VMLINUZ INITRD APPEND [ARGUMENT…]: boots; INITRD may be empty. DIR/console, DIR/results and DIR/qemu.log are written.
+qemu_start() {
+        local dir=$1 kernel=$2 initrd=$3 append=$4 cpu
+        shift 4
         mapfile -t cpu < <(qemu_cpu)
         [ ${#cpu[@]} -gt 0 ] || return 1
         : >"$dir/console"
@@ -31,24 +31,39 @@ qemu_run() {
                 -serial "file:$dir/console" -device virtio-serial-pci -chardev "file,id=results,path=$dir/results" \
                 -device virtserialport,chardev=results,name=bpfdeleg "$@" </dev/null >"$dir/qemu.log" 2>&1 &
         qemu_pid=$!
-        end=$((SECONDS + seconds))
-        while kill -0 "$qemu_pid" 2>/dev/null; do
-                if [ "$SECONDS" -ge "$end" ]; then
-                        qemu_end
+        qemu_runs[$qemu_pid]=1
+}
+
+# qemu_wait PID END: until the guest has powered off, or $SECONDS is END. 124 then: the machine is ended, what it wrote stays.
+qemu_wait() {
+        local status
+        while kill -0 "$1" 2>/dev/null; do
+                if [ "$SECONDS" -ge "$2" ]; then
+                        qemu_end "$1"
                         return 124
                 fi
                 sleep 0.2
         done
-        wait "$qemu_pid"
-        seconds=$?
-        qemu_pid=
-        return "$seconds"
+        wait "$1"
+        status=$?
+        unset "qemu_runs[$1]"
+        return "$status"
 }
 
-# Ends the machine, if there is one: for traps, too.
+# qemu_run DIR SECONDS VMLINUZ INITRD APPEND [ARGUMENT…]: the two, one after the other.
+qemu_run() {
+        local dir=$1 seconds=$2
+        shift 2
+        qemu_start "$dir" "$@" && qemu_wait "$qemu_pid" $((SECONDS + seconds))
+}
+
+# qemu_end [PID…]: ends these machines, or all: for traps, too.
 qemu_end() {
-        [ -n "$qemu_pid" ] || return 0
-        kill -KILL "$qemu_pid" 2>/dev/null
-        wait "$qemu_pid" 2>/dev/null
-        qemu_pid=
+        local pid
+        [ $# -gt 0 ] || set -- "${!qemu_runs[@]}"
+        for pid in "$@"; do
+                kill -KILL "$pid" 2>/dev/null
+                wait "$pid" 2>/dev/null
+                unset "qemu_runs[$pid]"
+        done
 }

@@ -24,7 +24,8 @@ read -ra kernel_suites <<<"${BD_VM_SUITES:-$suite trixie-backports}"
 slow=10
 test_seconds=400
 boot_seconds=60
-machine_seconds=1500
+machine_seconds=2400
+memory_mib=3072
 
 work=
 bed_failed=0
@@ -39,6 +40,18 @@ end_bed() {
 }
 
 # ---- disks -----------------------------------------------------------------------------------------------------------
+
+# Images of kernels and roots that are no longer here.
+remove_stale_images() {
+        local image name
+        for image in "$beds"/*.ext4; do
+                name=$(basename "$image" .ext4)
+                if [[ ! $name =~ ^([a-z]+-[0-9a-f]{12})-(.*)$ ]] || [ ! -e "$beds/${BASH_REMATCH[1]}.tar" ] \
+                        || [ ! -e "$beds/kernel/${BASH_REMATCH[2]}" ]; then
+                        rm -f "$image"
+                fi
+        done
+}
 
 # The guest's root: the tar and that kernel's modules, which change seldom. Prints its path.
 root_image() { # TAR KERNEL
@@ -115,35 +128,60 @@ report() {
         sed -nE "s/^(# )?vector: ([^ ]+) off=([^ ]+) on=([^ ]+)( .*)?$/$2 \2 \3 \4/p" "$log" >>"$work/vectors"
 }
 
-# ---- one machine -----------------------------------------------------------------------------------------------------
+# ---- machines --------------------------------------------------------------------------------------------------------
 
-# boot KERNEL ROOT-IMAGE APPENDIX OPTIONS TEST…: runs them in a machine of its own; what tells it from others of that kernel is APPENDIX.
+# boot KERNEL ROOT-IMAGE APPENDIX OPTIONS TEST…: starts a machine of its own for them; what tells it from others of that kernel is APPENDIX.
+# Its directory and process are kept for `collect`.
+wheres=() pids=() ends=()
 boot() {
-        local kernel=$1 image=$2 options=$4 where dir seconds status name
+        local kernel=$1 image=$2 options=$4 where dir seconds name
         where=$(sed 's/+.*//' "$1/release")$3
         shift 4
         dir=$work/$where
         mkdir -p "$dir/tests" || return 1
-        for name in "$@"; do printf '%s\n' "$slow $test_seconds tests/$name.sh"; done >"$work/first/bed/list"
+        for name in "$@"; do printf '%s\n' "$slow $test_seconds tests/$name.sh"; done | tee "$dir/list" >"$work/first/bed/list"
         (cd "$work/first" && find . -mindepth 1 -print0 | cpio --null --create --format=newc --quiet) >"$dir/initrd" \
                 || not_possible "the initramfs cannot be made"
         seconds=$((boot_seconds + test_seconds * $#))
         [ "$seconds" -le "$machine_seconds" ] || seconds=$machine_seconds
         echo "Linux $(cat "$kernel/release")${options:+ $options}, $# tests, $seconds s at most"
-        TMPDIR=$dir qemu_memory=3072 qemu_run "$dir" "$seconds" "$kernel/vmlinuz" "$dir/initrd" "$options quiet loglevel=4" \
-                -drive "file=$image,format=raw,if=none,id=root,snapshot=on,cache=unsafe" -device nvme,drive=root,serial=root
-        status=$?
+        TMPDIR=$dir qemu_memory=$memory_mib qemu_start "$dir" "$kernel/vmlinuz" "$dir/initrd" "$options quiet loglevel=4" \
+                -drive "file=$image,format=raw,if=none,id=root,snapshot=on,cache=unsafe" -device nvme,drive=root,serial=root || return 1
+        wheres+=("$where") pids+=("$qemu_pid") ends+=($((SECONDS + seconds)))
+}
+
+# collect WHERE PID END: waits for the machine, and tells what its tests have said.
+collect() {
+        local where=$1 dir=$work/$1 status=0 name
+        qemu_wait "$2" "$3" || status=$?
         mkdir -p "$beds/vm/$where" && cp "$dir/console" "$beds/vm/$where/console"
         cat "$dir/qemu.log"
-        sed -n 's/^@booted \([0-9]*\) .*/its tests began \1 s after its start/p' "$dir/results"
+        sed -n "s/^@booted \([0-9]*\) .*/$where: its tests began \1 s after its start/p" "$dir/results"
         [ "$status" -ne 124 ] || echo "the machine took too long and was ended"
         split_results "$dir"
-        for name in "$@"; do report "$dir" "$where" "$name"; done
+        while read -r _ _ name; do
+                name=${name#tests/}
+                report "$dir" "$where" "${name%.sh}"
+        done <"$dir/list"
         if [ "$status" -ne 0 ] || [ ! -e "$dir/tests/done" ]; then
                 printf 'ERROR: %s - the machine of %s ended before its tests, with status %s\n' "$me" "$where" "$status"
                 bed_failed=1
         fi
         rm -rf "$dir"
+}
+
+# All that are booted, together where the memory is there: they wait more than they work.
+collect_all() {
+        local i
+        for i in "${!pids[@]}"; do collect "${wheres[i]}" "${pids[i]}" "${ends[i]}"; done
+        wheres=() pids=() ends=()
+}
+boot_more() { # as boot
+        local free
+        free=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
+        [ "$free" -gt $((memory_mib * 3 / 2)) ] || collect_all
+        [ ${#pids[@]} -lt 2 ] || collect_all
+        boot "$@" || not_possible "no machine can be started"
 }
 
 # The table of attacks, one column a machine. `off` is without the guard, where it must get through, `on` with it.
@@ -188,6 +226,7 @@ exec {lock}>"$beds/vm.lock" && flock "$lock" || exit 1
 tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${bed_packages[@]}") || cannot_make "its root"
 deb=$(made "$top_srcdir/tests/beds/deb.sh" "$suite") || cannot_make "the package"
 remove_leftovers vm
+remove_stale_images
 work=$beds/vm.$$
 mkdir -p "$work" "$beds/vm" || exit 1
 furnish "$deb" || not_possible "its initramfs cannot be made"
@@ -198,9 +237,10 @@ for name in "${kernel_suites[@]}"; do
 done
 exec {lock}>&-
 
+for i in "${!kernels[@]}"; do boot_more "${kernels[i]}" "${images[i]}" '' '' "${tests[@]}"; done
 for i in "${!kernels[@]}"; do
-        boot "${kernels[i]}" "${images[i]}" '' '' "${tests[@]}"
-        [ ${#preempt[@]} -eq 0 ] || boot "${kernels[i]}" "${images[i]}" -preempt preempt=full "${preempt[@]}"
+        [ ${#preempt[@]} -eq 0 ] || boot_more "${kernels[i]}" "${images[i]}" -preempt preempt=full "${preempt[@]}"
 done
+collect_all
 table
 exit "$bed_failed"
