@@ -48,8 +48,8 @@ still_idle "awake again, the helper drops the sessions that nobody waited for"
 : >"$T/no-controllers"
 cat >"$T/bin/bpfdelegd-poor" <<END
 #!/bin/sh
-exec unshare --mount --propagation private sh -c 'mount --bind "$T/no-controllers" "$cgroup2/cgroup.controllers" && exec "\$@"' sh \\
-        "$bpfdelegd" "\$@"
+exec unshare --mount --propagation private sh -c 'mount --bind "$T/no-controllers" "$cgroup2/cgroup.controllers" &&
+        mount --bind "$T/no-controllers" "$cgroup2/cgroup.subtree_control" && exec "\$@"' sh "$bpfdelegd" "\$@"
 END
 chmod 0755 "$T/bin/bpfdelegd-poor"
 real=$bpfdelegd

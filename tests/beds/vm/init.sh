@@ -12,6 +12,9 @@ attach() { # TYPE DIR [OPTIONS]
 attach proc /proc
 attach sysfs /sys
 attach devtmpfs /dev
+# Which udev makes elsewhere.
+ln -s /proc/self/fd /dev/fd
+for fd in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${fd%:*}" "/dev/${fd#*:}"; done
 attach devpts /dev/pts gid=5,mode=620,ptmxmode=666
 attach tmpfs /dev/shm mode=1777
 attach tmpfs /run mode=0755
