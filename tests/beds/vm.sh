@@ -145,7 +145,7 @@ boot() {
         seconds=$((boot_seconds + test_seconds * $#))
         [ "$seconds" -le "$machine_seconds" ] || seconds=$machine_seconds
         echo "Linux $(cat "$kernel/release")${options:+ $options}, $# tests, $seconds s at most"
-        TMPDIR=$dir qemu_memory=$memory_mib qemu_start "$dir" "$kernel/vmlinuz" "$dir/initrd" "$options quiet loglevel=4" \
+        TMPDIR=$dir qemu_memory=$memory_mib qemu_start "$dir" "$kernel/vmlinuz" "$dir/initrd" "$options quiet loglevel=5" \
                 -drive "file=$image,format=raw,if=none,id=root,snapshot=on,cache=unsafe" -device nvme,drive=root,serial=root || return 1
         wheres+=("$where") pids+=("$qemu_pid") ends+=($((SECONDS + seconds)))
 }
@@ -157,6 +157,8 @@ collect() {
         mkdir -p "$beds/vm/$where" && cp "$dir/console" "$beds/vm/$where/console"
         cat "$dir/qemu.log"
         sed -n "s/^@booted \([0-9]*\) .*/$where: its tests began \1 s after its start/p" "$dir/results"
+        # What the kernel thinks of itself: read it, but it is no case. After an oops the machine ends.
+        grep -aE 'WARNING: |BUG: |UBSAN: ' "$dir/console" | sed "s/^/$where: /"
         [ "$status" -ne 124 ] || echo "the machine took too long and was ended"
         split_results "$dir"
         while read -r _ _ name; do

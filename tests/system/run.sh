@@ -98,7 +98,11 @@ lacks "nor in the session" ' - bpf .*delegate_' in_session s cat /proc/self/moun
 exits "run inside run just runs" 5 '' run bpfdeleg run -- sh -c 'exit 5'
 prints "with the same place" '^0::/run$' run bpfdeleg run -- grep '^0::' /proc/self/cgroup
 # The host's own bpffs may lie below.
-same_mounts() { in_session_sh s 'cd && bpfdeleg run -- cat /proc/self/mountinfo >once; bpfdeleg run -- bpfdeleg run -- cat /proc/self/mountinfo >twice; diff once twice'; }
+same_mounts() {
+        in_session_sh s 'cd && bpfdeleg run -- cat /proc/self/mountinfo >once
+                bpfdeleg run -- bpfdeleg run -- cat /proc/self/mountinfo >twice
+                diff once twice'
+}
 ok "the same mounts, not twice" same_mounts
 prints "of which the last on /sys/fs/bpf is the delegated one" ' - bpf .*delegate_' in_session_sh s 'grep " /sys/fs/bpf " ~/twice | tail -n 1'
 exits "and the same words for what is not there" 127 'there-is-no-such' run bpfdeleg run -- there-is-no-such-command
