@@ -103,6 +103,7 @@ kernel_refuses() {
         case "$1: $2" in
         "kfunc-"*": refused: load: "*) return 0 ;;        # 6.12 and 7.3: not for programs without CAP_PERFMON
         "syscall-program: refused: load: "*) return 0 ;;  # later than 6.12
+        "sched-ext: refused: map_create: "*) return 0 ;;  # before 6.18: the kernel wants a program
         "per-cpu-variable: refused: "*"failed to find the address for kernel symbol"*) return 0 ;; # no CONFIG_KALLSYMS_ALL
         *": absent: "*) return 0 ;;
         *) return 1 ;;

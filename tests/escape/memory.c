@@ -140,15 +140,17 @@ static enum result tell_value(struct play *play, int map, const char *what) {
 }
 
 static enum result rdonly_cast(struct play *play) {
-        int cast = kernel_btf("bpf_rdonly_cast", BTF_KIND_FUNC), type = kernel_btf("timespec64", BTF_KIND_STRUCT), map, prog, r;
+        int cast = kernel_btf("bpf_rdonly_cast", BTF_KIND_FUNC), type = kernel_btf("timespec64", BTF_KIND_STRUCT);
+        const int types[] = {0 /* bare memory, 6.17 and later */, type};
+        int map, prog = -1, r;
 
         if (cast < 0 || type < 0)
                 return say(play, ABSENT, "this kernel has no bpf_rdonly_cast");
         map = result_map(play);
         if (map < 0)
                 return refused(play, map, "map_create");
-        {
-                struct bpf_insn insns[] = {WIDE(1, FIXED_ADDRESS), MOV(2, type), KFUNC(cast), LOAD8(6, 0, 0), VALUE(1, map),
+        for (size_t i = 0; i < ELEMENTSOF(types) && prog < 0; i++) {
+                struct bpf_insn insns[] = {WIDE(1, FIXED_ADDRESS), MOV(2, types[i]), KFUNC(cast), LOAD8(6, 0, 0), VALUE(1, map),
                                            STORE8(1, 6, 0), MOV(0, 0), EXIT};
 
                 prog = LOAD(play, PROG_SOCKET_FILTER, 0, insns);
