@@ -119,13 +119,7 @@ static int put_under_guard(void *userdata, int mount_fd) {
                 .id = d->id, .uid = d->uid, .caps = d->policy->caps, .confine = d->policy->confine != POLICY_CONFINE_OFF,
                 .host_wide = d->policy->allow_host_wide, .mount_fd = mount_fd, .cgroup_fd = d->cgroup.fd,
         };
-        int r;
-
-        if (!d->manager->guard)
-                return 0;
-        r = guard_add(d->manager->guard, &entry);
-        d->guarded = r >= 0;
-        return r;
+        return d->manager->guard ? guard_add(d->manager->guard, &entry) : 0;
 }
 
 int backend_begin(struct delegation *d, struct errtext *err) {

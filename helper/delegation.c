@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 
+#include "guard-words.h"
 #include "peer.h"
 
 /* Timers of these are given an accuracy of 1: 0 would mean sd-event's default of 250 ms. */
@@ -66,20 +67,29 @@ void delegation_swept(void *userdata, uint64_t id) {
         state_remove(&manager->state, id);
 }
 
+/* One for each user, with his oldest delegation; who has none any more, but a dead token, shares one with his like. */
+static struct log_ratelimit *refusals_limit(struct manager *manager, uid_t uid) {
+        struct log_ratelimit *limit = &manager->refusals_limit;
+        struct delegation *d;
+
+        LIST_FOREACH(d, &manager->delegations, entry)
+                if (d->uid == uid)
+                        limit = &d->refusals_limit;
+        return limit;
+}
+
 void delegation_guard_refused(void *userdata, const struct guard_report *report) {
         struct manager *manager = userdata;
         struct delegation *d = manager_find(manager, report->delegation);
         struct log_subject subject = {.uid = report->uid, .id = report->delegation};
         unsigned suppressed = 0;
-        char text[400];
+        char text[900];
 
-        if (d) {
-                d->refusals++;
+        if (d)
                 subject = delegation_subject(d, NULL);
-                if (!log_ratelimit(&d->guard_limit, &suppressed))
-                        return;
-        }
-        guard_describe(manager->guard, report, text, sizeof(text));
+        if (!log_ratelimit(refusals_limit(manager, report->uid), &suppressed))
+                return;
+        guard_describe(manager->names, report, text, sizeof(text));
         if (suppressed > 0)
                 log_event(LOG_GUARD, &subject, "%s (%u more were left out)", text, suppressed);
         else
@@ -212,8 +222,9 @@ void delegation_fail(struct delegation *d, int result, const char *reason) {
         d->retry_usec = RETRY_MIN_USEC;
         d->reason = strdup(reason);
         /* Before anything else: from here on no token of it is good for anything, whoever holds it. */
-        if (d->manager->guard && d->guarded)
-                guard_revoke(d->manager->guard, d->id);
+        if (d->manager->guard)
+                guard_revoke(d->manager->guard, d->id, d->policy->confine == POLICY_CONFINE_OFF ? d->manager->cgroups.mount_fd :
+                                                                                                   d->cgroup.fd);
         (void) delegation_write_down(d); /* if it fails: what the old record says is ended as well */
         sessions_drop(d, result, reason);
 
@@ -300,8 +311,17 @@ bool delegation_linger(struct delegation *d) {
 
 /* ---- opening ---- */
 
+bool delegation_guarded(const struct delegation *d, uint64_t *ret_refusals) {
+        uint64_t refusals = 0;
+        bool guarded = d->manager->guard && guard_knows(d->manager->guard, d->id, &refusals);
+
+        if (ret_refusals)
+                *ret_refusals = refusals;
+        return guarded;
+}
+
 static const char *confinement_words(const struct delegation *d) {
-        if (d->guarded && d->policy->confine != POLICY_CONFINE_OFF)
+        if (delegation_guarded(d, NULL) && d->policy->confine != POLICY_CONFINE_OFF)
                 return "confined to its own subtree by the guard";
         if (d->policy->confine == POLICY_CONFINE_OFF)
                 return "unconfined, as the policy says (confine = off)";
@@ -475,7 +495,6 @@ struct delegation *delegation_restore(struct manager *manager, const struct stat
         d->anchor_id = record->anchor;
         d->userns = record->userns;
         d->granted = record->state != PROTO_STATE_OPENING;
-        d->guarded = manager->guard; /* its maps outlive a helper; one it does not know is not harmed */
         /* They are set in the kernel already; this is for those who ask. */
         if (mask_parse_policy(manager->names, d->policy, d->masks, &err) < 0)
                 log_line(LOG_WARNING, "what was delegated as %016" PRIx64 " cannot be told any more: %s", d->id, err.s);

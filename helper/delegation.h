@@ -40,6 +40,7 @@ struct manager {
         struct state_dir state;
         struct guard *guard; /* NULL: there is none, and guard_why says why */
         struct errtext guard_why;
+        struct log_ratelimit refusals_limit;
         struct sweep *sweep;
         struct delegation_list delegations;
         size_t n_delegations;
@@ -90,9 +91,7 @@ struct delegation {
         uint64_t ending_since; /* CLOCK_MONOTONIC */
         uint64_t retry_usec;
         bool reported; /* that it does not go */
-        bool guarded;  /* the guard knows it */
-        uint64_t refusals; /* by the guard */
-        struct log_ratelimit guard_limit;
+        struct log_ratelimit refusals_limit; /* of the guard's, for this user */
         bool granted;  /* somebody was given it: its end is worth a record */
         char *reason;  /* why it ends */
 
@@ -159,6 +158,9 @@ struct log_subject delegation_subject(const struct delegation *delegation, const
 void delegation_scope_unknown(void *userdata, uint64_t id);
 void delegation_swept(void *userdata, uint64_t id);
 bool delegation_lives_in(void *userdata, const struct sys_namespace *ns);
+/* Whether the guard keeps it, and how often it has refused something. ret_refusals may be NULL. */
+bool delegation_guarded(const struct delegation *d, uint64_t *ret_refusals);
+
 /* For guard_new(). */
 void delegation_guard_refused(void *userdata, const struct guard_report *report);
 

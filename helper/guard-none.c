@@ -29,22 +29,42 @@ int guard_add(struct guard *guard, const struct guard_entry *entry) {
         abort();
 }
 
-void guard_revoke(struct guard *guard, uint64_t id) {
+bool guard_knows(const struct guard *guard, uint64_t id, uint64_t *ret_refusals) {
         (void) guard;
         (void) id;
+        (void) ret_refusals;
+        abort();
+}
+
+void guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd) {
+        (void) guard;
+        (void) id;
+        (void) cgroup_fd;
+        abort();
+}
+
+void guard_revoke_strangers(struct guard *guard, bool (*living)(void *userdata, uint64_t id), void *userdata) {
+        (void) guard;
+        (void) living;
+        (void) userdata;
+        abort();
+}
+
+size_t guard_undead(struct guard *guard, uid_t uid) {
+        (void) guard;
+        (void) uid;
+        abort();
+}
+
+bool guard_owns(const struct guard *guard, uint64_t id, int fd) {
+        (void) guard;
+        (void) id;
+        (void) fd;
         abort();
 }
 
 void guard_count(const struct guard *guard, struct guard_counts *ret) {
         (void) guard;
         (void) ret;
-        abort();
-}
-
-void guard_describe(const struct guard *guard, const struct guard_report *report, char *buf, size_t size) {
-        (void) guard;
-        (void) report;
-        (void) buf;
-        (void) size;
         abort();
 }

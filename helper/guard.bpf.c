@@ -24,7 +24,6 @@ char LICENSE[] SEC("license") = "GPL";
 #define EPERM 1
 #define EACCES 13
 #define ENOMEM 12
-#define E2BIG 7
 #define ENOENT 2
 
 /* What is looked at of the kernel's own, by name: CO-RE finds the rest. */
@@ -35,22 +34,23 @@ struct user_namespace {
         int level;
 } KERNEL;
 struct super_block {
+        unsigned long s_magic;
         struct user_namespace *s_user_ns;
 } KERNEL;
 struct dentry {
+        struct dentry *d_parent;
         struct super_block *d_sb;
 } KERNEL;
 struct path {
         struct dentry *dentry;
 } KERNEL;
-struct vfsmount {
-        struct super_block *mnt_sb;
-} KERNEL;
 struct kernfs_node {
         __u64 id;
+        const char *name;
         void *priv;
 } KERNEL;
 struct inode {
+        unsigned short i_mode;
         void *i_private;
         struct super_block *i_sb;
 } KERNEL;
@@ -72,7 +72,11 @@ struct files_struct {
         atomic_t count;
         struct fdtable *fdt;
 } KERNEL;
+typedef struct {
+        __u64 val;
+} KERNEL kernel_cap_t;
 struct cred {
+        kernel_cap_t cap_effective;
         struct user_namespace *user_ns;
 } KERNEL;
 struct ns_common {
@@ -80,6 +84,7 @@ struct ns_common {
 } KERNEL;
 struct net {
         struct user_namespace *user_ns;
+        struct ns_common ns;
 } KERNEL;
 struct nsproxy {
         struct net *net_ns;
@@ -89,13 +94,13 @@ struct task_struct {
         const struct cred *cred;
         const struct cred *real_cred;
         struct nsproxy *nsproxy;
-        int tgid;
 } KERNEL;
 struct bpf_token {
         struct user_namespace *userns;
 } KERNEL;
 struct bpf_prog_aux {
         struct bpf_token *token;
+        char name[16];
 } KERNEL;
 struct bpf_prog {
         enum bpf_prog_type type;
@@ -112,10 +117,6 @@ struct cgroup {
         int level;
         struct kernfs_node *kn;
         struct cgroup *ancestors[0];
-} KERNEL;
-struct bpf_cgroup_link {
-        struct bpf_link link;
-        struct cgroup *cgroup;
 } KERNEL;
 
 /* ---- maps ---- */
@@ -179,7 +180,7 @@ struct {
 static __always_inline struct guard_delegation *delegation_of(void *map, const void *address, __u64 *ret_id) {
         __u64 key = (__u64) address, *id;
 
-        id = bpf_map_lookup_elem(map, &key);
+        id = key == 0 ? NULL : bpf_map_lookup_elem(map, &key);
         if (!id)
                 return NULL;
         *ret_id = *id;
@@ -210,38 +211,93 @@ static bool own_table(void) {
         return BPF_CORE_READ(task, files, count.counter) == 1;
 }
 
-static __always_inline int refuse(int error, enum guard_what what, __u64 id, __u32 cmd, struct bpf_prog *prog, __u32 detail, __u64 target) {
+#define CAP_NET_BIND_SERVICE 10
+#define CAP_SYS_ADMIN 21
+
+/* Root of the host: nothing is kept from it. */
+static bool is_admin(const struct cred *cred) {
+        return BPF_CORE_READ(cred, user_ns, level) == 0 && BPF_CORE_READ(cred, cap_effective.val) & 1ULL << CAP_SYS_ADMIN;
+}
+
+/* ---- telling ---- */
+
+struct refusal {
+        enum guard_what what;
+        __u32 cmd; /* NO_CMD: not in bpf(2) */
+        __u32 detail, interface;
+        struct bpf_prog *prog;
+        struct cgroup *cgroup;
+};
+#define NO_CMD ~0u
+
+/* Names from the root on. What is deeper than this is cut. */
+#define PATH_PARTS 16
+
+static void write_path(struct guard_report *report, struct cgroup *cgroup) {
+        int level = BPF_CORE_READ(cgroup, level);
+        __u32 n = 0;
+
+        for (int i = 1; i <= PATH_PARTS && i <= level; i++) {
+                struct cgroup *at = NULL;
+                long size;
+
+                if (n >= GUARD_PATH - 1)
+                        return;
+                (void) bpf_probe_read_kernel(&at, sizeof(at), (const char *) cgroup + bpf_core_field_offset(cgroup->ancestors) +
+                                                                      (__u32) i * sizeof(at));
+                report->path[n++ & (GUARD_PATH - 1)] = '/';
+                size = bpf_probe_read_kernel_str(report->path + (n & (GUARD_PATH - 1)), GUARD_NAME, BPF_CORE_READ(at, kn, name));
+                if (size <= 1)
+                        return;
+                n += (__u32) size - 1;
+        }
+        if (level == 0)
+                report->path[0] = '/';
+}
+
+static int refuse(struct guard_delegation *d, __u64 id, const struct refusal *why) {
+        struct bpf_prog *prog = why->prog;
         struct guard_report *report;
 
+        __sync_fetch_and_add(&d->refusals, 1);
         report = bpf_ringbuf_reserve(&reports, sizeof(*report), 0);
         if (!report)
-                return -error;
+                return -EPERM;
         __builtin_memset(report, 0, sizeof(*report));
         report->delegation = id;
-        report->what = what;
-        report->cmd = cmd;
+        report->what = why->what;
+        report->cmd = why->cmd;
         report->pid = bpf_get_current_pid_tgid() >> 32;
         report->uid = (__u32) bpf_get_current_uid_gid();
-        report->detail = detail;
-        report->target = target;
-        report->has_prog = !!prog;
-        if (prog)
-                report->prog_type = BPF_CORE_READ(prog, type);
+        report->detail = why->detail;
+        report->interface = why->interface;
         bpf_get_current_comm(report->comm, sizeof(report->comm));
+        if (prog) {
+                report->has_prog = 1;
+                report->prog_type = BPF_CORE_READ(prog, type);
+                BPF_CORE_READ_STR_INTO(&report->prog_name, prog, aux, name);
+        }
+        if (why->cgroup)
+                write_path(report, why->cgroup);
         bpf_ringbuf_submit(report, 0);
-        return -error;
+        return -EPERM;
 }
+#define REFUSE(...) refuse(d, id, &(struct refusal){__VA_ARGS__})
 
 /* ---- superblocks and tokens: exact lifetimes ---- */
 
-/* A token and the superblock each hold the user namespace, so its address is nobody else's before both have gone. */
+/*
+ * A token and the superblock each hold the user namespace, and are counted until just before they let go of it: so its
+ * address is nobody else's as long as it is here. Programs hold their token. Who comes here last removes it, or both do.
+ */
 static __always_inline void forget_if_last(struct guard_delegation *d, __u64 id) {
         __u64 userns = d->userns;
 
-        if (!(d->flags & GUARD_REVOKED) || d->tokens > 0 || d->supers > 0)
+        if (d->tokens > 0 || d->supers > 0)
                 return;
         bpf_map_delete_elem(&namespaces, &userns);
-        bpf_map_delete_elem(&delegations, &id);
+        if (d->flags & GUARD_REVOKED)
+                bpf_map_delete_elem(&delegations, &id);
 }
 
 SEC("lsm/bpf_token_create")
@@ -254,9 +310,9 @@ int BPF_PROG(guard_token_create, struct bpf_token *token, union bpf_attr *attr, 
         if (!d)
                 return 0;
         if (d->flags & GUARD_REVOKED)
-                return refuse(EPERM, GUARD_REVOKED_USE, id, BPF_TOKEN_CREATE, NULL, 0, 0);
+                return REFUSE(.what = GUARD_REVOKED_USE, .cmd = BPF_TOKEN_CREATE);
         if (d->tokens >= GUARD_TOKENS_EACH || bpf_map_update_elem(&tokens, &key, &id, BPF_NOEXIST) < 0)
-                return refuse(EPERM, GUARD_TOO_MANY, id, BPF_TOKEN_CREATE, NULL, 0, 0);
+                return REFUSE(.what = GUARD_TOO_MANY, .cmd = BPF_TOKEN_CREATE);
         __sync_fetch_and_add(&d->tokens, 1);
         return 0;
 }
@@ -287,16 +343,23 @@ void BPF_PROG(guard_sb_free, struct super_block *sb) {
 
 /* ---- every use of a token ---- */
 
+/* One that is not known, of a namespace that is: there can be none, and if there is, it is good for nothing. */
+static __always_inline bool is_lost(const struct bpf_token *token) {
+        __u64 userns = (__u64) BPF_CORE_READ(token, userns);
+
+        return bpf_map_lookup_elem(&namespaces, &userns);
+}
+
 SEC("lsm/bpf_token_cmd")
 int BPF_PROG(guard_token_cmd, const struct bpf_token *token, enum bpf_cmd cmd) {
         struct guard_delegation *d;
         __u64 id;
 
         d = delegation_of(&tokens, token, &id);
-        return d && d->flags & GUARD_REVOKED ? refuse(EPERM, GUARD_REVOKED_USE, id, cmd, NULL, 0, 0) : 0;
+        if (!d)
+                return is_lost(token) ? -EPERM : 0;
+        return d->flags & GUARD_REVOKED ? REFUSE(.what = GUARD_REVOKED_USE, .cmd = cmd) : 0;
 }
-
-#define CAP_SYS_ADMIN 21
 
 SEC("lsm/bpf_token_capable")
 int BPF_PROG(guard_token_capable, const struct bpf_token *token, int cap) {
@@ -305,9 +368,9 @@ int BPF_PROG(guard_token_capable, const struct bpf_token *token, int cap) {
 
         d = delegation_of(&tokens, token, &id);
         if (!d)
-                return 0;
+                return is_lost(token) ? -EPERM : 0;
         if (d->flags & GUARD_REVOKED)
-                return refuse(EPERM, GUARD_REVOKED_USE, id, ~0u, NULL, cap, 0);
+                return REFUSE(.what = GUARD_REVOKED_USE, .cmd = NO_CMD, .detail = cap);
         /* Not reported: the kernel asks for more than a program needs, and goes on without. */
         return cap < 64 && cap != CAP_SYS_ADMIN && d->caps & 1ULL << (cap & 63) ? 0 : -EPERM;
 }
@@ -372,6 +435,13 @@ static long scan_one(__u32 index, struct scan *scan) {
 /* The kernel takes a million instructions, and bpf_loop() more than that. */
 #define INSNS_MAX (1 << 20)
 
+/* GUARD_CLASSES: of a type that is not known. */
+static __always_inline __u32 class_of(__u32 type) {
+        __u8 *class = bpf_map_lookup_elem(&classes, &type);
+
+        return class && *class > 0 && *class <= GUARD_CLASSES ? *class - 1u : GUARD_CLASSES;
+}
+
 SEC("lsm/bpf_prog_load")
 int BPF_PROG(guard_prog_load, struct bpf_prog *prog, union bpf_attr *attr, struct bpf_token *token) {
         /* Not the argument: it is NULL before 7.3. */
@@ -379,32 +449,30 @@ int BPF_PROG(guard_prog_load, struct bpf_prog *prog, union bpf_attr *attr, struc
         struct scan scan = {.what = ~0u};
         struct guard_delegation *d;
         __u32 type, attach;
-        __u8 *class;
         __u64 id;
 
         d = delegation_of(&tokens, its, &id);
         if (!d)
-                return 0;
+                return its && is_lost(its) ? -EPERM : 0;
         if (d->flags & GUARD_REVOKED)
-                return refuse(EPERM, GUARD_REVOKED_USE, id, BPF_PROG_LOAD, prog, 0, 0);
+                return REFUSE(.what = GUARD_REVOKED_USE, .cmd = BPF_PROG_LOAD, .prog = prog);
         type = BPF_CORE_READ(prog, type);
-        class = bpf_map_lookup_elem(&classes, &type);
-        if (!class || *class == 0)
-                return refuse(EPERM, GUARD_LOAD_TYPE, id, BPF_PROG_LOAD, prog, type, 0);
-        scan.class = *class - 1;
-        if (scan.class == GUARD_HOST)
-                return d->flags & GUARD_HOST_WIDE ? 0 : refuse(EPERM, GUARD_LOAD_TYPE, id, BPF_PROG_LOAD, prog, type, 0);
+        scan.class = class_of(type);
+        if (scan.class == GUARD_HOST && d->flags & GUARD_HOST_WIDE)
+                return 0;
+        if (scan.class >= GUARD_HOST)
+                return REFUSE(.what = GUARD_LOAD_TYPE, .cmd = BPF_PROG_LOAD, .prog = prog);
         attach = BPF_CORE_READ(prog, expected_attach_type);
         /* One that returns 3 binds a port below 1024. */
         if (type == BPF_PROG_TYPE_CGROUP_SOCK_ADDR && (attach == BPF_CGROUP_INET4_BIND || attach == BPF_CGROUP_INET6_BIND) &&
-            !(d->caps & 1ULL << 10 /* CAP_NET_BIND_SERVICE */))
-                return refuse(EPERM, GUARD_CAPABILITY, id, BPF_PROG_LOAD, prog, 10, 0);
+            !(d->caps & 1ULL << CAP_NET_BIND_SERVICE))
+                return REFUSE(.what = GUARD_CAPABILITY, .cmd = BPF_PROG_LOAD, .prog = prog, .detail = CAP_NET_BIND_SERVICE);
         scan.insns = (const struct bpf_insn *) ((const char *) prog + bpf_core_field_offset(prog->insnsi));
         scan.len = BPF_CORE_READ(prog, len);
         scan.class_bit = 1u << (scan.class & 31);
         if (scan.len > INSNS_MAX || bpf_loop(scan.len, scan_one, &scan, 0) < 0)
-                return refuse(E2BIG, GUARD_LOAD_SOURCE, id, BPF_PROG_LOAD, prog, scan.len, 0);
-        return scan.what == ~0u ? 0 : refuse(EPERM, scan.what, id, BPF_PROG_LOAD, prog, scan.detail, 0);
+                return REFUSE(.what = GUARD_TOO_LONG, .cmd = BPF_PROG_LOAD, .prog = prog);
+        return scan.what == ~0u ? 0 : REFUSE(.what = scan.what, .cmd = BPF_PROG_LOAD, .prog = prog, .detail = scan.detail);
 }
 
 /* ---- descriptors ---- */
@@ -443,15 +511,13 @@ static struct guard_delegation *owner_of(struct bpf_prog *prog, __u64 *ret_id) {
         return prog ? delegation_of(&tokens, BPF_CORE_READ(prog, aux, token), ret_id) : NULL;
 }
 
-/* A program, a link or a token of ours, received or opened: only inside. Root sees all. */
-static __always_inline int judge_receipt(struct bpf_prog *prog, const struct guard_delegation *d, __u64 id) {
+/* A program, a link or a token of ours, received or opened: only inside. */
+static __always_inline int judge_receipt(struct bpf_prog *prog, struct guard_delegation *d, __u64 id) {
         struct task_struct *task = bpf_get_current_task_btf();
 
-        if (current_is_inside(d))
+        if (current_is_inside(d) || is_admin(BPF_CORE_READ(task, cred)))
                 return 0;
-        if (BPF_CORE_READ(task, cred, user_ns, level) == 0 && bpf_get_current_uid_gid() << 32 == 0)
-                return 0;
-        return refuse(EPERM, GUARD_LEFT_NAMESPACE, id, ~0u, prog, 0, 0);
+        return REFUSE(.what = GUARD_LEFT_NAMESPACE, .cmd = NO_CMD, .prog = prog);
 }
 
 SEC("lsm/file_receive")
@@ -460,7 +526,7 @@ int BPF_PROG(guard_file_receive, struct file *file) {
         struct guard_delegation *d;
         __u64 id;
 
-        d = prog ? owner_of(prog, &id) : delegation_of(&tokens, BPF_CORE_READ(file, private_data), &id);
+        d = prog ? owner_of(prog, &id) : delegation_of(&tokens, file->private_data, &id);
         return d ? judge_receipt(prog, d, id) : 0;
 }
 
@@ -473,29 +539,45 @@ int BPF_PROG(guard_prog, struct bpf_prog *prog) {
         return d ? judge_receipt(prog, d, id) : 0;
 }
 
-/* Through /proc/PID/fd; there is no other way. Nothing else has a token's address as its private data. */
+#define BPF_FS_MAGIC 0xcafe4a11
+#define S_IFMT 00170000
+#define S_IFREG 0100000
+
+/*
+ * A token through /proc/PID/fd; there is no other way. Of what is on a bpf file system it alone is a regular file that is
+ * in no directory: its dentry is its own parent. What is opened so is no token, but reading its fdinfo oopses the kernel.
+ */
 SEC("lsm/file_open")
 int BPF_PROG(guard_file_open, struct file *file) {
-        __u64 id, data = (__u64) BPF_CORE_READ(file, f_inode, i_private);
+        struct super_block *sb = file->f_inode->i_sb;
+        struct dentry *dentry;
+        struct guard_delegation *d;
+        __u64 id;
 
-        if (data == 0 || !delegation_of(&tokens, (void *) data, &id))
+        if (sb->s_magic != BPF_FS_MAGIC || (file->f_inode->i_mode & S_IFMT) != S_IFREG)
                 return 0;
-        return refuse(EPERM, GUARD_TOKEN_OPENED, id, ~0u, NULL, 0, 0);
+        dentry = BPF_CORE_READ(file, f_path.dentry);
+        if (BPF_CORE_READ(dentry, d_parent) != dentry)
+                return 0;
+        d = delegation_of(&supers, sb, &id);
+        return d ? REFUSE(.what = GUARD_TOKEN_OPENED, .cmd = NO_CMD) : 0;
 }
 
 /* Joining the delegation's user namespace, or one below it, with a table that somebody outside shares. */
 SEC("lsm/capable")
 int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, int cap, unsigned int opts) {
         struct user_namespace *at = ns;
+        struct guard_delegation *d;
         __u64 id;
 
-        if (cap != CAP_SYS_ADMIN || BPF_CORE_READ(ns, level) == 0 || own_table())
+        if (cap != CAP_SYS_ADMIN || ns->level == 0 || own_table() || is_admin(cred))
                 return 0;
         for (int i = 0; i < GUARD_DEPTH && at; i++) {
-                if (delegation_of(&namespaces, at, &id))
-                        return is_below(BPF_CORE_READ(cred, user_ns), (__u64) at) || BPF_CORE_READ(cred, user_ns, level) == 0 ?
+                d = delegation_of(&namespaces, at, &id);
+                if (d)
+                        return is_below(BPF_CORE_READ(cred, user_ns), (__u64) at) ?
                                        0 :
-                                       refuse(EPERM, GUARD_JOINED_SHARED, id, ~0u, NULL, cap, 0);
+                                       REFUSE(.what = GUARD_JOINED_SHARED, .cmd = NO_CMD);
                 at = BPF_CORE_READ(at, parent);
         }
         return 0;
@@ -529,74 +611,19 @@ static __always_inline bool network_in_bounds(const struct guard_delegation *d) 
         return is_below(BPF_CORE_READ(task, nsproxy, net_ns, user_ns), d->userns);
 }
 
-enum target { TARGET_UNKNOWN, TARGET_CGROUP, TARGET_NETWORK, TARGET_NONE };
+/* A descriptor of a network namespace: f_inode->i_private is its ns_common. If it is anything else, the kernel refuses it. */
+static __always_inline bool network_fd_in_bounds(const struct guard_delegation *d, __u32 fd) {
+        const char *ns = BPF_CORE_READ(file_of(fd), f_inode, i_private);
+        const struct net *net = (const struct net *) (ns - bpf_core_field_offset(struct net, ns));
 
-static __always_inline enum target target_of(__u32 attach) {
-        switch (attach) {
-        case BPF_CGROUP_INET_INGRESS ... BPF_CGROUP_SOCK_OPS:
-        case BPF_CGROUP_DEVICE:
-        case BPF_CGROUP_INET4_BIND ... BPF_CGROUP_INET6_POST_BIND:
-        case BPF_CGROUP_UDP4_SENDMSG:
-        case BPF_CGROUP_UDP6_SENDMSG:
-        case BPF_CGROUP_SYSCTL ... BPF_CGROUP_SETSOCKOPT:
-        case BPF_CGROUP_INET4_GETPEERNAME ... BPF_CGROUP_INET6_GETSOCKNAME:
-        case BPF_CGROUP_INET_SOCK_RELEASE:
-        case BPF_CGROUP_UNIX_CONNECT ... BPF_CGROUP_UNIX_GETSOCKNAME:
-                return TARGET_CGROUP;
-        case BPF_FLOW_DISSECTOR:
-        case BPF_XDP:
-        case BPF_SK_LOOKUP:
-        case BPF_NETFILTER:
-        case BPF_TCX_INGRESS:
-        case BPF_TCX_EGRESS:
-        case BPF_NETKIT_PRIMARY:
-        case BPF_NETKIT_PEER:
-                return TARGET_NETWORK;
-        case BPF_SK_SKB_STREAM_PARSER:
-        case BPF_SK_SKB_STREAM_VERDICT:
-        case BPF_SK_SKB_VERDICT:
-        case BPF_SK_MSG_VERDICT:
-                return TARGET_NONE; /* a map, which holds its own sockets */
-        default:
-                return TARGET_UNKNOWN;
-        }
+        return ns && is_below(BPF_CORE_READ(net, user_ns), d->userns);
 }
 
-/* What is to be attached, and where: gathered from one of four commands. */
+/* What is to be attached, and where: gathered from one of the commands. */
 struct attempt {
-        __u32 cmd, prog_fd, attach, target_fd;
-        struct bpf_link *link; /* LINK_UPDATE: an existing one says where */
+        __u32 cmd, prog_fd, attach, target_fd; /* or interface */
+        __u32 link_fd;                         /* LINK_UPDATE: an existing one says where */
 };
-
-static __always_inline int judge_target(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a) {
-        enum target target = target_of(a->attach);
-        struct cgroup *cgroup;
-
-        if (target == TARGET_NONE)
-                return 0;
-        if (target == TARGET_NETWORK)
-                return network_in_bounds(d) ? 0 : refuse(EPERM, GUARD_TARGET_NETWORK, id, a->cmd, prog, a->attach, a->target_fd);
-        if (target == TARGET_UNKNOWN)
-                return refuse(EPERM, GUARD_TARGET_UNKNOWN, id, a->cmd, prog, a->attach, 0);
-        cgroup = cgroup_of(a->target_fd);
-        if (cgroup_in_bounds(d, cgroup))
-                return 0;
-        return refuse(EPERM, GUARD_TARGET_CGROUP, id, a->cmd, prog, a->attach, BPF_CORE_READ(cgroup, kn, id));
-}
-
-/* The container of a link, by the link's own type. */
-static __always_inline int judge_link(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a) {
-        struct bpf_link *link = a->link;
-        struct bpf_cgroup_link *cgroup_link = (void *) link;
-        __u32 type = BPF_CORE_READ(link, type);
-
-        if (type == BPF_LINK_TYPE_CGROUP && cgroup_in_bounds(d, BPF_CORE_READ(cgroup_link, cgroup)))
-                return 0;
-        if ((type == BPF_LINK_TYPE_XDP || type == BPF_LINK_TYPE_NETNS || type == BPF_LINK_TYPE_TCX || type == BPF_LINK_TYPE_NETKIT ||
-             type == BPF_LINK_TYPE_NETFILTER) && network_in_bounds(d))
-                return 0;
-        return refuse(EPERM, GUARD_TARGET_UNKNOWN, id, a->cmd, prog, type, 0);
-}
 
 static __always_inline bool read_attempt(int cmd, const union bpf_attr *attr, struct attempt *a) {
         a->cmd = cmd;
@@ -608,6 +635,7 @@ static __always_inline bool read_attempt(int cmd, const union bpf_attr *attr, st
                 return true;
         case BPF_LINK_UPDATE:
                 a->prog_fd = attr->link_update.new_prog_fd;
+                a->link_fd = attr->link_update.link_fd;
                 return true;
         case BPF_PROG_ATTACH:
                 a->prog_fd = attr->attach_bpf_fd;
@@ -617,9 +645,52 @@ static __always_inline bool read_attempt(int cmd, const union bpf_attr *attr, st
         case BPF_PROG_TEST_RUN:
                 a->prog_fd = attr->test.prog_fd;
                 return true;
+        case BPF_RAW_TRACEPOINT_OPEN:
+                a->prog_fd = attr->raw_tracepoint.prog_fd;
+                return true;
         default:
                 return false;
         }
+}
+
+/* Whether it names a network namespace by descriptor: else it is the current one. */
+static __always_inline bool names_network(const struct attempt *a) {
+        return a->cmd == BPF_LINK_CREATE && (a->attach == BPF_SK_LOOKUP || a->attach == BPF_FLOW_DISSECTOR);
+}
+
+static __always_inline int judge_network(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a) {
+        bool by_fd = names_network(a), by_index = !by_fd && a->attach != BPF_NETFILTER && a->attach != BPF_FLOW_DISSECTOR;
+
+        if (by_fd ? network_fd_in_bounds(d, a->target_fd) : network_in_bounds(d))
+                return 0;
+        return REFUSE(.what = GUARD_TARGET_NETWORK, .cmd = a->cmd, .prog = prog, .detail = a->attach,
+                      .interface = by_index ? a->target_fd : 0);
+}
+
+static __always_inline int judge_target(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a) {
+        enum guard_target target = guard_target_of(a->attach);
+        struct cgroup *cgroup;
+
+        if (target == GUARD_AT_MAP)
+                return 0;
+        if (target == GUARD_AT_NETWORK)
+                return judge_network(d, id, prog, a);
+        if (target != GUARD_AT_CGROUP)
+                return REFUSE(.what = GUARD_TARGET_UNKNOWN, .cmd = a->cmd, .prog = prog, .detail = a->attach);
+        cgroup = cgroup_of(a->target_fd);
+        if (cgroup_in_bounds(d, cgroup))
+                return 0;
+        return REFUSE(.what = GUARD_TARGET_CGROUP, .cmd = a->cmd, .prog = prog, .detail = a->attach, .cgroup = cgroup);
+}
+
+/* An existing link: its container was judged when it was made, if its program is the delegation's, too. */
+static __always_inline int judge_link(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a) {
+        struct bpf_prog *present = prog_of(file_of(a->link_fd));
+        __u64 its;
+
+        if (owner_of(present, &its) && its == id)
+                return 0;
+        return REFUSE(.what = GUARD_TARGET_LINK, .cmd = a->cmd, .prog = prog);
 }
 
 static __always_inline int judge_test_run(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a) {
@@ -628,23 +699,67 @@ static __always_inline int judge_test_run(struct guard_delegation *d, __u64 id, 
         if (type == BPF_PROG_TYPE_SOCKET_FILTER || type == BPF_PROG_TYPE_SK_REUSEPORT || type == BPF_PROG_TYPE_CGROUP_SKB ||
             network_in_bounds(d))
                 return 0;
-        return refuse(EPERM, GUARD_TARGET_NETWORK, id, a->cmd, prog, type, 0);
+        return REFUSE(.what = GUARD_TARGET_NETWORK, .cmd = a->cmd, .prog = prog);
 }
 
-/* The delegation whose user namespace the caller sits in, by either of his credentials. */
-static __always_inline struct guard_delegation *inside_of(__u64 *ret_id) {
-        struct task_struct *task = bpf_get_current_task_btf();
-        struct user_namespace *ns = BPF_CORE_READ(task, cred, user_ns);
+/* What the end will have to look for. Only ever set: an attempt that the kernel refuses does no harm here. */
+static __always_inline void remember(struct guard_delegation *d, const struct attempt *a) {
+        __u32 flag = a->cmd == BPF_LINK_CREATE || a->cmd == BPF_RAW_TRACEPOINT_OPEN ? GUARD_LINKED :
+                     a->cmd == BPF_PROG_ATTACH                                      ? GUARD_LEGACY :
+                                                                                      0;
+
+        if (flag && !(d->flags & flag))
+                __sync_fetch_and_or(&d->flags, flag);
+}
+
+/* What is attached to a network namespace without a link can be undone only from inside of it, so only one that ends with
+ * the delegation will do, confined or not. */
+static __always_inline bool cannot_be_undone(const struct guard_delegation *d, const struct attempt *a) {
+        return a->cmd == BPF_PROG_ATTACH && guard_target_of(a->attach) == GUARD_AT_NETWORK && !network_in_bounds(d);
+}
+
+/* With a table that others share a descriptor may mean something else by the time it is used. */
+static __always_inline int judge_shared(struct guard_delegation *d, __u64 id, const struct attempt *a) {
+        if (d->flags & GUARD_REVOKED)
+                return REFUSE(.what = GUARD_REVOKED_USE, .cmd = a->cmd);
+        if (cannot_be_undone(d, a))
+                return REFUSE(.what = GUARD_NO_LINK, .cmd = a->cmd, .detail = a->attach);
+        /* Only types of the whole machine are attached by it. */
+        if (!(d->flags & GUARD_CONFINE) || a->cmd == BPF_RAW_TRACEPOINT_OPEN ||
+            (a->cmd == BPF_PROG_TEST_RUN && network_in_bounds(d))) {
+                remember(d, a);
+                return 0;
+        }
+        (void) REFUSE(.what = GUARD_SHARED_TABLE, .cmd = a->cmd, .detail = a->attach);
+        return -EACCES;
+}
+
+static __always_inline int judge(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a) {
+        if (d->flags & GUARD_REVOKED)
+                return REFUSE(.what = GUARD_REVOKED_USE, .cmd = a->cmd, .prog = prog);
+        if (cannot_be_undone(d, a))
+                return REFUSE(.what = GUARD_NO_LINK, .cmd = a->cmd, .prog = prog, .detail = a->attach);
+        remember(d, a);
+        /* What is of the whole machine was granted as such: it could not have been loaded otherwise. */
+        if (!(d->flags & GUARD_CONFINE) || class_of(BPF_CORE_READ(prog, type)) == GUARD_HOST)
+                return 0;
+        switch (a->cmd) {
+        case BPF_PROG_TEST_RUN:
+                return judge_test_run(d, id, prog, a);
+        case BPF_LINK_UPDATE:
+                return judge_link(d, id, prog, a);
+        case BPF_LINK_CREATE:
+        case BPF_PROG_ATTACH:
+                return judge_target(d, id, prog, a);
+        default:
+                return REFUSE(.what = GUARD_TARGET_UNKNOWN, .cmd = a->cmd, .prog = prog);
+        }
+}
+
+static __always_inline struct guard_delegation *delegation_above(struct user_namespace *ns, __u64 *ret_id) {
         struct guard_delegation *d;
 
-        for (int i = 0; i < GUARD_DEPTH && ns; i++) {
-                d = delegation_of(&namespaces, ns, ret_id);
-                if (d)
-                        return d;
-                ns = BPF_CORE_READ(ns, parent);
-        }
-        ns = BPF_CORE_READ(task, real_cred, user_ns);
-        for (int i = 0; i < GUARD_DEPTH && ns; i++) {
+        for (int i = 0; i < GUARD_DEPTH && ns && BPF_CORE_READ(ns, level) > 0; i++) {
                 d = delegation_of(&namespaces, ns, ret_id);
                 if (d)
                         return d;
@@ -653,47 +768,37 @@ static __always_inline struct guard_delegation *inside_of(__u64 *ret_id) {
         return NULL;
 }
 
+/* The delegation whose user namespace the caller sits in, by either of his credentials. */
+static struct guard_delegation *inside_of(__u64 *ret_id) {
+        struct task_struct *task = bpf_get_current_task_btf();
+        struct guard_delegation *d;
+
+        d = delegation_above(BPF_CORE_READ(task, cred, user_ns), ret_id);
+        return d ?: delegation_above(BPF_CORE_READ(task, real_cred, user_ns), ret_id);
+}
+
 SEC("lsm/bpf")
 int BPF_PROG(guard_bpf, int cmd, union bpf_attr *attr, unsigned int size) {
         struct attempt a = {.cmd = cmd};
         struct guard_delegation *d;
         struct bpf_prog *prog;
-        struct file *file;
         __u64 id;
 
         if (!read_attempt(cmd, attr, &a))
                 return 0;
-        /* With a table that others share a descriptor may mean something else by the time it is used. */
         if (!own_table()) {
                 d = inside_of(&id);
-                if (!d || !(d->flags & GUARD_CONFINE) || (cmd == BPF_PROG_TEST_RUN && network_in_bounds(d)))
-                        return 0;
-                return refuse(EACCES, GUARD_SHARED_TABLE, id, cmd, NULL, 0, 0);
+                return d ? judge_shared(d, id, &a) : 0;
         }
         prog = prog_of(file_of(a.prog_fd));
         d = owner_of(prog, &id);
-        if (!d)
-                return 0;
-        if (d->flags & GUARD_REVOKED)
-                return refuse(EPERM, GUARD_REVOKED_USE, id, cmd, prog, 0, 0);
-        if (!(d->flags & GUARD_CONFINE))
-                return 0;
-        if (cmd == BPF_PROG_TEST_RUN)
-                return judge_test_run(d, id, prog, &a);
-        if (cmd == BPF_LINK_UPDATE) {
-                file = file_of(attr->link_update.link_fd);
-                a.link = BPF_CORE_READ(file, private_data);
-                return prog_of(file) ? judge_link(d, id, prog, &a) : refuse(EPERM, GUARD_TARGET_UNKNOWN, id, cmd, prog, 0, 0);
-        }
-        if (cmd == BPF_PROG_ATTACH)
-                __sync_fetch_and_or(&d->flags, GUARD_LEGACY);
-        return judge_target(d, id, prog, &a);
+        return d ? judge(d, id, prog, &a) : 0;
 }
 
 /* ---- run by the helper ---- */
 
 static __always_inline int learn(const struct guard_request *request) {
-        struct guard_kinds k;
+        struct guard_kinds k = {.layout = GUARD_LAYOUT};
         struct file *file;
         __u32 zero = 0;
 
@@ -731,9 +836,9 @@ static __always_inline int add(const struct guard_request *request, struct guard
         return -ENOMEM;
 }
 
-/* 1 if the link's program is that delegation's. */
+/* 1 if the program, or the link's, is that delegation's. */
 static __always_inline int whose(const struct guard_request *request) {
-        struct bpf_prog *prog = prog_of(file_of(request->link_fd));
+        struct bpf_prog *prog = prog_of(file_of(request->fd));
         __u64 id;
 
         return owner_of(prog, &id) && id == request->delegation;
@@ -756,6 +861,7 @@ int guard_run(struct guard_request *request) {
         if (request->op != GUARD_REVOKE)
                 return -ENOENT;
         __sync_fetch_and_or(&d->flags, GUARD_REVOKED);
-        forget_if_last(d, id);
+        if (d->tokens == 0 && d->supers == 0)
+                bpf_map_delete_elem(&delegations, &id);
         return 0;
 }

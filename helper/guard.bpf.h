@@ -3,6 +3,7 @@
 
 /* What the guard's programs and the helper both know: layouts of the maps. */
 
+#include <linux/bpf.h>
 #include <linux/types.h>
 
 #define GUARD_DELEGATIONS 8192
@@ -12,6 +13,10 @@
 #define GUARD_KFUNCS 256
 #define GUARD_DEPTH 33 /* of user namespaces, kernel/user_namespace.c */
 
+/* Of maps and of what is in them. A helper that finds another one pinned leaves it alone (guard.c): whoever changes a
+ * struct that is in a map raises it. */
+#define GUARD_LAYOUT 1
+
 /* Risk classes of program types, as in lib/mask.h; a bit each in an allow-list's row. */
 enum guard_class { GUARD_SOCKET, GUARD_CGROUP, GUARD_NETNS, GUARD_HOST, GUARD_CLASSES };
 
@@ -19,7 +24,8 @@ enum guard_flags {
         GUARD_CONFINE = 1,   /* targets are judged */
         GUARD_HOST_WIDE = 2, /* allow_host_wide: contents are not */
         GUARD_REVOKED = 4,
-        GUARD_LEGACY = 8, /* something was attached without a link: the end has more to undo */
+        GUARD_LINKED = 8,  /* has been near to making a link: the end looks for them */
+        GUARD_LEGACY = 16, /* or to attaching without one: the end has more to undo */
 };
 
 /* One delegation, by its id. */
@@ -27,6 +33,7 @@ struct guard_delegation {
         __u64 userns; /* address */
         __u64 cgroup; /* id of <root> */
         __u64 caps;
+        __u64 refusals;
         __u32 uid;
         __u32 level; /* of <root> */
         __u32 flags;
@@ -34,9 +41,50 @@ struct guard_delegation {
         __u32 padding;
 };
 
+/* What an attach type is attached to. */
+enum guard_target {
+        GUARD_AT_UNKNOWN, /* refused */
+        GUARD_AT_CGROUP,
+        GUARD_AT_NETWORK,
+        GUARD_AT_MAP, /* a sockmap, which holds the user's own sockets */
+};
+
+static inline enum guard_target guard_target_of(__u32 attach) {
+        switch (attach) {
+        case BPF_CGROUP_INET_INGRESS ... BPF_CGROUP_SOCK_OPS:
+        case BPF_CGROUP_DEVICE:
+        case BPF_CGROUP_INET4_BIND ... BPF_CGROUP_INET6_POST_BIND:
+        case BPF_CGROUP_UDP4_SENDMSG:
+        case BPF_CGROUP_UDP6_SENDMSG:
+        case BPF_CGROUP_SYSCTL ... BPF_CGROUP_SETSOCKOPT:
+        case BPF_CGROUP_INET4_GETPEERNAME ... BPF_CGROUP_INET6_GETSOCKNAME:
+        case BPF_CGROUP_INET_SOCK_RELEASE:
+        case BPF_CGROUP_UNIX_CONNECT ... BPF_CGROUP_UNIX_GETSOCKNAME:
+                return GUARD_AT_CGROUP;
+        case BPF_FLOW_DISSECTOR:
+        case BPF_XDP:
+        case BPF_SK_LOOKUP:
+        case BPF_NETFILTER:
+        case BPF_TCX_INGRESS:
+        case BPF_TCX_EGRESS:
+        case BPF_NETKIT_PRIMARY:
+        case BPF_NETKIT_PEER:
+                return GUARD_AT_NETWORK;
+        case BPF_SK_SKB_STREAM_PARSER:
+        case BPF_SK_SKB_STREAM_VERDICT:
+        case BPF_SK_SKB_VERDICT:
+        case BPF_SK_MSG_VERDICT:
+                return GUARD_AT_MAP;
+        default:
+                return GUARD_AT_UNKNOWN;
+        }
+}
+#define GUARD_ATTACH_TYPES 64 /* no kernel has as many */
+
 /* Addresses that tell what a file is, learned from descriptors of the helper's own. */
 struct guard_kinds {
         __u64 prog_fops, link_fops;
+        __u64 layout;
 };
 
 enum guard_what {
@@ -44,9 +92,12 @@ enum guard_what {
         GUARD_LOAD_KFUNC,
         GUARD_LOAD_SOURCE,
         GUARD_LOAD_TYPE,
+        GUARD_TOO_LONG,
         GUARD_TARGET_CGROUP,
         GUARD_TARGET_NETWORK,
         GUARD_TARGET_UNKNOWN,
+        GUARD_TARGET_LINK,
+        GUARD_NO_LINK,
         GUARD_SHARED_TABLE,
         GUARD_REVOKED_USE,
         GUARD_CAPABILITY,
@@ -56,6 +107,9 @@ enum guard_what {
         GUARD_TOO_MANY,
 };
 
+#define GUARD_PATH 256
+#define GUARD_NAME 128 /* what a part of a path is cut to */
+
 /* One refusal. */
 struct guard_report {
         __u64 delegation;
@@ -63,10 +117,12 @@ struct guard_report {
         __u32 cmd;  /* of bpf(2), or ~0 */
         __u32 pid, uid;
         __u32 prog_type;
-        __u32 detail; /* helper, capability, … */
-        __u64 target; /* cgroup id, or interface index */
-        __u32 has_prog, padding;
+        __u32 detail;    /* helper, kfunc, capability, attach type, … */
+        __u32 interface; /* its number, where one was named; 0: none */
+        __u32 has_prog;
         char comm[16];
+        char prog_name[16];
+        char path[GUARD_PATH + GUARD_NAME]; /* of the cgroup that was named, from cgroup2's root on; "": none */
 };
 
 /* What the helper has the syscall program do. */
@@ -74,6 +130,7 @@ enum guard_op { GUARD_LEARN, GUARD_ADD, GUARD_REVOKE, GUARD_WHOSE };
 struct guard_request {
         __u64 delegation;
         __u32 op; /* enum guard_op */
-        __u32 mount_fd, cgroup_fd, prog_fd, link_fd;
-        __u32 padding;
+        __u32 mount_fd, cgroup_fd;
+        __u32 fd;               /* GUARD_WHOSE: a link or a program */
+        __u32 prog_fd, link_fd; /* GUARD_LEARN */
 };

@@ -16,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
+#include "guard-end.h"
 #include "guard-lists.h"
 #include "helper/guard.skel.h"
 #include "log.h"
@@ -28,6 +29,11 @@ struct guard {
         const struct mask_names *names;
         guard_refused refused;
         void *userdata;
+        struct undead {
+                uint64_t id;
+                uid_t uid;
+        } *undead; /* revoked, and not seen to be gone */
+        size_t n_undead;
 };
 
 /* ---- why not ---- */
@@ -43,7 +49,10 @@ static bool file_has(const char *path, const char *word) {
         return strstr(text, word);
 }
 
-static int explain(struct errtext *err, int r, const char *what) {
+static int explain(struct errtext *err, int r, const char *dir) {
+        if (r == -EXDEV)
+                return fail(err, r, "another version of bpfdelegd has its guard in %s, and what it keeps cannot be taken over: end those "
+                            "delegations with that version (bpfdelegd --end-all), or restart the host", dir);
         if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
                 return fail(err, r, "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)");
         if (file_has("/sys/kernel/security/lockdown", "[integrity]") || file_has("/sys/kernel/security/lockdown", "[confidentiality]"))
@@ -51,7 +60,7 @@ static int explain(struct errtext *err, int r, const char *what) {
         if (access("/sys/kernel/security/lsm", R_OK) == 0 && !file_has("/sys/kernel/security/lsm", "bpf"))
                 return fail(err, r, "this kernel was booted without BPF LSM: add bpf to lsm= on its command line (/sys/kernel/security/lsm "
                             "has the list of today)");
-        return fail(err, r, "%s: %s", what, strerror(-r));
+        return fail(err, r, "the guard cannot be loaded: %s", strerror(-r));
 }
 
 /* libbpf's own words are for developers. */
@@ -167,17 +176,42 @@ static int teach_types(const struct guard *guard) {
         return r;
 }
 
+/* All of them: the map may be that of a helper with another list. */
 static int teach_helpers(const struct guard *guard) {
+        uint32_t classes[GUARD_HELPERS] = {0};
         int fd = bpf_map__fd(guard->skel->maps.helpers), r = 0;
 
-        for (size_t i = 0; r >= 0 && i < guard_n_helpers; i++)
-                for (uint32_t class = 0; r >= 0 && class < GUARD_CLASSES; class++) {
-                        uint32_t key = class * GUARD_HELPERS + guard_helpers[i].id;
-                        uint8_t allowed = !!(guard_helpers[i].classes & GUARD_BIT(class));
+        for (size_t i = 0; i < guard_n_helpers; i++)
+                classes[guard_helpers[i].id] = guard_helpers[i].classes;
+        for (uint32_t key = 0; r >= 0 && key < GUARD_CLASSES * GUARD_HELPERS; key++) {
+                uint8_t allowed = !!(classes[key % GUARD_HELPERS] & GUARD_BIT(key / GUARD_HELPERS));
 
-                        r = bpf_map_update_elem(fd, &key, &allowed, BPF_ANY) < 0 ? -errno : 0;
-                }
+                r = bpf_map_update_elem(fd, &key, &allowed, BPF_ANY) < 0 ? -errno : 0;
+        }
         return r;
+}
+
+static uint32_t kfunc_classes(const struct btf *btf, uint32_t id) {
+        const struct btf_type *type = btf__type_by_id(btf, id);
+        const char *name = type ? btf__name_by_offset(btf, type->name_off) : NULL;
+
+        for (size_t i = 0; name && i < guard_n_kfuncs; i++)
+                if (streq(guard_kfuncs[i].name, name))
+                        return guard_kfuncs[i].classes;
+        return 0;
+}
+
+/* What an earlier helper allowed, and this one does not. */
+static void forget_kfuncs(const struct btf *btf, int fd) {
+        uint32_t id, next;
+        bool more = bpf_map_get_next_key(fd, NULL, &next) == 0;
+
+        while (more) {
+                id = next;
+                more = bpf_map_get_next_key(fd, &id, &next) == 0;
+                if (kfunc_classes(btf, id) == 0)
+                        (void) bpf_map_delete_elem(fd, &id);
+        }
 }
 
 /* By name: ids are another kernel's business. */
@@ -187,8 +221,9 @@ static int teach_kfuncs(const struct guard *guard) {
 
         if (!btf)
                 return -errno;
+        forget_kfuncs(btf, fd);
         for (size_t i = 0; r >= 0 && i < guard_n_kfuncs; i++) {
-                int id = btf__find_by_name_kind(btf, guard_kfuncs[i].name, BTF_KIND_FUNC);
+                int id = guard_kfuncs[i].classes == 0 ? 0 : btf__find_by_name_kind(btf, guard_kfuncs[i].name, BTF_KIND_FUNC);
 
                 if (id > 0)
                         r = bpf_map_update_elem(fd, &id, &guard_kfuncs[i].classes, BPF_ANY) < 0 ? -errno : 0;
@@ -224,12 +259,92 @@ static int watch_reports(struct guard *guard, sd_event *event) {
         return sd_event_add_io(event, &guard->source, ring_buffer__epoll_fd(guard->reports), EPOLLIN, on_readable, guard);
 }
 
+/* ---- those that are revoked and still held ---- */
+
+static bool look_up(const struct guard *guard, uint64_t id, struct guard_delegation *ret) {
+        return bpf_map_lookup_elem(bpf_map__fd(guard->skel->maps.delegations), &id, ret) == 0;
+}
+
+static int add_undead(struct guard *guard, uint64_t id, uid_t uid) {
+        struct undead *more = reallocarray(guard->undead, guard->n_undead + 1, sizeof(*more));
+
+        if (!more)
+                return -ENOMEM;
+        guard->undead = more;
+        guard->undead[guard->n_undead++] = (struct undead){.id = id, .uid = uid};
+        return 0;
+}
+
+size_t guard_undead(struct guard *guard, uid_t uid) {
+        struct guard_delegation delegation;
+        size_t kept = 0, n = 0;
+
+        for (size_t i = 0; i < guard->n_undead; i++) {
+                const struct undead undead = guard->undead[i];
+
+                if (undead.uid == uid && !look_up(guard, undead.id, &delegation))
+                        continue;
+                guard->undead[kept++] = undead;
+                n += undead.uid == uid;
+        }
+        guard->n_undead = kept;
+        return n;
+}
+
+typedef int (*delegation_visitor)(struct guard *guard, uint64_t id, const struct guard_delegation *delegation, void *userdata);
+
+static int for_each_delegation(struct guard *guard, delegation_visitor visit, void *userdata) {
+        int fd = bpf_map__fd(guard->skel->maps.delegations), r = 0;
+        struct guard_delegation delegation;
+        uint64_t id, next;
+        bool more = bpf_map_get_next_key(fd, NULL, &next) == 0;
+
+        while (r >= 0 && more) {
+                id = next;
+                more = bpf_map_get_next_key(fd, &id, &next) == 0;
+                if (look_up(guard, id, &delegation))
+                        r = visit(guard, id, &delegation, userdata);
+        }
+        return r;
+}
+
+static int note_undead(struct guard *guard, uint64_t id, const struct guard_delegation *delegation, void *userdata) {
+        (void) userdata;
+        return delegation->flags & GUARD_REVOKED ? add_undead(guard, id, delegation->uid) : 0;
+}
+static int find_undead(struct guard *guard) {
+        return for_each_delegation(guard, note_undead, NULL);
+}
+
 /* ---- life ---- */
+
+/* What a helper of another version has pinned is in force as it is: it cannot be taken over, and must not be mixed up. */
+static int check_layout(const char *dir) {
+        struct guard_kinds kinds = {0};
+        struct bpf_map_info info = {0};
+        uint32_t zero = 0, size = sizeof(info);
+        _cleanup_close_ int fd = -1;
+        char path[256];
+
+        (void) snprintf(path, sizeof(path), "%s/kinds", dir);
+        fd = bpf_obj_get(path);
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0)
+                return -errno;
+        if (info.value_size != sizeof(kinds))
+                return -EXDEV;
+        if (bpf_map_lookup_elem(fd, &zero, &kinds) < 0)
+                return -errno;
+        return kinds.layout == 0 || kinds.layout == GUARD_LAYOUT ? 0 : -EXDEV;
+}
 
 static int load(struct guard *guard, sd_event *event, const char *dir) {
         int r;
 
-        r = pin_maps(guard, dir);
+        r = check_layout(dir);
+        if (r >= 0)
+                r = pin_maps(guard, dir);
         if (r >= 0)
                 r = guard_bpf__load(guard->skel);
         if (r >= 0)
@@ -265,10 +380,12 @@ int guard_new(struct guard **ret, sd_event *event, const struct mask_names *name
         guard->userdata = userdata;
         guard->skel = guard_bpf__open();
         r = guard->skel ? load(guard, event, dir) : -errno;
+        if (r >= 0)
+                r = find_undead(guard);
         if (r < 0) {
                 guard_free(guard);
                 (void) rmdir(dir);
-                return explain(err, r, "the guard cannot be loaded");
+                return explain(err, r, dir);
         }
         *ret = guard;
         return 0;
@@ -280,6 +397,7 @@ void guard_free(struct guard *guard) {
         sd_event_source_disable_unref(guard->source);
         ring_buffer__free(guard->reports);
         guard_bpf__destroy(guard->skel);
+        free(guard->undead);
         free(guard);
 }
 
@@ -303,29 +421,55 @@ int guard_add(struct guard *guard, const struct guard_entry *entry) {
         return r;
 }
 
-/* Every link there is, by number: its descriptor or its pin may be anywhere. */
-static void detach_links(const struct guard *guard, uint64_t id) {
-        struct guard_request request = {.op = GUARD_WHOSE};
-        uint32_t link = 0;
+bool guard_knows(const struct guard *guard, uint64_t id, uint64_t *ret_refusals) {
+        struct guard_delegation delegation;
 
-        while (bpf_link_get_next_id(link, &link) == 0) {
-                _cleanup_close_ int fd = bpf_link_get_fd_by_id(link);
-
-                if (fd < 0)
-                        continue;
-                request.link_fd = (uint32_t) fd;
-                request.delegation = id;
-                if (run(guard, &request) == 1 && bpf_link_detach(fd) < 0)
-                        log_line(LOG_ERR, "link %u of an ended delegation cannot be detached: %m", link);
-        }
+        if (!look_up(guard, id, &delegation))
+                return false;
+        *ret_refusals = delegation.refusals;
+        return true;
 }
 
-void guard_revoke(struct guard *guard, uint64_t id) {
-        struct guard_request request = {.op = GUARD_REVOKE, .delegation = id};
+bool guard_owns(const struct guard *guard, uint64_t id, int fd) {
+        struct guard_request request = {.op = GUARD_WHOSE, .delegation = id, .fd = (uint32_t) fd};
 
-        if (run(guard, &request) < 0)
-                return; /* it has none */
-        detach_links(guard, id);
+        return run(guard, &request) == 1;
+}
+
+void guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd) {
+        struct guard_request request = {.op = GUARD_REVOKE, .delegation = id};
+        struct guard_delegation delegation;
+
+        if (!look_up(guard, id, &delegation))
+                return;
+        (void) run(guard, &request);
+        /* Once more: the flags are final only now. If it has gone, so have its last token and all programs made by it. */
+        if (!look_up(guard, id, &delegation))
+                return;
+        (void) add_undead(guard, id, delegation.uid); /* out of memory: it is not counted */
+        if (delegation.flags & GUARD_LINKED)
+                guard_end_links(guard, id);
+        if (delegation.flags & GUARD_LEGACY)
+                guard_end_legacy(guard, id, cgroup_fd);
+}
+
+struct strangers {
+        bool (*living)(void *userdata, uint64_t id);
+        void *userdata;
+};
+
+static int revoke_stranger(struct guard *guard, uint64_t id, const struct guard_delegation *delegation, void *userdata) {
+        const struct strangers *strangers = userdata;
+
+        if (!(delegation->flags & GUARD_REVOKED) && !strangers->living(strangers->userdata, id))
+                guard_revoke(guard, id, -1);
+        return 0;
+}
+
+void guard_revoke_strangers(struct guard *guard, bool (*living)(void *userdata, uint64_t id), void *userdata) {
+        struct strangers strangers = {.living = living, .userdata = userdata};
+
+        (void) for_each_delegation(guard, revoke_stranger, &strangers);
 }
 
 static size_t count(int fd) {
@@ -343,41 +487,4 @@ void guard_count(const struct guard *guard, struct guard_counts *ret) {
         ret->delegations = count(bpf_map__fd(guard->skel->maps.delegations));
         ret->tokens = count(bpf_map__fd(guard->skel->maps.tokens));
         ret->supers = count(bpf_map__fd(guard->skel->maps.supers));
-}
-
-/* ---- words ---- */
-
-static const char *const what_words[] = {
-        [GUARD_LOAD_HELPER] = "a program that calls a helper that is not allowed",
-        [GUARD_LOAD_KFUNC] = "a program that calls a kernel function that is not allowed",
-        [GUARD_LOAD_SOURCE] = "a program that reads variables of the kernel",
-        [GUARD_LOAD_TYPE] = "a program of a type that is not allowed",
-        [GUARD_TARGET_CGROUP] = "attaching to a cgroup outside of the user's own subtree",
-        [GUARD_TARGET_NETWORK] = "attaching in a network namespace that is not the delegation's own",
-        [GUARD_TARGET_UNKNOWN] = "attaching to what the guard does not know",
-        [GUARD_SHARED_TABLE] = "attaching from a process that shares its descriptors (threads)",
-        [GUARD_REVOKED_USE] = "using what was delegated after its end",
-        [GUARD_CAPABILITY] = "a program that needs a capability that is not in the policy",
-        [GUARD_LEFT_NAMESPACE] = "taking a program, link or token out of the delegation",
-        [GUARD_TOKEN_OPENED] = "opening a token through /proc",
-        [GUARD_JOINED_SHARED] = "joining the delegation from a process that shares its descriptors",
-        [GUARD_TOO_MANY] = "more tokens than a delegation may have",
-};
-
-static const char *helper_name(uint32_t id) {
-        for (size_t i = 0; i < guard_n_helpers; i++)
-                if (guard_helpers[i].id == id)
-                        return guard_helpers[i].name;
-        return NULL;
-}
-
-void guard_describe(const struct guard *guard, const struct guard_report *report, char *buf, size_t size) {
-        const char *what = report->what < ELEMENTSOF(what_words) ? what_words[report->what] : "something";
-        const char *helper = report->what == GUARD_LOAD_HELPER ? helper_name(report->detail) : NULL;
-        char type[64] = "";
-
-        if (report->has_prog)
-                mask_format(guard->names, POLICY_PROGS, UINT64_C(1) << (report->prog_type & 63), type, sizeof(type));
-        (void) snprintf(buf, size, "refused to %s (pid %u, uid %u): %s%s%s%s%s", report->comm, report->pid, report->uid, what,
-                        helper ? ": " : "", helper ?: "", type[0] ? ", program type " : "", type);
 }

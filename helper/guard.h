@@ -39,15 +39,28 @@ struct guard_entry {
 /* Puts a delegation under guard: before the first token of it can be made. Returns 0 or -errno. */
 int guard_add(struct guard *guard, const struct guard_entry *entry);
 
-/* From now on every use of its tokens and programs is refused, for all holders; and detaches its links, wherever they are
- * held. The entry goes with the last token and the superblock. */
-void guard_revoke(struct guard *guard, uint64_t id);
+/* Whether it knows a delegation, and how many acts of it were refused. */
+bool guard_knows(const struct guard *guard, uint64_t id, uint64_t *ret_refusals);
+
+/* From now on every use of its tokens and programs is refused, for all holders, and what is attached is detached; of what
+ * was attached without a link, on cgroup_fd and below. The entry goes with the last token and the superblock. */
+void guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd);
+
+/* Revokes all that `living` does not know: a helper may have died between the entry and its record. */
+void guard_revoke_strangers(struct guard *guard, bool (*living)(void *userdata, uint64_t id), void *userdata);
+
+/*
+ * How many ended delegations of a user are still there, because a process of his that is none of the session's holds a
+ * descriptor of the bpffs. They are good for nothing, but each is an entry: at GUARD_UNDEAD_EACH he gets no new one.
+ */
+#define GUARD_UNDEAD_EACH 64
+size_t guard_undead(struct guard *guard, uid_t uid);
+
+/* Whether a descriptor of the helper's is a program of that delegation, or a link of one. */
+bool guard_owns(const struct guard *guard, uint64_t id, int fd);
 
 /* How many delegations, tokens and superblocks it knows. */
 struct guard_counts {
         size_t delegations, tokens, supers;
 };
 void guard_count(const struct guard *guard, struct guard_counts *ret);
-
-/* What was tried, in words. */
-void guard_describe(const struct guard *guard, const struct guard_report *report, char *buf, size_t size);

@@ -106,6 +106,8 @@ int manager_recover(struct manager *manager, struct errtext *err) {
         if (r < 0)
                 return r;
         end_deserted(manager);
+        if (manager->guard)
+                guard_revoke_strangers(manager->guard, knows, manager);
         if (manager->cgroups.parent_fd >= 0)
                 cgroups_end_leftovers(&manager->cgroups, knows, manager);
         if (manager->scopes)

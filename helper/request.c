@@ -106,6 +106,10 @@ static int read_policy(const struct manager *manager, const struct proto_open_se
                 return fail(err, -EPERM, "%s wants what it delegates confined (confine = required, the default), and this bpfdelegd has no "
                             "guard to do it (%s): the user could attach outside his own subtree and read kernel memory. To grant it all "
                             "the same, write `confine = off` under [bpf] there (see SECURITY.md)", policy->path, manager->guard_why.s);
+        if (manager->guard && guard_undead(manager->guard, request->uid) >= GUARD_UNDEAD_EACH)
+                return fail(err, -EMFILE, "%u ended delegations of uid %u are still held by descriptors of their bpf file systems, in "
+                            "processes outside of them; they are good for nothing, but there is no new one before those processes end",
+                            GUARD_UNDEAD_EACH, (unsigned) request->uid);
         *ret = TAKE_PTR(policy);
         return 0;
 }
@@ -370,6 +374,7 @@ _Static_assert(sizeof(PACKAGE_VERSION) <= PROTO_PACKAGE_SIZE, "the version fits"
 
 static int send_row(struct connection *connection, const struct delegation *d) {
         struct proto_row row = PROTO_INIT(PROTO_ROW);
+        uint64_t refusals;
 
         row.id = d->id;
         row.uid = d->uid;
@@ -378,8 +383,8 @@ static int send_row(struct connection *connection, const struct delegation *d) {
         row.confine = d->policy->confine;
         row.network = d->policy->network;
         row.linger = d->policy->linger;
-        row.guarded = d->guarded;
-        row.refusals = d->refusals > UINT32_MAX ? UINT32_MAX : (uint32_t) d->refusals;
+        row.guarded = delegation_guarded(d, &refusals);
+        row.refusals = refusals > UINT32_MAX ? UINT32_MAX : (uint32_t) refusals;
         row.created_usec = d->created_usec;
         memcpy(row.masks, d->masks, sizeof(row.masks));
         row.caps = d->policy->caps;
