@@ -704,12 +704,14 @@ static __always_inline int judge_test_run(struct guard_delegation *d, __u64 id, 
 
 /* What the end will have to look for. Only ever set: an attempt that the kernel refuses does no harm here. */
 static __always_inline void remember(struct guard_delegation *d, const struct attempt *a) {
-        __u32 flag = a->cmd == BPF_LINK_CREATE || a->cmd == BPF_RAW_TRACEPOINT_OPEN ? GUARD_LINKED :
-                     a->cmd == BPF_PROG_ATTACH                                      ? GUARD_LEGACY :
-                                                                                      0;
+        __u32 flags = a->cmd == BPF_LINK_CREATE || a->cmd == BPF_RAW_TRACEPOINT_OPEN ? GUARD_LINKED :
+                      a->cmd == BPF_PROG_ATTACH                                      ? GUARD_LEGACY :
+                                                                                       0;
 
-        if (flag && !(d->flags & flag))
-                __sync_fetch_and_or(&d->flags, flag);
+        if (flags && guard_target_of(a->attach) == GUARD_AT_MAP)
+                flags |= GUARD_SOCKMAP;
+        if ((d->flags & flags) != flags)
+                __sync_fetch_and_or(&d->flags, flags);
 }
 
 /* What is attached to a network namespace without a link can be undone only from inside of it, so only one that ends with

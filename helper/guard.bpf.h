@@ -25,7 +25,8 @@ enum guard_flags {
         GUARD_HOST_WIDE = 2, /* allow_host_wide: contents are not */
         GUARD_REVOKED = 4,
         GUARD_LINKED = 8,  /* has been near to making a link: the end looks for them */
-        GUARD_LEGACY = 16, /* or to attaching without one: the end has more to undo */
+        GUARD_LEGACY = 16, /* or to attaching to a cgroup without one: the end has more to undo */
+        GUARD_SOCKMAP = 32, /* or to attaching to a sockmap, either way */
 };
 
 /* One delegation, by its id. */

@@ -447,10 +447,12 @@ void guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd) {
         if (!look_up(guard, id, &delegation))
                 return;
         (void) add_undead(guard, id, delegation.uid); /* out of memory: it is not counted */
+        if (delegation.flags & GUARD_SOCKMAP)
+                guard_end_sockmaps(guard, id); /* while their programs are known by them */
         if (delegation.flags & GUARD_LINKED)
                 guard_end_links(guard, id);
-        if (delegation.flags & GUARD_LEGACY)
-                guard_end_legacy(guard, id, cgroup_fd);
+        if (delegation.flags & GUARD_LEGACY && cgroup_fd >= 0)
+                guard_end_cgroups(guard, id, cgroup_fd);
 }
 
 struct strangers {
