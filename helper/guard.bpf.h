@@ -106,6 +106,7 @@ enum guard_what {
         GUARD_TOKEN_OPENED,
         GUARD_JOINED_SHARED,
         GUARD_TOO_MANY,
+        GUARD_WHATS,
 };
 
 #define GUARD_PATH 256
