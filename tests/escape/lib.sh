@@ -6,8 +6,9 @@
 # tried in both. Sourced after tests/system/lib.sh; a test calls `attacks`, and that is all.
 #
 # With the guard off a vector must succeed, or the test would prove nothing; with it on it must be refused and leave nothing
-# attached. One that a kernel does not offer is listed as such. Where the helper can have no guard, the second half is untried,
-# and the table at the end says so.
+# attached. One that a kernel does not offer is listed as such. Off is a helper that has no guard: where there is one,
+# `confine = off` leaves the targets alone, but contents and the end are still its own. Where the helper can have no guard, the
+# second half is untried, and the table at the end says so.
 
 declare -A off=() on=() # vector → its result
 other_dir='' own_dir='' # another user's delegation in a second mount of cgroup2; the attacker's
@@ -35,10 +36,35 @@ unfurnish() {
         return 0
 }
 
-# ---- the two policies: the only place that knows how the guard is switched -------------------------------------------
+# ---- the two halves: the only place that knows how the guard is switched ---------------------------------------------
 
 guard_off_policy() { echo 'confine = off'; }
 guard_on_policy() { echo 'confine = required'; }
+guard_off_helper() { program tests/escape/bpfdelegd-unguarded; }
+guard_on_helper() { program helper/bpfdelegd; }
+
+# Pinned by the helper.
+guard_map_entries() { bpftool -j map dump pinned "$guard_dir/$1" | jq length; }
+guard_knows_nothing() {
+        local map n left=''
+        for map in delegations namespaces supers tokens; do
+                n=$(guard_map_entries "$map") || n=unreadable
+                [ "$n" = 0 ] || left+=" $map: $n"
+        done
+        [ -z "$left" ] || { echo "left in the guard's maps:$left"; return 1; }
+}
+
+# Within a second of the last end; on an emulated machine, of its own.
+guard_is_empty() { patience=${BED_SLOW:-1} wait_until guard_knows_nothing >/dev/null || guard_knows_nothing; }
+
+# Every program that is pinned is there, and has never been passed over.
+guard_was_never_skipped() {
+        local pinned
+        pinned=$(find "$guard_dir" -name 'guard_*' | wc -l)
+        bpftool -j prog show | jq -r '.[] | select((.name // "") | startswith("guard_")) | select(.type == "lsm")
+                | "\(.name) \(.recursion_misses // 0)"' | tee "$T/misses"
+        [ "$pinned" -gt 0 ] && [ "$(wc -l <"$T/misses")" -eq "$pinned" ] && ! grep -v ' 0$' "$T/misses"
+}
 
 # escape_policy GUARD KIND USER: what the vectors of a kind want delegated. KIND: usual, wide (types of the whole machine),
 # private (an own network namespace), private-wide.
@@ -274,6 +300,28 @@ rounds() {
         done
 }
 
+# half GUARD ROUND…: with a helper of its own, and another user's delegation beside.
+half() {
+        local guard=$1
+        shift
+        # shellcheck disable=SC2034 # for helper_start
+        bpfdelegd=$("guard_${guard}_helper") || exit 1
+        ok "the helper starts (guard $guard)" helper_start || return 1
+        if [ "$guard" = on ] && ! guarded; then
+                skip "each of them with the guard on" "no guard here: $(tr '\n' ' ' <"$T/out" | cut -c 1-200)"
+                return
+        fi
+        ok "another user has a delegation (guard $guard)" session_start b "$bob"
+        other_dir=$T/cg2/$cgroup_parent/$(basename "$(delegation_dirs | head -n 1)")
+        rounds "$guard" "$@"
+        ok "the other user's session ends (guard $guard)" session_end b
+        if [ "$guard" = on ]; then
+                ok "nothing is left in the guard's maps" guard_is_empty
+                ok "no program of the guard was ever skipped" guard_was_never_skipped
+        fi
+        ok "the helper ends (guard $guard)" helper_stop
+}
+
 # For people and for the bed, which makes one table of all machines: one word each, then what was said.
 table() {
         local name
@@ -307,17 +355,9 @@ attacks() {
         service bdt
         simple_policy 60-bob "$bob"
         ok "devices, mounts and a link are there" furnish
-        ok "the helper starts" helper_start
-        ok "another user has a delegation" session_start b "$bob"
-        other_dir=$T/cg2/$cgroup_parent/$(basename "$(delegation_dirs | head -n 1)")
-        rounds off "$@"
-        if guarded; then
-                rounds on "$@"
-        else
-                skip "each of them with the guard on" "no guard here: $(tr '\n' ' ' <"$T/out" | cut -c 1-200)"
-        fi
+        half off "$@"
+        half on "$@"
         table
-        ok "the other user's session ends" session_end b
         ok "what the test has made is removed" unfurnish
         finish
 }
