@@ -11,7 +11,7 @@
 
 enum {
         CMD_MAP_CREATE = 0, CMD_LOOKUP = 1, CMD_UPDATE = 2, CMD_PROG_LOAD = 5, CMD_OBJ_PIN = 6, CMD_OBJ_GET = 7, CMD_ATTACH = 8,
-        CMD_DETACH = 9, CMD_TEST_RUN = 10, CMD_INFO = 15, CMD_LINK_CREATE = 28, CMD_LINK_UPDATE = 29, CMD_TOKEN_CREATE = 36,
+        CMD_DETACH = 9, CMD_TEST_RUN = 10, CMD_INFO = 15, CMD_BTF_LOAD = 18, CMD_LINK_CREATE = 28, CMD_LINK_UPDATE = 29, CMD_TOKEN_CREATE = 36,
 };
 #define TOKEN_FLAG (1U << 16)
 
@@ -68,6 +68,11 @@ union request {
                 uint32_t link, prog, flags, old;
         } update;
         struct {
+                uint64_t btf, log;
+                uint32_t size, log_size, log_level, log_true, flags;
+                int32_t token;
+        } btf;
+        struct {
                 uint32_t flags, bpffs;
         } token;
         char all[168];
@@ -93,8 +98,32 @@ int make_token(struct play *play) {
         return play->token = call(CMD_TOKEN_CREATE, &request);
 }
 
-int make_map_by(int token, const struct map_wish *wish) {
+/* A map of struct_ops must have BTF of its own, whatever is in it, beside the kernel's. */
+static int load_btf(int token) {
+        static const struct {
+                struct btf_header header;
+                struct btf_type type;
+                uint32_t of_int;
+                char names[5];
+        } btf = {
+                .header = {.magic = BTF_MAGIC, .version = BTF_VERSION, .hdr_len = sizeof(btf.header), .type_len = 16, .str_off = 16, .str_len = 5},
+                .type = {.name_off = 1, .info = BTF_KIND_INT << 24, .size = 4}, .of_int = 32, .names = "\0int",
+        };
         union request request = {.all = {0}};
+
+        request.btf.btf = address(&btf);
+        request.btf.size = offsetof(__typeof__(btf), names) + sizeof(btf.names);
+        request.btf.flags = TOKEN_FLAG;
+        request.btf.token = token;
+        return call(CMD_BTF_LOAD, &request);
+}
+
+int make_map_by(int token, const struct map_wish *wish) {
+        _cleanup_close_ int btf = wish->struct_ops ? load_btf(token) : -1;
+        union request request = {.all = {0}};
+
+        if (wish->struct_ops && btf < 0)
+                return take_fd(&btf);
 
         request.map.type = wish->type;
         request.map.key_size = wish->key_size;
@@ -102,6 +131,7 @@ int make_map_by(int token, const struct map_wish *wish) {
         request.map.entries = wish->entries;
         request.map.inner = (uint32_t) wish->inner;
         request.map.struct_ops = wish->struct_ops;
+        request.map.btf = btf < 0 ? 0 : (uint32_t) btf;
         request.map.flags = TOKEN_FLAG;
         request.map.token = token;
         return call(CMD_MAP_CREATE, &request);

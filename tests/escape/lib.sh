@@ -67,15 +67,17 @@ guard_was_never_skipped() {
 }
 
 # escape_policy GUARD KIND USER: what the vectors of a kind want delegated. KIND: usual, wide (types of the whole machine),
-# private (an own network namespace), private-wide.
+# private (an own network namespace), private-wide. What is of the whole machine cannot be confined where it is granted
+# (allow_host_wide), guard or not; so with the guard on it is "any" that must not grant it.
 escape_policy() {
         local maps='array, hash, prog_array, array_of_maps, sockmap' progs='@socket, @cgroup, @netns' more=()
-        case $2 in
-        *wide)
+        case $1-$2 in
+        off-*wide)
                 maps+=', devmap, struct_ops'
                 progs+=', syscall'
                 more+=('bpf:allow_host_wide = yes')
                 ;;
+        on-*wide) maps=any progs=any ;;
         esac
         case $2 in private*) more+=('bpf:network = private') ;; esac
         simple_policy 50-escape "$3" "bpf:$("guard_$1_policy")" "bpf:delegate_maps = $maps" "bpf:delegate_progs = $progs" \
