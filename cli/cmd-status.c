@@ -18,7 +18,7 @@ static const char *const state_words[] = {
 static const char *confine_words(const struct proto_row *row) {
         if (row->confine == POLICY_CONFINE_OFF)
                 return "not confined (confine = off)";
-        return row->guarded ? "confined to your own subtree by the guard" : "not confined: bpfdelegd has no guard";
+        return row->guarded ? "confined to your own subtree by the guard" : "NOT CONFINED: bpfdelegd has no guard (confine = preferred)";
 }
 
 static void print_time(uint64_t usec) {
@@ -53,21 +53,37 @@ static void print_row(const struct proto_row *row, const struct mask_names *name
                                                            "with the last logout");
 }
 
-/* Prints rows until the end row. Returns how many, or -errno. */
+/* Why what should be confined is not, or is not there at all. A policy with confine = off has said that nobody minds. */
+static void print_guard(const struct proto_end *end, bool wanted) {
+        if (!end->guard && wanted)
+                (void) printf("bpfdelegd has no guard%s: %s\n", end->rows == 0 ? ", so a policy that requires one grants nothing" : "",
+                              end->text);
+}
+
+/* Prints all that comes, the end row too. Returns how many delegations, or -errno. */
 static int print_rows(struct client *client, const struct mask_names *names) {
         struct sock_received received = SOCK_RECEIVED_INIT;
         union proto_message message;
+        bool unconfined = false;
         int rows = 0, r;
 
         for (;;) {
                 r = client_receive(client, &message, 0, &received);
                 if (r < 0)
                         return r;
-                if (message.head.type == PROTO_END)
-                        return message.end.result < 0 ? message.end.result : rows;
+                if (message.head.type == PROTO_END && message.end.result < 0)
+                        return message.end.result;
+                if (message.head.type == PROTO_END) {
+                        if (rows == 0)
+                                (void) puts("nothing is delegated to you: none of your logins matched a policy, or it was refused, "
+                                            "or all have ended");
+                        print_guard(&message.end, unconfined || rows == 0);
+                        return rows;
+                }
                 if (message.head.type != PROTO_ROW)
                         return -EBADMSG;
                 print_row(&message.row, names);
+                unconfined = unconfined || (message.row.confine == POLICY_CONFINE_PREFERRED && !message.row.guarded);
                 rows++;
         }
 }
@@ -97,9 +113,5 @@ int cmd_status(int argc, char **argv, const char *socket) {
                 cli_error("no status: %s", cli_no_answer(r));
                 return EXIT_FAILURE;
         }
-        if (r == 0) {
-                (void) puts("nothing is delegated to you: none of your logins matched a policy, or all have ended");
-                return EXIT_FAILURE;
-        }
-        return EXIT_SUCCESS;
+        return r == 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -79,6 +79,11 @@ static void judge_answer(struct doctor *d, int r, const struct proto_end *end) {
                 doctor_ok(d, "bpfdelegd " PACKAGE_VERSION " answers at %s", d->socket);
 }
 
+static void keep_guard(struct doctor *d, const struct proto_end *end) {
+        d->guard = end->guard ? DOCTOR_GUARD_THERE : DOCTOR_GUARD_NONE;
+        (void) snprintf(d->guard_why, sizeof(d->guard_why), "%s", end->text[0] != '\0' ? end->text : "bpfdelegd does not say why");
+}
+
 void doctor_helper(struct doctor *d) {
         _cleanup_(client_done) struct client client = CLIENT_INIT;
         struct proto_end end = {.version = ""};
@@ -94,6 +99,27 @@ void doctor_helper(struct doctor *d) {
         } else if (is_roots(d, &client)) {
                 r = ask(&client, &end);
                 judge_answer(d, r, &end);
+                if (r >= 0)
+                        keep_guard(d, &end);
+        }
+}
+
+/* ---- its guard ---- */
+
+/* Asked for by the check `helper`. What this kernel lacks for it is a finding of `btf`, `bpf-lsm` or `lockdown` as well. */
+void doctor_guard(struct doctor *d) {
+        switch (d->guard) {
+        case DOCTOR_GUARD_THERE:
+                doctor_ok(d, "in force: what is delegated stays where the policy says");
+                break;
+        case DOCTOR_GUARD_NONE:
+                doctor_warn(d, "none, so policies with confine = required grant nothing: %s", d->guard_why);
+                doctor_fix(d, "mend what this line says, then restart bpfdelegd; bpfdelegd(8) has all reasons under GUARD");
+                break;
+        case DOCTOR_GUARD_UNKNOWN:
+                doctor_warn(d, "cannot be told: bpfdelegd has not answered");
+                doctor_fix(d, "see the check `helper`");
+                break;
         }
 }
 

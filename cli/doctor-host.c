@@ -146,7 +146,7 @@ void doctor_cgroup2(struct doctor *d) {
         judge_controllers(d, mount, text);
 }
 
-/* ---- what the guard will want ---- */
+/* ---- what the guard wants ---- */
 
 void doctor_btf(struct doctor *d) {
         char magic[8];

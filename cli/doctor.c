@@ -19,6 +19,7 @@ const struct doctor_check doctor_checks[] = {
         {"ptrace", doctor_ptrace},
         {"helper", doctor_helper},
         {"sockets", doctor_sockets},
+        {"guard", doctor_guard},
         {"policy", doctor_policy},
         {"pam", doctor_pam},
         {NULL, NULL},

@@ -34,6 +34,10 @@ struct doctor {
 
         struct doctor_policy *policies;
         size_t n_policies;
+        /* What the helper says of its guard, once it has been asked. */
+        enum { DOCTOR_GUARD_UNKNOWN, DOCTOR_GUARD_NONE, DOCTOR_GUARD_THERE } guard;
+        char guard_why[512]; /* why there is none */
+
         struct errtext policies_why; /* not empty: the directories could not be searched, policies_error tells */
         int policies_error;
 
@@ -91,5 +95,6 @@ void doctor_unprivileged(struct doctor *d);
 void doctor_ptrace(struct doctor *d);
 void doctor_helper(struct doctor *d);
 void doctor_sockets(struct doctor *d);
+void doctor_guard(struct doctor *d);
 void doctor_pam(struct doctor *d);
 void doctor_policy(struct doctor *d);

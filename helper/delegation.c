@@ -320,12 +320,14 @@ bool delegation_guarded(const struct delegation *d, uint64_t *ret_refusals) {
         return guarded;
 }
 
-static const char *confinement_words(const struct delegation *d) {
+static const char *confinement_words(const struct delegation *d, struct errtext *buf) {
         if (delegation_guarded(d, NULL) && d->policy->confine != POLICY_CONFINE_OFF)
                 return "confined to its own subtree by the guard";
         if (d->policy->confine == POLICY_CONFINE_OFF)
                 return "unconfined, as the policy says (confine = off)";
-        return "UNCONFINED: this bpfdelegd has no guard and the policy only prefers one (confine = preferred)";
+        (void) fail(buf, 0, "UNCONFINED, the policy only prefers a guard (confine = preferred), and there is none: %s",
+                    d->manager->guard_why.s);
+        return buf->s;
 }
 
 static int on_anchor_exit(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -377,7 +379,7 @@ void delegation_made(void *userdata, int result, const char *why) {
         if (result < 0)
                 delegation_fail(d, result, why);
         else
-                sessions_answer(d, confinement_words(d));
+                sessions_answer(d, confinement_words(d, &err));
 }
 
 /* ---- beginning ---- */

@@ -38,29 +38,44 @@ struct guard {
 
 /* ---- why not ---- */
 
-static bool file_has(const char *path, const char *word) {
-        char text[512];
-        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+/* A mount of our own, which nobody sees: a host without systemd may have none. */
+static int open_securityfs(void) {
+        _cleanup_close_ int fs = sys_fsopen("securityfs");
+        int r = fs < 0 ? fs : sys_fsconfig_create(fs);
 
-        if (n < 0)
-                return false;
-        text[n] = '\0';
-        return strstr(text, word);
+        return r < 0 ? r : sys_fsmount(fs, 0);
+}
+
+/* The one line of a file of the kernel's; empty if there is none. */
+static void read_line(int dir, const char *name, char *buf, size_t size) {
+        _cleanup_close_ int fd = dir < 0 ? dir : openat(dir, name, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+
+        buf[n < 0 ? 0 : n] = '\0';
+        buf[strcspn(buf, "\n")] = '\0';
+}
+
+/* Returns r with what this host lacks, if it lacks something; else 0. */
+static int explain_host(struct errtext *err, int r) {
+        _cleanup_close_ int dir = open_securityfs();
+        char lockdown[64], lsm[200];
+
+        read_line(dir, "lockdown", lockdown, sizeof(lockdown));
+        read_line(dir, "lsm", lsm, sizeof(lsm));
+        if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
+                return fail(err, r, "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)");
+        if (strstr(lockdown, "[integrity]") || strstr(lockdown, "[confidentiality]"))
+                return fail(err, r, "this kernel is locked down (kernel_lockdown(7)), so it takes no BPF LSM programs");
+        if (lsm[0] != '\0' && !strstr(lsm, "bpf"))
+                return fail(err, r, "this kernel was booted without BPF LSM: add bpf to lsm= on its command line (lsm=%s,bpf)", lsm);
+        return 0;
 }
 
 static int explain(struct errtext *err, int r, const char *dir) {
         if (r == -EXDEV)
                 return fail(err, r, "another version of bpfdelegd has its guard in %s, and what it keeps cannot be taken over: end those "
                             "delegations with that version (bpfdelegd --end-all), or restart the host", dir);
-        if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
-                return fail(err, r, "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)");
-        if (file_has("/sys/kernel/security/lockdown", "[integrity]") || file_has("/sys/kernel/security/lockdown", "[confidentiality]"))
-                return fail(err, r, "this kernel is locked down (lockdown(7)), so it takes no BPF LSM programs");
-        if (access("/sys/kernel/security/lsm", R_OK) == 0 && !file_has("/sys/kernel/security/lsm", "bpf"))
-                return fail(err, r, "this kernel was booted without BPF LSM: add bpf to lsm= on its command line (/sys/kernel/security/lsm "
-                            "has the list of today)");
-        return fail(err, r, "the guard cannot be loaded: %s", strerror(-r));
+        return explain_host(err, r) < 0 ? r : fail(err, r, "the guard cannot be loaded: %s (`bpfdelegd --debug' says more)", strerror(-r));
 }
 
 /* libbpf's own words are for developers. */
@@ -370,8 +385,11 @@ int guard_new(struct guard **ret, sd_event *event, const struct mask_names *name
 
         (void) libbpf_set_print(print_libbpf);
         dir_fd = open_dir(dir, err);
-        if (dir_fd < 0)
+        if (dir_fd < 0) {
+                /* What no directory would help against comes first. */
+                (void) explain_host(err, dir_fd);
                 return dir_fd;
+        }
         guard = calloc(1, sizeof(*guard));
         if (!guard)
                 return fail(err, -ENOMEM, "out of memory");

@@ -103,9 +103,9 @@ static int read_policy(const struct manager *manager, const struct proto_open_se
         if (policy_matches(policy, &login) != 1)
                 return fail(err, -EPERM, "the policy %s is not for this login", request->policy);
         if (policy->confine == POLICY_CONFINE_REQUIRED && !manager->guard)
-                return fail(err, -EPERM, "%s wants what it delegates confined (confine = required, the default), and this bpfdelegd has no "
-                            "guard to do it (%s): the user could attach outside his own subtree and read kernel memory. To grant it all "
-                            "the same, write `confine = off` under [bpf] there (see SECURITY.md)", policy->path, manager->guard_why.s);
+                return fail(err, -EPERM, "%s wants what it delegates confined (confine = required, the default), and bpfdelegd has no "
+                            "guard to do it: %s. Without one the user could attach outside his own subtree and read kernel memory; to grant "
+                            "it all the same, write `confine = off` under [bpf] there (see SECURITY.md)", policy->path, manager->guard_why.s);
         if (manager->guard && guard_undead(manager->guard, request->uid) >= GUARD_UNDEAD_EACH)
                 return fail(err, -EMFILE, "%u ended delegations of uid %u are still held by descriptors of their bpf file systems, in "
                             "processes outside of them; they are good for nothing, but there is no new one before those processes end",
@@ -407,6 +407,9 @@ void request_status(struct connection *connection, const union proto_message *me
                 }
         /* delegations_per_uid rows fit a socket's buffer many times over; a client that lets it fill gets no end row. */
         end.result = r;
+        end.guard = !!connection_manager(connection)->guard;
+        if (!end.guard)
+                copy_field_cut(end.text, sizeof(end.text), connection_manager(connection)->guard_why.s);
         (void) copy_field(end.version, sizeof(end.version), PACKAGE_VERSION);
         (void) connection_reply(connection, &end, NULL, 0);
 }

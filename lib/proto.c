@@ -41,7 +41,7 @@ static const struct proto_layout layouts[] = {
          {FIELD(proto_entered, path), FIELD(proto_entered, text)}, {0, 0}},
         {PROTO_ROW, sizeof(struct proto_row),
          {FIELD(proto_row, policy), FIELD(proto_row, path), FIELD(proto_row, cgroup)}, {0, 0}},
-        {PROTO_END, sizeof(struct proto_end), {FIELD(proto_end, text), FIELD(proto_end, version)}, {0, 0}},
+        {PROTO_END, sizeof(struct proto_end), {FIELD(proto_end, text), FIELD(proto_end, version)}, FIELD(proto_end, padding)},
 };
 
 /* The structs go over the wire as they lie in memory: no hidden padding anywhere. */
@@ -55,7 +55,7 @@ _Static_assert(sizeof(struct proto_enter) == 24, "enter");
 _Static_assert(sizeof(struct proto_entered) == 8 + 4 + 4 + 8 + PROTO_PATH_SIZE + PROTO_TEXT_SIZE, "entered");
 _Static_assert(sizeof(struct proto_row) ==
                        8 + 8 + 8 * 4 + 8 + 4 * 8 + 8 + PROTO_POLICY_SIZE + 2 * PROTO_PATH_SIZE, "row");
-_Static_assert(sizeof(struct proto_end) == 16 + PROTO_TEXT_SIZE + PROTO_PACKAGE_SIZE, "end");
+_Static_assert(sizeof(struct proto_end) == 24 + PROTO_TEXT_SIZE + PROTO_PACKAGE_SIZE, "end");
 _Static_assert(sizeof(struct proto_reply) == 16 + PROTO_TEXT_SIZE, "reply");
 _Static_assert(PROTO_TEXT_SIZE == sizeof(struct errtext), "a text fits");
 

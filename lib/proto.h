@@ -140,7 +140,9 @@ struct proto_end {
         struct proto_head head;
         int32_t result;
         uint32_t rows; /* how many came before */
-        char text[PROTO_TEXT_SIZE];
+        uint32_t guard;             /* 0 or 1: the helper has one */
+        uint32_t padding;           /* 0 */
+        char text[PROTO_TEXT_SIZE]; /* with guard 0: why not, for a person */
         char version[PROTO_PACKAGE_SIZE]; /* of the helper */
 };
 

@@ -45,6 +45,7 @@ limits 1000 1000
 END
 
 socket=$T/run/user
+version=$("$T/bin/bpfdeleg" --version | cut -d' ' -f2)
 # doctor_on CHANGE [OPTION…]: on the good host after the change, which is a piece of shell.
 doctor_on() {
         local change=$1
@@ -75,25 +76,74 @@ fails() { finding "$1" 2 "fail  $2" "${@:3}"; }
 
 # all_good: nothing to complain about, in text and JSON.
 all_good() {
-        exits "$1" 0 '^12 ok, 0 warnings, 0 failures$' doctor
+        exits "$1" 0 '^13 ok, 0 warnings, 0 failures$' doctor
 }
 
 pam sshd 'session optional pam_systemd.so' "$session"
 simple_policy 50-test "$alice"
 
+# ---- the real helper ----
+
+# stand_in NAME MODE HOW [CMD…]: in place of bpfdelegd, at one of its sockets. With $no_guard it has none, for that reason.
+declare -A standin=()
+no_guard=
+stand_in() {
+        local name=$1 path=$T/run/$1 mode=$2 how=$3
+        shift 3
+        spawn "$@" "$answer" "$path" "$how" ${no_guard:+"$no_guard"}
+        standin[$name]=$spawned
+        wait_until test -S "$path" && chmod "$mode" "$path"
+}
+stand_down() { # NAME
+        local pid=${standin[$1]}
+        kill "$pid" && wait "$pid" 2>/dev/null
+        unset "pids[$pid]"
+        rm -f "$T/run/$1"
+}
+doctor >"$T/out" 2>&1
+prints "the helper's version" "^ok    helper +bpfdelegd $version answers" cat "$T/out"
+# Not every machine that runs this can have a guard. What the helper has said in its log, doctor says, too.
+why=$(sed -n 's/^.*no guard, so policies with confine = required grant nothing: //p' "$T/helper.log")
+if [ -n "$why" ]; then
+        why_told() { doctor | grep -F "warn  guard       none, so policies with confine = required grant nothing: $why"; }
+        ok "that it has no guard, and why" why_told
+else
+        prints "that its guard is in force" '^ok    guard +in force' doctor
+fi
+
+# ---- it only looks ----
+
+exits "--help: exit 0" 0 'Usage: bpfdeleg doctor' "$T/bin/bpfdeleg" doctor --help
+exits "an option it does not know: exit 2" 2 'no-such-option' doctor --no-such-option
+exits "an argument: exit 2" 2 'doctor takes no argument: x' doctor x
+trace() {
+        env ASAN_OPTIONS=detect_leaks=0 strace -f -o "$T/trace" "$T/bin/bpfdeleg" "--socket=$socket" doctor "--pam-dir=$T/services" \
+                "--policy-dir=$T/policy.d"
+}
+trace >"$T/out" 2>&1
+prints "it opens what it looks at" "openat\(.*$T/services.*O_RDONLY" cat "$T/trace"
+lacks "nothing to write to, and changes nothing" \
+        '^[0-9]+ +(openat?\(.*O_(WRONLY|RDWR|CREAT|TRUNC)|(unlink|rename|mkdir|chmod|chown|mount|move_mount|fsmount|setxattr|kill)[a-z0-9]*\()' \
+        grep -v memfd "$T/trace"
+still_idle "nothing is left of it"
+
+ok "the helper stops" helper_stop
+
 # ---- all ok ----
+
+ok "a helper with a guard answers" stand_in user 0666 "$version"
+ok "at both sockets" stand_in session 0600 "$version"
 
 all_good "a good host: exit 0"
 lacks "not a word of warn, fail or what to do" '^warn|^fail|->' doctor
-for check in tokens cgroup2 btf bpf-lsm lockdown namespaces unpriv-bpf ptrace helper sockets policy pam; do
+for check in tokens cgroup2 btf bpf-lsm lockdown namespaces unpriv-bpf ptrace helper sockets guard policy pam; do
         prints "one line for $check" "^ok    $check +[^ ]" doctor
 done
 columns() { ! doctor_on 'kernel 0 1' | grep -v '^$\|^[0-9]* ok' | grep -Ev '^(ok  |warn|fail|    )  [a-z0-9 -]{10}  [^ ]'; }
 ok "aligned" columns
 as=$(id -u "$alice")
-exits "the same as a plain user" 0 '^12 ok' doctor
+exits "the same as a plain user" 0 '^13 ok' doctor
 as=
-prints "the helper's version" "^ok    helper +bpfdelegd $("$T/bin/bpfdeleg" --version | cut -d' ' -f2) answers" doctor
 
 # ---- the host, one thing at a time ----
 
@@ -191,10 +241,20 @@ all_good "and all is well again"
 
 no_policies
 warns "no policy file" 'policy +there is no policy file' 'install -D -m 0644 .*/50-netdev.ini' doctor
+for confine in required preferred off; do
+        simple_policy 50-test "$alice" "bpf:confine = $confine"
+        all_good "confine = $confine, and there is a guard"
+done
+stand_down user
+no_guard='the moon is wrong' stand_in user 0666 "$version"
+warns "no guard: the helper's reason" 'guard +none, so policies with confine = required grant nothing: the moon is wrong' 'restart bpfdelegd' doctor
+lacks "confine = off: not a word of it" '^warn +policy' cat "$T/last"
 simple_policy 50-test "$alice" 'bpf:confine = required'
 warns "confine = required" "policy +$T/policy.d/50-test.ini: nothing is granted by it" 'confine = off' doctor
 simple_policy 50-test "$alice" 'bpf:confine = preferred'
-warns "confine = preferred" "policy +$T/policy.d/50-test.ini: not confined" 'confine = off' doctor
+warns "confine = preferred" "policy +$T/policy.d/50-test.ini: what it grants is not confined" 'confine = off' doctor
+stand_down user
+stand_in user 0666 "$version"
 simple_policy 50-test "$alice"
 simple_policy 60-typo "$alice" 'bpf:delegate_progs = cgroup_skbb'
 fails "a name that this kernel lacks" "policy +$T/policy.d/60-typo.ini: .*cgroup_skbb.*cgroup_skb" "edit $T/policy.d/60-typo.ini" doctor
@@ -224,12 +284,15 @@ all_good "and all is well again"
 json() { doctor "$@" --json >"$T/json"; local code=$?; "$json" <"$T/json" && [ "$code" -eq "${want:-0}" ]; }
 prints "JSON: result ok" '^result ok$' json
 prints "the kernel" "^kernel $(uname -r | sed 's/[+.]/\\&/g')$" json
-twelve() { json | grep -c '^check ok ' | grep -qx 12; }
-ok "twelve checks" twelve
+thirteen() { json | grep -c '^check ok ' | grep -qx 13; }
+ok "thirteen checks" thirteen
 lacks "no fix" '^fix' json
-simple_policy 50-test "$alice" 'bpf:confine = preferred'
+stand_down user
+no_guard='the moon is wrong' stand_in user 0666 "$version"
 want=1 prints "a warning: result warn, exit 1" '^result warn$' json
-want=1 prints "with its fix" '^fix policy$' json
+want=1 prints "with its fix" '^fix guard$' json
+stand_down user
+stand_in user 0666 "$version"
 policy 60-$'q"\\\xff' <<<'"\"'
 # shellcheck disable=SC2016 # a service's name
 pam $'bad\n"\\\xff\e[1m' "$session"
@@ -244,48 +307,19 @@ refused "the test's reader can tell (another shape)" 'a check has not' no_json
 no_json() { "$json" <<<'{"version": "1"} x'; }
 refused "the test's reader can tell (no JSON)" 'json-doctor: ' no_json
 
-# ---- it only looks ----
-
-exits "--help: exit 0" 0 'Usage: bpfdeleg doctor' "$T/bin/bpfdeleg" doctor --help
-exits "an option it does not know: exit 2" 2 'no-such-option' doctor --no-such-option
-exits "an argument: exit 2" 2 'doctor takes no argument: x' doctor x
-trace() {
-        env ASAN_OPTIONS=detect_leaks=0 strace -f -o "$T/trace" "$T/bin/bpfdeleg" "--socket=$socket" doctor "--pam-dir=$T/services" \
-                "--policy-dir=$T/policy.d"
-}
-trace >"$T/out" 2>&1
-prints "it opens what it looks at" "openat\(.*$T/services.*O_RDONLY" cat "$T/trace"
-lacks "nothing to write to, and changes nothing" \
-        '^[0-9]+ +(openat?\(.*O_(WRONLY|RDWR|CREAT|TRUNC)|(unlink|rename|mkdir|chmod|chown|mount|move_mount|fsmount|setxattr|kill)[a-z0-9]*\()' \
-        grep -v memfd "$T/trace"
-still_idle "nothing is left of it"
-
 # ---- helpers that are not as they should be ----
 
-ok "the helper stops" helper_stop
+stand_down session
+stand_down user
 fails "no helper" "helper +bpfdelegd is not running: nobody answers at $socket" 'start /.*/bpfdelegd as root' doctor_on 'cover /run'
 fails "no helper, where systemd runs" "helper +bpfdelegd is not running: nobody answers at $socket" 'systemctl start bpfdelegd.socket' \
         doctor_on 'cover /run systemd/system/x='
 fails "no sockets" "sockets +there is none: $socket" 'start .*bpfdelegd' doctor
-
-# stand_in NAME MODE HOW [CMD…]: something else at a socket; its pid in $spawned.
-stand_in() {
-        local path=$T/run/$1 mode=$2 how=$3
-        shift 3
-        spawn "$@" "$answer" "$path" "$how"
-        wait_until test -S "$path" && chmod "$mode" "$path"
-}
-stand_down() { # NAME
-        kill "$spawned" && wait "$spawned" 2>/dev/null
-        unset "pids[$spawned]"
-        rm -f "$T/run/$1"
-}
-version=$("$T/bin/bpfdeleg" --version | cut -d' ' -f2)
-ok "something is at the session socket" stand_in session 0600 "$version"
-session_standin=$spawned
-ok "a helper of this version" stand_in user 0666 "$version"
+ok "a helper of this version" stand_in session 0600 "$version"
+ok "with a guard" stand_in user 0666 "$version"
 all_good "is well"
 stand_down user
+
 ok "a helper of another version" stand_in user 0666 "$version-old"
 warns "is warned about" "helper +bpfdelegd is of version $version-old, this tool of $version" 'systemctl restart bpfdelegd' \
         doctor_on 'cover /run systemd/system/x='
@@ -302,6 +336,5 @@ ok "somebody else at the socket" stand_in user 0666 "$version" setpriv "--reuid=
 chown root:root "$socket" && chmod 0755 "$T/run"
 fails "fails, though he says what a helper says" "helper +$socket is served by uid $(id -u "$alice"), not by root" "rm $socket" doctor
 stand_down user
-spawned=$session_standin
 stand_down session
 finish

@@ -2,9 +2,9 @@
 /*
  * Stands in for bpfdelegd on its user socket, for what `bpfdeleg doctor` says of helpers that are not as they should be.
  *
- *   answer SOCKET VERSION     answers every request with END, of this version
- *   answer SOCKET --nonsense  answers with bytes that are no message
- *   answer SOCKET --hang-up   closes without an answer
+ *   answer SOCKET VERSION [WHY]  answers every request with END, of this version, with a guard; or without, for that reason
+ *   answer SOCKET --nonsense     answers with bytes that are no message
+ *   answer SOCKET --hang-up      closes without an answer
  *
  * Until it is killed.
  */
@@ -16,7 +16,7 @@
 #include "proto.h"
 #include "sock.h"
 
-static void answer(int fd, const char *how) {
+static void answer(int fd, const char *how, const char *no_guard) {
         struct sock_received received = SOCK_RECEIVED_INIT;
         struct proto_end end = PROTO_INIT(PROTO_END);
         union proto_message request;
@@ -24,6 +24,8 @@ static void answer(int fd, const char *how) {
         if (sock_recv(fd, &request, sizeof(request), 0, &received) < 0 || streq(how, "--hang-up"))
                 return;
         copy_field_cut(end.version, sizeof(end.version), how);
+        end.guard = !no_guard;
+        copy_field_cut(end.text, sizeof(end.text), no_guard ?: "");
         if (streq(how, "--nonsense"))
                 (void) sock_send(fd, how, strlen(how), NULL, 0);
         else
@@ -34,8 +36,8 @@ int main(int argc, char **argv) {
         struct sockaddr_un sa;
         int fd;
 
-        if (argc != 3 || sock_address(argv[1], &sa) < 0) {
-                (void) fputs("usage: answer SOCKET VERSION|--nonsense|--hang-up\n", stderr);
+        if ((argc != 3 && argc != 4) || sock_address(argv[1], &sa) < 0) {
+                (void) fputs("usage: answer SOCKET VERSION [WHY]|--nonsense|--hang-up\n", stderr);
                 return 2;
         }
         fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -48,6 +50,6 @@ int main(int argc, char **argv) {
 
                 if (peer < 0)
                         return 1;
-                answer(peer, argv[2]);
+                answer(peer, argv[2], argv[3]);
         }
 }

@@ -376,7 +376,7 @@ static void test_policy(void **state) {
                 {FOR_ALICE BPF "confine = off\n", DOCTOR_OK, "1 of 1 file in order", ""},
                 {FOR_ALICE BPF, DOCTOR_WARN, "nothing is granted by it: confine = required", "confine = off"},
                 {FOR_ALICE BPF "confine = required\n", DOCTOR_WARN, "nothing is granted by it", "confine = off"},
-                {FOR_ALICE BPF "confine = preferred\n", DOCTOR_WARN, "not confined: confine = pref", "SECURITY.md"},
+                {FOR_ALICE BPF "confine = preferred\n", DOCTOR_WARN, "what it grants is not confined: confine = pref", "SECURITY.md"},
                 {FOR_ALICE BPF "confin = off\n", DOCTOR_FAIL, "50-x.ini:5: ", "edit "},
                 {"nonsense\n", DOCTOR_FAIL, "(it matches everyone: no later file is tried)", "edit "},
                 {FOR_ALICE "[bpf]\ndelegate_progs = cgroup_skbb\n", DOCTOR_FAIL, "did you mean 'cgroup_skb'", "edit "},
@@ -395,8 +395,38 @@ static void test_policy(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 put("/policy/50-x.ini", cases[i].text);
                 again();
+                doctor.guard = DOCTOR_GUARD_NONE;
                 expect("policy", cases[i].verdict, cases[i].words, cases[i].fix);
         }
+}
+
+/* With a guard all is well, whatever confine is; and where nobody knows, that is for the check `guard` to say. */
+static void test_policy_and_guard(void **state) {
+        static const char *const confine[] = {"", "confine = required\n", "confine = preferred\n", "confine = off\n"};
+        char text[256];
+
+        (void) state;
+        start("policy");
+        for (size_t i = 0; i < ELEMENTSOF(confine); i++) {
+                (void) snprintf(text, sizeof(text), FOR_ALICE BPF "%s", confine[i]);
+                put("/policy/50-x.ini", text);
+                again();
+                assert_int_equal(doctor.guard, DOCTOR_GUARD_UNKNOWN);
+                expect("policy", DOCTOR_OK, "1 of 1 file in order", "");
+                doctor.guard = DOCTOR_GUARD_THERE;
+                expect("policy", DOCTOR_OK, "1 of 1 file in order", "");
+        }
+}
+
+static void test_guard(void **state) {
+        (void) state;
+        start("guard");
+        expect("guard", DOCTOR_WARN, "cannot be told", "the check `helper`");
+        doctor.guard = DOCTOR_GUARD_NONE;
+        (void) snprintf(doctor.guard_why, sizeof(doctor.guard_why), "the moon is wrong");
+        expect("guard", DOCTOR_WARN, "confine = required grant nothing: the moon is wrong", "restart bpfdelegd");
+        doctor.guard = DOCTOR_GUARD_THERE;
+        expect("guard", DOCTOR_OK, "in force", "");
 }
 
 static void test_policy_files(void **state) {
@@ -740,6 +770,7 @@ int main(void) {
                 TEST(test_unprivileged),   TEST(test_ptrace),
                 TEST(test_helper_is_not_there), TEST(test_sockets_are_roots),
                 TEST(test_sockets),        TEST(test_policy),
+                TEST(test_guard),          TEST(test_policy_and_guard),
                 TEST(test_policy_files),   TEST(test_policy_not_readable),
                 TEST(test_pam_ways),       TEST(test_pam_services),
                 TEST(test_pam_systemd),    TEST(test_pam_unwanted),

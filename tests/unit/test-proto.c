@@ -40,7 +40,7 @@ static const struct known {
          {FIELD(proto_entered, path), FIELD(proto_entered, text)}, {0, 0}},
         {PROTO_ROW, sizeof(struct proto_row), 3,
          {FIELD(proto_row, policy), FIELD(proto_row, path), FIELD(proto_row, cgroup)}, {0, 0}},
-        {PROTO_END, sizeof(struct proto_end), 2, {FIELD(proto_end, text), FIELD(proto_end, version)}, {0, 0}},
+        {PROTO_END, sizeof(struct proto_end), 2, {FIELD(proto_end, text), FIELD(proto_end, version)}, FIELD(proto_end, padding)},
 };
 
 #define ROOM 4096 /* for any message and more; at most one page */
@@ -280,7 +280,7 @@ static void test_padding(void **state) {
                                 bytes[known[i].padding.offset + at] = (char) (1u << bit);
                                 assert_int_equal(judge(bytes, known[i].size), -EBADMSG);
                         }
-        assert_int_equal(n, 8); /* REPLY and OPENED */
+        assert_int_equal(n, 12); /* REPLY, OPENED and END */
 }
 
 static bool in_field(const struct field *f, size_t at) {
