@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <linux/magic.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -507,4 +508,49 @@ void guard_count(const struct guard *guard, struct guard_counts *ret) {
         ret->delegations = count(bpf_map__fd(guard->skel->maps.delegations));
         ret->tokens = count(bpf_map__fd(guard->skel->maps.tokens));
         ret->supers = count(bpf_map__fd(guard->skel->maps.supers));
+}
+
+/* ---- taking it away ---- */
+
+#define REMOVE_USEC (2 * USEC_PER_SEC)
+
+/* The kernel frees what has ended a little behind the end. Returns whether it has. */
+static bool wait_for_none(const struct guard *guard, struct guard_counts *counts) {
+        const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+        uint64_t end = now_usec() + REMOVE_USEC;
+
+        for (;;) {
+                guard_count(guard, counts);
+                if (counts->delegations + counts->tokens + counts->supers == 0)
+                        return true;
+                if (now_usec() > end)
+                        return false;
+                (void) nanosleep(&pause, NULL);
+        }
+}
+
+/* Whatever is there: an earlier release may have pinned what this one has not. */
+static int unpin_all(const char *dir) {
+        struct dirent *entry;
+        DIR *d = opendir(dir);
+        int r = d ? 0 : -errno;
+
+        while (d && (entry = readdir(d)))
+                if (entry->d_type == DT_REG && unlinkat(dirfd(d), entry->d_name, 0) < 0)
+                        r = -errno;
+        if (d)
+                (void) closedir(d);
+        return r < 0 || rmdir(dir) == 0 ? r : -errno;
+}
+
+int guard_remove(const struct guard *guard, const char *dir, struct errtext *err) {
+        struct guard_counts counts;
+        int r;
+
+        if (!wait_for_none(guard, &counts))
+                return fail(err, -EBUSY, "the guard stays in force, pinned in %s: of ended delegations processes outside still hold %zu "
+                            "tokens or programs and %zu bpf file systems, and without it they would work again; when those processes have "
+                            "ended, or after a reboot, `rm -r %s' takes the guard away", dir, counts.tokens, counts.supers, dir);
+        r = unpin_all(dir);
+        return r < 0 ? fail(err, r, "the guard cannot be unpinned from %s: %s", dir, strerror(-r)) : 0;
 }

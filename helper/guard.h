@@ -23,6 +23,12 @@ typedef void (*guard_refused)(void *userdata, const struct guard_report *report)
  */
 int guard_new(struct guard **ret, sd_event *event, const struct mask_names *names, const char *dir, guard_refused refused,
               void *userdata, struct errtext *err);
+/*
+ * Takes the guard off the host, once nothing that it keeps is left; waits 2 s for that. What is pinned goes now, the rest
+ * with guard_free(). Returns 0; -EBUSY and err: it stays, because something of an ended delegation is still held; or
+ * -errno and err.
+ */
+int guard_remove(const struct guard *guard, const char *dir, struct errtext *err);
 /* The guard stays in force. */
 void guard_free(struct guard *guard);
 

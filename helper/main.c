@@ -31,7 +31,7 @@ static const char usage[] =
         "  --policy-dir=DIR   the one directory of policy files, instead of the three of bpfdeleg-policy(5)\n"
         "  --config=FILE      its settings (" CONFIG_FILE ")\n"
         "  --guard-dir=DIR    where the guard is pinned, on a bpf file system (" GUARD_DIR ")\n"
-        "  --end-all          end what an earlier one left alive, and exit: before the package is removed\n"
+        "  --end-all          end what an earlier one left alive, take the guard away, and exit: before the package is removed\n"
         "  --debug            say more on stderr\n"
         "  --version          print the version\n"
         "  --help             print this\n";
@@ -296,6 +296,15 @@ static int loop(struct manager *manager, struct errtext *err) {
         return r < 0 ? fail(err, r, "the event loop ended: %s", strerror(-r)) : r;
 }
 
+/* Before the package goes: nobody would be left to take the guard away. */
+static int end_all(struct manager *manager, const struct options *options, struct errtext *err) {
+        int r;
+
+        stop(true);
+        r = loop(manager, err);
+        return r == 0 && manager->guard ? guard_remove(manager->guard, options->guard_dir, err) : r;
+}
+
 static int serve(struct manager *manager, const struct options *options, struct errtext *err) {
         int r;
 
@@ -312,10 +321,9 @@ static int serve(struct manager *manager, const struct options *options, struct 
                 r = sd_event_set_watchdog(manager->event, true);
         if (r < 0)
                 (void) fail(err, r, "signals or the watchdog cannot be taken: %s", strerror(-r));
-        else if (options->end_all) {
-                stop(true);
-                r = loop(manager, err);
-        } else {
+        else if (options->end_all)
+                r = end_all(manager, options, err);
+        else {
                 log_line(LOG_INFO, "%s serves %s", PACKAGE_STRING, options->runtime_dir);
                 (void) sd_notify(0, "READY=1");
                 r = loop(manager, err);
