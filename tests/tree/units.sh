@@ -70,7 +70,7 @@ capabilities() {
 }
 ok "bpfdelegd.service: these capabilities and no other" capabilities
 
-runtime=$(sed -n 's,^ReadWritePaths=,,p' "$unit_dir/bpfdelegd.service")
+runtime=$(sed -n 's,^ReadWritePaths=\([^-].*\),\1,p' "$unit_dir/bpfdelegd.service")
 while IFS= read -r line; do
         ok "bpfdelegd.socket: ${line/"$runtime"/…}" says bpfdelegd.socket "$line"
 done <<END_OF_LINES
@@ -83,6 +83,11 @@ PassCredentials=yes
 Backlog=1024
 WantedBy=sockets.target
 END_OF_LINES
+# systemd lets a unit write below what ProtectKernelTunables= has read-only only where there is something already.
+guard_dir=$(sed -n 's,^ReadWritePaths=-\(.*\),\1,p' "$unit_dir/bpfdelegd.service")
+ok "bpfdelegd.service: makes what it may write to" says bpfdelegd.service "ExecStartPre=+-mkdir -m 0700 -p $guard_dir"
+same_guard_dir() { [ -n "$guard_dir" ] && grep -aq "^$guard_dir\$" < <(tr '\0' '\n' <"$(program helper/bpfdelegd)"); }
+ok "unit and helper mean the same directory for the guard" same_guard_dir
 same_runtime() { grep -aq "^$runtime\$" < <(tr '\0' '\n' <"$(program helper/bpfdelegd)"); }
 ok "units and helper mean the same directory" same_runtime
 
