@@ -64,6 +64,7 @@ furnish() { # DEB-DIRECTORY TEST…
         ln -s ../bpfdeleg-tests.service "$units/multi-user.target.wants/"
         cp -r "$top_srcdir"/tests/{booted,host,system} "$root/bed/tests/" && cp -r "$deb/tools" "$root/bed/" \
                 && cp "$deb"/*.deb "$root/bed/deb/" || return 1
+        [ ! -d "$deb/escape" ] || cp -r "$deb/escape" "$root/bed/" || return 1
         for name in "$@"; do printf '%s\n' "$slow $test_seconds tests/$name.sh"; done >"$root/bed/list"
         echo bed >"$root/etc/hostname"
         printf '127.0.0.1 localhost bed\n::1 localhost\n' >"$root/etc/hosts"

@@ -286,7 +286,7 @@ records() {
                                 sub(/[ :].*/, "", words)
                                 return words
                         }
-                        $3 ~ /^(grant|join|leave|end|refuse): / && $2 == "bpfdelegd.service" {
+                        $3 ~ /^(grant|join|leave|end|refuse|guard): / && $2 == "bpfdelegd.service" {
                                 event = $3; sub(/:.*/, "", event)
                                 if (field("user") != "" && field("policy") != "") print event, field("user"), field("policy")
                                 else { sub(/: /, " ", $3); print $3 }
