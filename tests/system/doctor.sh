@@ -82,8 +82,6 @@ all_good() {
 pam sshd 'session optional pam_systemd.so' "$session"
 simple_policy 50-test "$alice"
 
-# ---- the real helper ----
-
 # stand_in NAME MODE HOW [CMD…]: in place of bpfdelegd, at one of its sockets. With $no_guard it has none, for that reason.
 declare -A standin=()
 no_guard=
@@ -100,8 +98,10 @@ stand_down() { # NAME
         unset "pids[$pid]"
         rm -f "$T/run/$1"
 }
-doctor >"$T/out" 2>&1
-prints "the helper's version" "^ok    helper +bpfdelegd $version answers" cat "$T/out"
+# ---- the real helper ----
+
+no_failure() { doctor; [ $? -le 1 ]; }
+prints "the helper's version" "^ok    helper +bpfdelegd $version answers" no_failure
 # Not every machine that runs this can have a guard. What the helper has said in its log, doctor says, too.
 why=$(sed -n 's/^.*no guard, so policies with confine = required grant nothing: //p' "$T/helper.log")
 if [ -n "$why" ]; then
