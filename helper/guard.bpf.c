@@ -25,6 +25,7 @@ char LICENSE[] SEC("license") = "GPL";
 #define EACCES 13
 #define ENOMEM 12
 #define ENOENT 2
+#define EOPNOTSUPP 95
 
 /* What is looked at of the kernel's own, by name: CO-RE finds the rest. */
 #define KERNEL __attribute__((preserve_access_index))
@@ -488,7 +489,7 @@ static struct file *file_of(__u32 fd) {
         return file;
 }
 
-static const struct guard_kinds *known_kinds(void) {
+static struct guard_kinds *known_kinds(void) {
         __u32 zero = 0;
 
         return bpf_map_lookup_elem(&kinds, &zero);
@@ -779,6 +780,14 @@ static struct guard_delegation *inside_of(__u64 *ret_id) {
         return d ?: delegation_above(BPF_CORE_READ(task, real_cred, user_ns), ret_id);
 }
 
+/* For GUARD_PROVE. */
+static __always_inline void leave_trace(void) {
+        struct guard_kinds *k = known_kinds();
+
+        if (k && k->prover == bpf_get_current_pid_tgid())
+                k->proven = 1;
+}
+
 SEC("lsm/bpf")
 int BPF_PROG(guard_bpf, int cmd, union bpf_attr *attr, unsigned int size) {
         struct attempt a = {.cmd = cmd};
@@ -788,6 +797,8 @@ int BPF_PROG(guard_bpf, int cmd, union bpf_attr *attr, unsigned int size) {
 
         if (!read_attempt(cmd, attr, &a))
                 return 0;
+        if (cmd == BPF_PROG_TEST_RUN)
+                leave_trace();
         if (!own_table()) {
                 d = inside_of(&id);
                 return d ? judge_shared(d, id, &a) : 0;
@@ -800,7 +811,7 @@ int BPF_PROG(guard_bpf, int cmd, union bpf_attr *attr, unsigned int size) {
 /* ---- run by the helper ---- */
 
 static __always_inline int learn(const struct guard_request *request) {
-        struct guard_kinds k = {.layout = GUARD_LAYOUT};
+        struct guard_kinds k = {.layout = GUARD_LAYOUT, .prover = bpf_get_current_pid_tgid()};
         struct file *file;
         __u32 zero = 0;
 
@@ -846,6 +857,13 @@ static __always_inline int whose(const struct guard_request *request) {
         return owner_of(prog, &id) && id == request->delegation;
 }
 
+/* The hook of the very call that runs this has left its trace, or hooks are not called at all. */
+static __always_inline int prove(void) {
+        const struct guard_kinds *k = known_kinds();
+
+        return k && k->proven ? 0 : -EOPNOTSUPP;
+}
+
 SEC("syscall")
 int guard_run(struct guard_request *request) {
         __u64 id = request->delegation;
@@ -855,6 +873,8 @@ int guard_run(struct guard_request *request) {
                 return learn(request);
         if (request->op == GUARD_WHOSE)
                 return whose(request);
+        if (request->op == GUARD_PROVE)
+                return prove();
         d = bpf_map_lookup_elem(&delegations, &id);
         if (!d)
                 return -ENOENT;

@@ -86,6 +86,8 @@ static inline enum guard_target guard_target_of(__u32 attach) {
 struct guard_kinds {
         __u64 prog_fops, link_fops;
         __u64 layout;
+        __u64 prover; /* thread whose BPF_PROG_TEST_RUN shows that hooks are called at all */
+        __u64 proven;
 };
 
 enum guard_what {
@@ -128,7 +130,7 @@ struct guard_report {
 };
 
 /* What the helper has the syscall program do. */
-enum guard_op { GUARD_LEARN, GUARD_ADD, GUARD_REVOKE, GUARD_WHOSE };
+enum guard_op { GUARD_LEARN, GUARD_ADD, GUARD_REVOKE, GUARD_WHOSE, GUARD_PROVE };
 struct guard_request {
         __u64 delegation;
         __u32 op; /* enum guard_op */

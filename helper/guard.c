@@ -76,7 +76,12 @@ static int explain(struct errtext *err, int r, const char *dir) {
         if (r == -EXDEV)
                 return fail(err, r, "another version of bpfdelegd has its guard in %s, and what it keeps cannot be taken over: end those "
                             "delegations with that version (bpfdelegd --end-all), or restart the host", dir);
-        return explain_host(err, r) < 0 ? r : fail(err, r, "the guard cannot be loaded: %s (`bpfdelegd --debug' says more)", strerror(-r));
+        if (explain_host(err, r) < 0)
+                return r;
+        if (r == -EOPNOTSUPP)
+                return fail(err, r, "this kernel takes LSM programs and never calls them: it was booted without BPF LSM (add bpf to lsm= on "
+                            "its command line)");
+        return fail(err, r, "the guard cannot be loaded: %s (`bpfdelegd --debug' says more)", strerror(-r));
 }
 
 /* libbpf's own words are for developers. */
@@ -174,6 +179,22 @@ static int teach_kinds(const struct guard *guard) {
         request.link_fd = (uint32_t) bpf_link__fd(link);
         r = run(guard, &request);
         (void) bpf_link__destroy(link);
+        return r;
+}
+
+/* Where BPF is not among the LSMs of the boot all is loaded and attached, but never called. Of such a guard nothing stays. */
+static int prove(const struct guard *guard) {
+        struct guard_request request = {.op = GUARD_PROVE};
+        struct bpf_link *link;
+        int r;
+
+        link = bpf_program__attach_lsm(guard->skel->progs.guard_bpf);
+        if (!link)
+                return -errno;
+        r = run(guard, &request);
+        (void) bpf_link__destroy(link);
+        if (r < 0)
+                (void) bpf_object__unpin_maps(guard->skel->obj, NULL);
         return r;
 }
 
@@ -371,6 +392,8 @@ static int load(struct guard *guard, sd_event *event, const char *dir) {
                 r = teach_kfuncs(guard);
         if (r >= 0)
                 r = teach_kinds(guard);
+        if (r >= 0)
+                r = prove(guard);
         if (r >= 0)
                 r = pin_links(guard, dir);
         if (r >= 0)
