@@ -114,6 +114,20 @@ static int open_dir(const char *dir, struct errtext *err) {
         return fd;
 }
 
+/* Whatever is there: an earlier release may have pinned what this one has not. */
+static int unpin_all(const char *dir) {
+        struct dirent *entry;
+        DIR *d = opendir(dir);
+        int r = d ? 0 : -errno;
+
+        while (d && (entry = readdir(d)))
+                if (entry->d_type == DT_REG && unlinkat(dirfd(d), entry->d_name, 0) < 0)
+                        r = -errno;
+        if (d)
+                (void) closedir(d);
+        return r < 0 || rmdir(dir) == 0 ? r : -errno;
+}
+
 static int pin_maps(const struct guard *guard, const char *dir) {
         struct bpf_map *map;
         char path[256];
@@ -182,7 +196,7 @@ static int teach_kinds(const struct guard *guard) {
         return r;
 }
 
-/* Where BPF is not among the LSMs of the boot all is loaded and attached, but never called. Of such a guard nothing stays. */
+/* Where BPF is not among the LSMs of the boot all is loaded and attached, but never called. */
 static int prove(const struct guard *guard) {
         struct guard_request request = {.op = GUARD_PROVE};
         struct bpf_link *link;
@@ -193,8 +207,6 @@ static int prove(const struct guard *guard) {
                 return -errno;
         r = run(guard, &request);
         (void) bpf_link__destroy(link);
-        if (r < 0)
-                (void) bpf_object__unpin_maps(guard->skel->obj, NULL);
         return r;
 }
 
@@ -405,6 +417,7 @@ int guard_new(struct guard **ret, sd_event *event, const struct mask_names *name
               void *userdata, struct errtext *err) {
         _cleanup_close_ int dir_fd = -1;
         struct guard *guard;
+        bool first;
         int r;
 
         (void) libbpf_set_print(print_libbpf);
@@ -420,13 +433,16 @@ int guard_new(struct guard **ret, sd_event *event, const struct mask_names *name
         guard->names = names;
         guard->refused = refused;
         guard->userdata = userdata;
+        /* Of a first guard that does not come about nothing stays; one that is in force does. */
+        first = faccessat(dir_fd, "kinds", F_OK, AT_SYMLINK_NOFOLLOW) < 0;
         guard->skel = guard_bpf__open();
         r = guard->skel ? load(guard, event, dir) : -errno;
         if (r >= 0)
                 r = find_undead(guard);
         if (r < 0) {
                 guard_free(guard);
-                (void) rmdir(dir);
+                if (first)
+                        (void) unpin_all(dir);
                 return explain(err, r, dir);
         }
         *ret = guard;
@@ -550,20 +566,6 @@ static bool wait_for_none(const struct guard *guard, struct guard_counts *counts
                         return false;
                 (void) nanosleep(&pause, NULL);
         }
-}
-
-/* Whatever is there: an earlier release may have pinned what this one has not. */
-static int unpin_all(const char *dir) {
-        struct dirent *entry;
-        DIR *d = opendir(dir);
-        int r = d ? 0 : -errno;
-
-        while (d && (entry = readdir(d)))
-                if (entry->d_type == DT_REG && unlinkat(dirfd(d), entry->d_name, 0) < 0)
-                        r = -errno;
-        if (d)
-                (void) closedir(d);
-        return r < 0 || rmdir(dir) == 0 ? r : -errno;
 }
 
 int guard_remove(const struct guard *guard, const char *dir, struct errtext *err) {
