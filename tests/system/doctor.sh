@@ -98,6 +98,7 @@ stand_down() { # NAME
         unset "pids[$pid]"
         rm -f "$T/run/$1"
 }
+
 # ---- the real helper ----
 
 no_failure() { doctor; [ $? -le 1 ]; }

@@ -91,7 +91,7 @@ if [ -n "$why" ]; then
                 'bpf:confine = required'
         exits "the user who is refused with it is told the same" 200 "pam: .*no guard to do it: $(pattern_of "$why")" login_as "$alice" -- true
         with 'bpf:confine = required'
-        exits "status has the reason" 1 "nothing is delegated to you.*|no guard, so a policy that requires one grants nothing: $(pattern_of "$why")" \
+        exits "status has the reason" 1 "^bpfdelegd has no guard, so a policy that requires one grants nothing: $(pattern_of "$why")" \
                 login_as "$alice" -- bpfdeleg status
         with 'bpf:confine = preferred'
         log_mark
