@@ -65,46 +65,36 @@ no_grant() {
         exits "$what: with on_failure = deny there is no login" 200 'pam: .' login_as "$alice" -- true
 }
 
-# ---- confine: by the helper, where it has no guard ----
+# ---- confine ----
 
-# Why this machine can have none, in the words that an admin is told; nothing: it can.
-why_no_guard() {
-        local lockdown='' lsm=''
-        # Like the helper, by a mount of our own: not every host has one.
-        read -r lsm lockdown < <(unshare --mount --propagation private sh -c 'mount -t securityfs none /mnt && echo $(cat /mnt/lsm /mnt/lockdown)' 2>/dev/null)
-        if ! grep -q '^#define HAVE_GUARD 1$' "$top_builddir/config.h" 2>/dev/null && [ -e "$top_builddir/config.h" ]; then
-                echo 'this bpfdelegd was built without it (configure --enable-guard)'
-        elif ! [ -e /sys/kernel/btf/vmlinux ]; then
-                echo 'this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)'
-        elif [[ $lockdown == *'[integrity]'* || $lockdown == *'[confidentiality]'* ]]; then
-                echo 'this kernel is locked down (kernel_lockdown(7)), so it takes no BPF LSM programs'
-        elif [ -n "$lsm" ] && [[ ,$lsm, != *,bpf,* ]]; then
-                echo "this kernel was booted without BPF LSM: add bpf to lsm= on its command line (lsm=$lsm,bpf)"
-        fi
-}
-why=$(why_no_guard)
 # Any text, as a pattern for grep -E.
 pattern_of() { printf '%s\n' "$1" | sed 's/[][\\.*^$()+?{}|]/\\&/g'; }
-if [ -n "$why" ]; then
-        again="write .confine = off. under .bpf. there \\(see SECURITY.md\\)$"
-        no_grant "confine = required" "50-test.ini wants .* confined \\(confine = required, .* no guard to do it: $(pattern_of "$why")\\. .*$again" \
+
+# without_guard WHY: the helper that runs has none, for that reason, which everybody is told who has to do with it.
+without_guard() {
+        local why
+        why=$(pattern_of "$1")
+        no_grant "confine = required, no guard" \
+                "50-test.ini wants .* confined \(confine = required, .* no guard to do it: $why\. .*write .confine = off. under .bpf. there \(see SECURITY.md\)$" \
                 'bpf:confine = required'
-        exits "the user who is refused with it is told the same" 200 "pam: .*no guard to do it: $(pattern_of "$why")" login_as "$alice" -- true
+        exits "the user who is refused with it is told the same" 200 "pam: .*no guard to do it: $why" login_as "$alice" -- true
         with 'bpf:confine = required'
-        exits "status has the reason" 1 "^bpfdelegd has no guard, so a policy that requires one grants nothing: $(pattern_of "$why")" \
+        exits "status has the reason" 1 "^bpfdelegd has no guard, so a policy that requires one grants nothing: $why" \
                 login_as "$alice" -- bpfdeleg status
         with 'bpf:confine = preferred'
         log_mark
         ok "confine = preferred is granted" login_as "$alice" -- bpfdeleg run -- true
-        ok "with a warning in the log, and why" logged "grant: .*UNCONFINED.*confine = preferred.*: $(pattern_of "$why")$"
+        ok "with a warning in the log, and why" logged "grant: .*UNCONFINED.*confine = preferred.*: $why$"
         prints "status warns" '50-test.ini, NOT CONFINED: bpfdelegd has no guard' login_as "$alice" -- bpfdeleg status
-        prints "and says why" "^bpfdelegd has no guard: $(pattern_of "$why")\$" login_as "$alice" -- bpfdeleg status
+        prints "and says why" "^bpfdelegd has no guard: $why\$" login_as "$alice" -- bpfdeleg status
         with 'bpf:confine = off'
         log_mark
         ok "confine = off is granted" login_as "$alice" -- bpfdeleg run -- true
         ok "and logged as wanted" logged 'grant: .*: unconfined, as the policy says'
         lacks "status says so, and nothing of a guard" 'guard' login_as "$alice" -- bpfdeleg status
-else
+}
+with_guard() {
+        local confine
         ok "the helper has a guard" test "$(log_count 'no guard')" -eq 0
         for confine in required preferred; do
                 with "bpf:confine = $confine"
@@ -117,7 +107,27 @@ else
         log_mark
         prints "confine = off is granted, and not confined" '50-test.ini, not confined \(confine = off\)' login_as "$alice" -- bpfdeleg status
         ok "the log says so, too" logged 'grant: .*: unconfined, as the policy says'
-fi
+}
+
+# What this machine lacks for a guard, in the words that an admin is told; nothing: it can have one. (In the vm bed there is no config.h.)
+unguarded='this bpfdelegd was built without it (configure --enable-guard)'
+why_no_guard() {
+        local lockdown='' lsm=''
+        # Like the helper, by a mount of our own: not every host has one.
+        # shellcheck disable=SC2016 # for the inner shell
+        read -r lsm lockdown < <(unshare --mount --propagation private sh -c 'mount -t securityfs none /mnt && echo $(cat /mnt/lsm /mnt/lockdown)' 2>/dev/null)
+        if [ -e "$top_builddir/config.h" ] && ! grep -q '^#define HAVE_GUARD 1$' "$top_builddir/config.h"; then
+                echo "$unguarded"
+        elif ! [ -e /sys/kernel/btf/vmlinux ]; then
+                echo 'this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)'
+        elif [[ $lockdown == *'[integrity]'* || $lockdown == *'[confidentiality]'* ]]; then
+                echo 'this kernel is locked down (kernel_lockdown(7)), so it takes no BPF LSM programs'
+        elif [ -n "$lsm" ] && [[ ,$lsm, != *,bpf,* ]]; then
+                echo "this kernel was booted without BPF LSM: add bpf to lsm= on its command line (lsm=$lsm,bpf)"
+        fi
+}
+why=$(why_no_guard)
+if [ -n "$why" ]; then without_guard "$why"; else with_guard; fi
 
 # A limit is never dropped silently. Which controllers there are is the host's.
 declare -A limits=([pids]='pids_max = 64' [memory]='memory_max = 64M' [cpu]='cpu_weight = 50' [io]='io_weight = 50')
@@ -156,4 +166,11 @@ prints "any means all but @host" 'counted 3' login_as "$alice" -- "${packets[@]}
 lacks "status shows none of @host for any" 'kprobe|struct_ops|perf_event(,|$)|raw_tracepoint|, devmap,' login_as "$alice" -- bpfdeleg status
 
 still_idle "nothing is left"
+
+# ---- a helper that was built without a guard ----
+
+ok "the helper stops" helper_stop
+bpfdelegd=$(program tests/escape/bpfdelegd-unguarded) || exit 1
+ok "one that was built without a guard starts" helper_start
+without_guard "$unguarded"
 finish
