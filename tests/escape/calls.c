@@ -11,7 +11,7 @@
 
 enum {
         CMD_MAP_CREATE = 0, CMD_LOOKUP = 1, CMD_UPDATE = 2, CMD_PROG_LOAD = 5, CMD_OBJ_PIN = 6, CMD_OBJ_GET = 7, CMD_ATTACH = 8,
-        CMD_DETACH = 9, CMD_TEST_RUN = 10, CMD_INFO = 15, CMD_BTF_LOAD = 18, CMD_LINK_CREATE = 28, CMD_LINK_UPDATE = 29, CMD_TOKEN_CREATE = 36,
+        CMD_DETACH = 9, CMD_TEST_RUN = 10, CMD_INFO = 15, CMD_TRACING_OPEN = 17, CMD_BTF_LOAD = 18, CMD_LINK_CREATE = 28, CMD_LINK_UPDATE = 29, CMD_TOKEN_CREATE = 36,
 };
 #define TOKEN_FLAG (1U << 16)
 
@@ -68,7 +68,12 @@ union request {
                 uint32_t link, prog, flags, old;
         } update;
         struct {
-                uint64_t btf, log;
+                uint64_t name;
+                uint32_t prog, pad;
+                uint64_t cookie;
+        } tracing;
+        struct {
+                uint64_t data, log;
                 uint32_t size, log_size, log_level, log_true, flags;
                 int32_t token;
         } btf;
@@ -98,8 +103,24 @@ int make_token(struct play *play) {
         return play->token = call(CMD_TOKEN_CREATE, &request);
 }
 
+static int load_btf_by(int token, const void *data, uint32_t size) {
+        union request request = {.all = {0}};
+
+        request.btf.data = address(data);
+        request.btf.size = size;
+        request.btf.flags = TOKEN_FLAG;
+        request.btf.token = token;
+        return call(CMD_BTF_LOAD, &request);
+}
+
+int load_btf(struct play *play, const void *data, uint32_t size) {
+        int token = make_token(play);
+
+        return token < 0 ? token : load_btf_by(token, data, size);
+}
+
 /* A map of struct_ops must have BTF of its own, whatever is in it, beside the kernel's. */
-static int load_btf(int token) {
+static int load_some_btf(int token) {
         static const struct {
                 struct btf_header header;
                 struct btf_type type;
@@ -109,17 +130,12 @@ static int load_btf(int token) {
                 .header = {.magic = BTF_MAGIC, .version = BTF_VERSION, .hdr_len = sizeof(btf.header), .type_len = 16, .str_off = 16, .str_len = 5},
                 .type = {.name_off = 1, .info = BTF_KIND_INT << 24, .size = 4}, .of_int = 32, .names = "\0int",
         };
-        union request request = {.all = {0}};
 
-        request.btf.btf = address(&btf);
-        request.btf.size = offsetof(__typeof__(btf), names) + sizeof(btf.names);
-        request.btf.flags = TOKEN_FLAG;
-        request.btf.token = token;
-        return call(CMD_BTF_LOAD, &request);
+        return load_btf_by(token, &btf, offsetof(__typeof__(btf), names) + sizeof(btf.names));
 }
 
 int make_map_by(int token, const struct map_wish *wish) {
-        _cleanup_close_ int btf = wish->struct_ops ? load_btf(token) : -1;
+        _cleanup_close_ int btf = wish->struct_ops ? load_some_btf(token) : -1;
         union request request = {.all = {0}};
 
         if (wish->struct_ops && btf < 0)
@@ -131,7 +147,9 @@ int make_map_by(int token, const struct map_wish *wish) {
         request.map.entries = wish->entries;
         request.map.inner = (uint32_t) wish->inner;
         request.map.struct_ops = wish->struct_ops;
-        request.map.btf = btf < 0 ? 0 : (uint32_t) btf;
+        request.map.btf = (uint32_t) (btf < 0 ? wish->btf : btf);
+        request.map.btf_key = wish->key_type;
+        request.map.btf_value = wish->value_type;
         request.map.flags = TOKEN_FLAG;
         request.map.token = token;
         return call(CMD_MAP_CREATE, &request);
@@ -189,6 +207,11 @@ int load(struct play *play, const struct prog_wish *wish) {
         (void) snprintf(request.prog.name, sizeof(request.prog.name), "escape");
         request.prog.flags = (play->bpffs < 0 ? 0 : TOKEN_FLAG) | wish->flags;
         request.prog.token = token;
+        request.prog.btf = (uint32_t) wish->btf;
+        request.prog.func = address(wish->funcs);
+        request.prog.func_n = (uint32_t) wish->n_funcs;
+        request.prog.func_size = wish->n_funcs > 0 ? sizeof(*wish->funcs) : 0;
+        request.prog.attach_btf = wish->attach_btf;
         r = call(CMD_PROG_LOAD, &request);
         if (r >= 0)
                 return r;
@@ -249,6 +272,13 @@ int attach(int prog, int target, uint32_t attach_type, uint32_t flags) {
 
 int detach(int prog, int target, uint32_t attach_type) {
         return attach_or_detach(CMD_DETACH, prog, target, attach_type, 0);
+}
+
+int attach_tracing(int prog) {
+        union request request = {.all = {0}};
+
+        request.tracing.prog = (uint32_t) prog;
+        return call(CMD_TRACING_OPEN, &request);
 }
 
 int pin(int fd, const char *path) {

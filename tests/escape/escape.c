@@ -21,7 +21,8 @@
 #define OUTSIDE_ENV "ESCAPE_OUTSIDE"
 
 static const struct vector *const groups[] = {
-        target_vectors, memory_vectors, outside_vectors, race_vectors, end_vectors, own_vectors,
+        target_vectors, memory_vectors, outside_vectors, race_vectors, end_vectors, late_vectors,
+        itself_vectors, blind_vectors, own_vectors,
 };
 
 struct message {

@@ -46,7 +46,8 @@ struct vector {
         enum result (*after)(struct play *);   /* outside, when the session has ended: --hold only */
 };
 
-extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], end_vectors[], own_vectors[];
+extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], end_vectors[], late_vectors[],
+        itself_vectors[], blind_vectors[], own_vectors[];
 
 /* ---- escape.c ---- */
 
@@ -81,6 +82,8 @@ struct map_wish {
         uint32_t type, key_size, value_size, entries;
         int inner;
         uint32_t struct_ops; /* BTF id of the value */
+        int btf;             /* with the ids of both types; 0: none */
+        uint32_t key_type, value_type;
 };
 int make_map(struct play *play, const struct map_wish *wish);
 int make_map_by(int token, const struct map_wish *wish);
@@ -91,6 +94,10 @@ struct prog_wish {
         uint32_t type, attach_type, flags;
         const struct bpf_insn *insns;
         size_t n;
+        int btf; /* with funcs: which instruction begins a function, and its BTF id; 0: none */
+        const struct bpf_func_info *funcs;
+        size_t n_funcs;
+        uint32_t attach_btf; /* BTF id of the kernel's function that it hangs on */
 };
 /* Descriptor or -errno; what the verifier said last goes to play->said. */
 int load(struct play *play, const struct prog_wish *wish);
@@ -98,6 +105,7 @@ int load(struct play *play, const struct prog_wish *wish);
         load((play), &(struct prog_wish) {.type = (type_), .attach_type = (attach_), .insns = (insns_), .n = ELEMENTSOF(insns_)})
 /* A program of that kind that does nothing but return `value`. */
 int load_return(struct play *play, uint32_t type, uint32_t attach_type, int value);
+int load_btf(struct play *play, const void *data, uint32_t size);
 
 struct link_wish {
         uint32_t prog, target, attach_type, flags;
@@ -108,6 +116,8 @@ int make_link_at(int prog, int target, uint32_t attach_type);
 int update_link(int link, int prog);
 int attach(int prog, int target, uint32_t attach_type, uint32_t flags);
 int detach(int prog, int target, uint32_t attach_type);
+/* LSM and tracing programs have their target from their load. */
+int attach_tracing(int prog);
 int pin(int fd, const char *path);
 int get_pin(const char *path);
 
@@ -136,15 +146,17 @@ int struct_ops_layout(const char *ops, const char *field, uint32_t *ret_data, ui
 
 enum {
         PROG_SOCKET_FILTER = 1, PROG_SCHED_CLS = 3, PROG_XDP = 6, PROG_CGROUP_SKB = 8, PROG_SK_SKB = 14,
-        PROG_CGROUP_SOCK_ADDR = 18, PROG_FLOW_DISSECTOR = 22, PROG_SK_LOOKUP = 30, PROG_SYSCALL = 31, PROG_NETFILTER = 32,
+        PROG_SK_MSG = 16, PROG_CGROUP_SOCK_ADDR = 18, PROG_FLOW_DISSECTOR = 22, PROG_TRACING = 26, PROG_LSM = 29,
+        PROG_SK_LOOKUP = 30, PROG_SYSCALL = 31, PROG_NETFILTER = 32,
 };
 enum {
-        AT_INGRESS = 0, AT_EGRESS = 1, AT_SK_SKB_VERDICT_OLD = 5, AT_INET4_BIND = 8, AT_INET6_BIND = 9, AT_FLOW_DISSECTOR = 17,
+        AT_INGRESS = 0, AT_EGRESS = 1, AT_SK_SKB_VERDICT_OLD = 5, AT_SK_MSG_VERDICT = 7, AT_INET4_BIND = 8, AT_INET6_BIND = 9,
+        AT_INET4_CONNECT = 10, AT_FLOW_DISSECTOR = 17, AT_FENTRY = 24, AT_MODIFY_RETURN = 26, AT_LSM = 27,
         AT_SK_LOOKUP = 36, AT_XDP = 37, AT_SK_SKB_VERDICT = 38, AT_NETFILTER = 45, AT_TCX_INGRESS = 46, AT_NETKIT_PRIMARY = 54,
 };
 enum { MAP_ARRAY = 2, MAP_PROG_ARRAY = 3, MAP_ARRAY_OF_MAPS = 12, MAP_DEVMAP = 14, MAP_SOCKMAP = 15, MAP_STRUCT_OPS = 26 };
 enum { DO_LOOKUP = 1, DO_TAIL_CALL = 12, DO_CLONE_REDIRECT = 13, DO_GET_TASK = 35, DO_REDIRECT_MAP = 51, DO_PROBE_READ_KERNEL = 113,
-       DO_THIS_CPU_PTR = 154, DO_DYNPTR_FROM_MEM = 197 };
+       DO_THIS_CPU_PTR = 154, DO_TIMER_INIT = 169, DO_TIMER_SET_CALLBACK = 170, DO_TIMER_START = 171, DO_DYNPTR_FROM_MEM = 197 };
 
 /* ---- instructions ---- */
 
@@ -162,6 +174,7 @@ enum { DO_LOOKUP = 1, DO_TAIL_CALL = 12, DO_CLONE_REDIRECT = 13, DO_GET_TASK = 3
 #define WIDE(dst, v) I(0x18, dst, 0, 0, (uint64_t) (v) & 0xffffffff), I(0, 0, 0, 0, (uint64_t) (v) >> 32)
 #define MAP(dst, fd) I(0x18, dst, 1, 0, fd), I(0, 0, 0, 0, 0)
 #define VALUE(dst, fd) I(0x18, dst, 2, 0, fd), I(0, 0, 0, 0, 0)
+#define FUNCTION(dst, skip) I(0x18, dst, 4, 0, skip), I(0, 0, 0, 0, 0)
 #define KERNEL_VAR(dst, id) I(0x18, dst, 3, 0, id), I(0, 0, 0, 0, 0)
 #define CALL(id) I(0x85, 0, 0, 0, id)
 #define KFUNC(id) I(0x85, 0, 2, 0, id)

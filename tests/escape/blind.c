@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "escape.h"
+const struct vector blind_vectors[] = {{.name = NULL}};
