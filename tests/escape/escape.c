@@ -22,7 +22,7 @@
 
 static const struct vector *const groups[] = {
         target_vectors, memory_vectors, outside_vectors, race_vectors, end_vectors, late_vectors,
-        itself_vectors, blind_vectors, own_vectors,
+        netlink_vectors, privilege_vectors, itself_vectors, blind_vectors, own_vectors,
 };
 
 struct message {

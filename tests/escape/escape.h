@@ -47,7 +47,7 @@ struct vector {
 };
 
 extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], end_vectors[], late_vectors[],
-        itself_vectors[], blind_vectors[], own_vectors[];
+        netlink_vectors[], privilege_vectors[], itself_vectors[], blind_vectors[], own_vectors[];
 
 /* ---- escape.c ---- */
 
