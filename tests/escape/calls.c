@@ -11,7 +11,8 @@
 
 enum {
         CMD_MAP_CREATE = 0, CMD_LOOKUP = 1, CMD_UPDATE = 2, CMD_PROG_LOAD = 5, CMD_OBJ_PIN = 6, CMD_OBJ_GET = 7, CMD_ATTACH = 8,
-        CMD_DETACH = 9, CMD_TEST_RUN = 10, CMD_INFO = 15, CMD_TRACING_OPEN = 17, CMD_BTF_LOAD = 18, CMD_LINK_CREATE = 28, CMD_LINK_UPDATE = 29, CMD_TOKEN_CREATE = 36,
+        CMD_DETACH = 9, CMD_TEST_RUN = 10, CMD_INFO = 15, CMD_TRACING_OPEN = 17, CMD_BTF_LOAD = 18, CMD_LINK_CREATE = 28, CMD_LINK_UPDATE = 29, CMD_LINK_DETACH = 34,
+        CMD_TOKEN_CREATE = 36,
 };
 #define TOKEN_FLAG (1U << 16)
 
@@ -67,6 +68,9 @@ union request {
         struct {
                 uint32_t link, prog, flags, old;
         } update;
+        struct {
+                uint32_t id, next, flags;
+        } id;
         struct {
                 uint64_t name;
                 uint32_t prog, pad;
@@ -294,6 +298,20 @@ int get_pin(const char *path) {
 
         request.pin.path = address(path);
         return call(CMD_OBJ_GET, &request);
+}
+
+int open_id(enum object kind, uint32_t id) {
+        union request request = {.all = {0}};
+
+        request.id.id = id;
+        return call((int) kind, &request);
+}
+
+int detach_link(int link) {
+        union request request = {.all = {0}};
+
+        request.update.link = (uint32_t) link;
+        return link < 0 ? link : call(CMD_LINK_DETACH, &request);
 }
 
 int test_run(struct run_wish *wish) {

@@ -340,7 +340,7 @@ static int make_admin_link(bool xdp, const char *target, const char *path) {
 }
 
 static int usage(void) {
-        fprintf(stderr, "usage: escape [--hold] NAME | --list | --admin-link CGROUP PIN | --admin-xdp INTERFACE PIN\n");
+        fprintf(stderr, "usage: escape [--hold] NAME | --list | --admin-link CGROUP PIN | --admin-xdp INTERFACE PIN | --pry | --tracing\n");
         return BROKEN;
 }
 
@@ -350,6 +350,10 @@ int main(int argc, char **argv) {
 
         if (argc == 2 && streq(argv[1], "--list"))
                 return list();
+        if (argc == 2 && streq(argv[1], "--pry"))
+                return pry_as_root();
+        if (argc == 2 && streq(argv[1], "--tracing"))
+                return load_tracing_as_root();
         if (argc == 4 && (streq(argv[1], "--admin-link") || streq(argv[1], "--admin-xdp")))
                 return make_admin_link(streq(argv[1], "--admin-xdp"), argv[2], argv[3]);
         if (argc != 2 && !inside && !hold)

@@ -10,6 +10,8 @@
  *   escape --list            name and group of each, a line
  *   escape --admin-link CGROUP PIN, --admin-xdp INTERFACE PIN
  *                            for root: links that some of them need to be there
+ *   escape --pry             for root: what the vectors pry-… do
+ *   escape --tracing         for root: whether this kernel takes tracing programs
  *
  * Two processes of the same user play it. `outside` is the one that was called, in the session and in the host's
  * namespaces; `inside` is what it starts by `bpfdeleg run`. A socket joins them (an inherited one: the host's network
@@ -74,6 +76,14 @@ int open_cgroup(const struct play *play, const char *what, int flags);
 int pidfd_getfd_of(pid_t pid, int fd);
 uint64_t inode_of(int fd);
 
+/* ---- itself.c ---- */
+
+int pry_as_root(void);
+
+/* ---- blind.c ---- */
+
+int load_tracing_as_root(void);
+
 /* ---- calls.c ---- */
 
 /* Structs of bpf(2) by their layout: the header of the machine that builds may be older than the kernel that is attacked. */
@@ -120,6 +130,10 @@ int detach(int prog, int target, uint32_t attach_type);
 int attach_tracing(int prog);
 int pin(int fd, const char *path);
 int get_pin(const char *path);
+/* By its number: for root only, says the kernel. */
+enum object { OF_PROG = 13, OF_MAP = 14, OF_LINK = 30 };
+int open_id(enum object kind, uint32_t id);
+int detach_link(int link);
 
 struct run_wish {
         int prog;

@@ -305,7 +305,7 @@ ends() {
         for name in $(vectors "$2"); do vector_ends "$1" "$name"; done
 }
 
-# rounds GUARD ROUND…: "KIND GROUP…", or a group of those that look at the end.
+# rounds GUARD ROUND…: "KIND GROUP…", a group of those that look at the end, or a function of the test's.
 rounds() {
         local guard=$1 one
         shift
@@ -313,7 +313,8 @@ rounds() {
                 # shellcheck disable=SC2086 # words
                 case $one in
                 end | late) ends "$guard" "$one" ;;
-                *) round "$guard" $one || return 1 ;;
+                *' '*) round "$guard" $one || return 1 ;;
+                *) "$one" "$guard" ;;
                 esac
         done
 }
@@ -343,7 +344,7 @@ half() {
 # For people and for the bed, which makes one table of all machines: one word each, then what was said.
 table() {
         local name
-        for name in $("$T/bin/escape" --list | cut -d' ' -f1); do
+        for name in $({ "$T/bin/escape" --list | cut -d' ' -f1; printf '%s\n' "${!off[@]}" | sort; } | awk '!seen[$0]++'); do
                 [ -n "${off["$name"]:-}" ] || continue
                 diag "vector: $name off=${off["$name"]%%:*} on=$(word_on "$name") (${off["$name"]}; ${on["$name"]:-untried})"
         done
