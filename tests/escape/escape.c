@@ -340,7 +340,8 @@ static int make_admin_link(bool xdp, const char *target, const char *path) {
 }
 
 static int usage(void) {
-        fprintf(stderr, "usage: escape [--hold] NAME | --list | --admin-link CGROUP PIN | --admin-xdp INTERFACE PIN | --pry | --tracing\n");
+        fprintf(stderr, "usage: escape [--hold] NAME | --list | --admin-link CGROUP PIN | --admin-xdp INTERFACE PIN | --pry | --tracing | "
+                        "--outsider CGROUP | --foreign UID CGROUP\n");
         return BROKEN;
 }
 
@@ -354,6 +355,10 @@ int main(int argc, char **argv) {
                 return pry_as_root();
         if (argc == 2 && streq(argv[1], "--tracing"))
                 return load_tracing_as_root();
+        if (argc == 3 && streq(argv[1], "--outsider"))
+                return outsider(argv[2]);
+        if (argc == 4 && streq(argv[1], "--foreign"))
+                return foreign(argv[2], argv[3]);
         if (argc == 4 && (streq(argv[1], "--admin-link") || streq(argv[1], "--admin-xdp")))
                 return make_admin_link(streq(argv[1], "--admin-xdp"), argv[2], argv[3]);
         if (argc != 2 && !inside && !hold)

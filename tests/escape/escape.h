@@ -12,6 +12,8 @@
  *                            for root: links that some of them need to be there
  *   escape --pry             for root: what the vectors pry-… do
  *   escape --tracing         for root: whether this kernel takes tracing programs
+ *   escape --outsider CGROUP, --foreign UID CGROUP
+ *                            who has BPF from elsewhere: by capabilities; by a token that root delegates to UID
  *
  * Two processes of the same user play it. `outside` is the one that was called, in the session and in the host's
  * namespaces; `inside` is what it starts by `bpfdeleg run`. A socket joins them (an inherited one: the host's network
@@ -83,6 +85,11 @@ int pry_as_root(void);
 /* ---- blind.c ---- */
 
 int load_tracing_as_root(void);
+
+/* ---- outsiders.c ---- */
+
+int outsider(const char *dir);
+int foreign(const char *user, const char *dir);
 
 /* ---- calls.c ---- */
 
