@@ -6,7 +6,7 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-#define GUARD_DELEGATIONS 8192
+#define GUARD_DELEGATIONS 16384 /* as many as the helper keeps, and ended ones */
 #define GUARD_TOKENS 65536
 #define GUARD_TOKENS_EACH 256 /* of one delegation */
 #define GUARD_HELPERS 512     /* ids of BPF helpers that can be judged */
