@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # vm.sh [TEST…]: boots Debian's own kernels in QEMU, the release's and the newest there is, each with the host bed's Debian 13 as its root but no
 # systemd: a program of ours is init, and runs tests/system/*.sh and tests/escape/*.sh (or the tests named, like escape/memory). A test with a
-# line `# vm: preempt=full` is run in one more machine, booted so. Prints one line a case, as automake's TAP driver does, the test's name behind
+# line `# vm: OPTION`, such as preempt=full, is run in one more machine, whose kernel is booted so. Prints one line a case, as automake's TAP driver does, the test's name behind
 # the kernel's release, and at the end what became of each attack on each kernel. What each test printed is in build-beds/vm/RELEASE/….log.
 # BD_VM_SUITES="trixie" takes but that kernel. Nothing stays but the caches in build-beds/, also when this is killed.
 # `./bootstrap check vm` calls it.
@@ -100,11 +100,13 @@ all_tests() {
         done
 }
 
-# Those that want to be run with a preemptible kernel, too.
-preempt_tests() { # TEST…
-        local name
+# What tests want a kernel to be booted with besides, one a line; and who wants OPTION.
+boot_options() { (cd "$top_srcdir/tests" && sed -n 's/^# vm: //p' "${@/%/.sh}" | sort -u); } # TEST…
+tests_with() { # OPTION TEST…
+        local option=$1 name
+        shift
         for name in "$@"; do
-                ! grep -q '^# vm: preempt=full$' "$top_srcdir/tests/$name.sh" || printf '%s\n' "$name"
+                ! grep -Fqx "# vm: $option" "$top_srcdir/tests/$name.sh" || printf '%s\n' "$name"
         done
 }
 
@@ -222,7 +224,7 @@ tests=("${tests[@]-$@}")
 for name in "${tests[@]}"; do
         [ -e "$top_srcdir/tests/$name.sh" ] || { echo "$me: there is no test tests/$name.sh" >&2; exit 1; }
 done
-mapfile -t preempt < <(preempt_tests "${tests[@]}")
+mapfile -t options < <(boot_options "${tests[@]}")
 # Whoever comes second takes what the first has made.
 exec {lock}>"$beds/vm.lock" && flock "$lock" || exit 1
 tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${bed_packages[@]}") || cannot_make "its root"
@@ -240,8 +242,9 @@ done
 exec {lock}>&-
 
 for i in "${!kernels[@]}"; do boot_more "${kernels[i]}" "${images[i]}" '' '' "${tests[@]}"; done
-for i in "${!kernels[@]}"; do
-        [ ${#preempt[@]} -eq 0 ] || boot_more "${kernels[i]}" "${images[i]}" -preempt preempt=full "${preempt[@]}"
+for option in "${options[@]}"; do
+        mapfile -t with < <(tests_with "$option" "${tests[@]}")
+        for i in "${!kernels[@]}"; do boot_more "${kernels[i]}" "${images[i]}" "-${option%%=*}" "$option" "${with[@]}"; done
 done
 collect_all
 table

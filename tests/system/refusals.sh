@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What is not granted is refused: by the kernel what a mask leaves out, by the helper what a policy cannot have here. Beside each the same thing
-# granted, so that the refusal is for that reason alone.
+# granted, so that the refusal is for that reason alone. And on kernels that take no guard:
+# vm: lockdown=integrity
+# vm: lsm=lockdown,yama
 
 . "$(dirname "$0")/lib.sh"
 
