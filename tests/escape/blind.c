@@ -7,26 +7,6 @@
 
 #include "escape.h"
 
-static enum result link_given(struct play *play) {
-        int fd, prog, link, r = take(play, &fd);
-
-        if (r < 0)
-                return untaken(play, r, "taking the cgroup");
-        prog = load_return(play, PROG_CGROUP_SKB, AT_EGRESS, 1);
-        if (prog < 0)
-                return refused(play, prog, "load");
-        link = make_link_at(prog, fd, AT_EGRESS);
-        return link < 0 ? refused(play, link, "link_create") : say(play, ESCAPED, "link %u on the root cgroup", object_id(link));
-}
-
-static enum result give_root(struct play *play) {
-        int fd = open_cgroup(play, "root", O_RDONLY);
-
-        if (fd < 0)
-                return say(play, BROKEN, "opening the root cgroup: %s", strerror(-fd));
-        return give(play, fd) < 0 ? BROKEN : UNDECIDED;
-}
-
 /* A program that returns `value` where the kernel calls `function`. */
 static int load_at(struct play *play, uint32_t type, uint32_t attach_type, const char *function, int value) {
         struct bpf_insn insns[] = {MOV(0, value), EXIT};

@@ -16,13 +16,12 @@
 #include "mounts.h"
 #include "sysapi.h"
 
-#define PEER_ENV "ESCAPE_PEER"
 #define START_ENV "ESCAPE_AT_START"
 #define OUTSIDE_ENV "ESCAPE_OUTSIDE"
 
 static const struct vector *const groups[] = {
-        target_vectors, memory_vectors, outside_vectors, race_vectors, end_vectors, late_vectors,
-        netlink_vectors, privilege_vectors, itself_vectors, blind_vectors, own_vectors,
+        target_vectors, memory_vectors, outside_vectors, race_vectors, uring_vectors, receiver_vectors, nested_vectors,
+        end_vectors, late_vectors, netlink_vectors, privilege_vectors, itself_vectors, blind_vectors, own_vectors,
 };
 
 struct message {
@@ -208,6 +207,13 @@ static void stay(struct play *play) {
                 fd = close_fd(fd);
 }
 
+enum result tell_and_stay(struct play *play, enum result result) {
+        if (result != UNDECIDED)
+                (void) post(play, RESULT, (int32_t) result, -1);
+        stay(play);
+        return result;
+}
+
 static int number_of(const char *name) {
         const char *text = getenv(name);
 
@@ -226,9 +232,7 @@ static int be_inside(const struct vector *vector) {
                 return BROKEN;
         if (vector->inside)
                 result = vector->inside(&play);
-        if (result != UNDECIDED)
-                (void) post(&play, RESULT, (int32_t) result, -1);
-        stay(&play);
+        (void) tell_and_stay(&play, result);
         return 0;
 }
 
@@ -320,8 +324,10 @@ static int be_outside(const char *self, const struct vector *vector, bool hold) 
         (void) fflush(stdout);
         while (hold && getchar() != EOF)
                 ;
-        (void) close(play.peer);
-        (void) wait(NULL);
+        /* What the others wait for is that all their sockets end. */
+        (void) syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, 0);
+        while (wait(NULL) > 0)
+                ;
         return (int) result;
 }
 
@@ -339,9 +345,21 @@ static int make_admin_link(bool xdp, const char *target, const char *path) {
         return r < 0 ? BROKEN : 0;
 }
 
+/* The root of what this process sees of cgroup2 is for a receiver in a delegation his own. */
+static int be_receiver(const char *name) {
+        struct play play = {.outside = getpid(), .at_start = -1, .token = -1, .bpffs = -1, .peer = number_of(PEER_ENV)};
+
+        copy_field_cut(play.cgroup2, sizeof(play.cgroup2), "/sys/fs/cgroup");
+        if (name)
+                return receive_at(&play, name);
+        if (mounts_find_cgroup2("/proc/self/mountinfo", play.cgroup2, sizeof(play.cgroup2)) < 0)
+                return BROKEN;
+        return (int) receive(&play);
+}
+
 static int usage(void) {
-        fprintf(stderr, "usage: escape [--hold] NAME | --list | --admin-link CGROUP PIN | --admin-xdp INTERFACE PIN | --pry | --tracing | "
-                        "--outsider CGROUP | --foreign UID CGROUP\n");
+        fprintf(stderr, "usage: escape [--hold] NAME | --list | --receive NAME | --receive-on | --admin-link CGROUP PIN | "
+                        "--admin-xdp INTERFACE PIN | --pry | --tracing | --outsider CGROUP | --foreign UID CGROUP\n");
         return BROKEN;
 }
 
@@ -359,6 +377,10 @@ int main(int argc, char **argv) {
                 return outsider(argv[2]);
         if (argc == 4 && streq(argv[1], "--foreign"))
                 return foreign(argv[2], argv[3]);
+        if (argc == 3 && streq(argv[1], "--receive"))
+                return be_receiver(argv[2]);
+        if (argc == 2 && streq(argv[1], "--receive-on"))
+                return be_receiver(NULL);
         if (argc == 4 && (streq(argv[1], "--admin-link") || streq(argv[1], "--admin-xdp")))
                 return make_admin_link(streq(argv[1], "--admin-xdp"), argv[2], argv[3]);
         if (argc != 2 && !inside && !hold)

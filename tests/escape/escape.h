@@ -8,6 +8,7 @@
  *                            stdin ends. 0: escaped; 1: refused; 77: this kernel does not offer it; 2: the test is broken.
  *                            Those of the group "end" say "ready" first and wait for a line: the session is over then
  *   escape --list            name and group of each, a line
+ *   escape --receive NAME    in a delegation: another user, who receives things at that abstract address
  *   escape --admin-link CGROUP PIN, --admin-xdp INTERFACE PIN
  *                            for root: links that some of them need to be there
  *   escape --pry             for root: what the vectors pry-… do
@@ -42,6 +43,9 @@ struct play {
         char said[2048];   /* with the result */
 };
 
+/* A process that is started by another finds the number of its socket there. */
+#define PEER_ENV "ESCAPE_PEER"
+
 struct vector {
         const char *name, *group;
         enum result (*inside)(struct play *);  /* NULL: does nothing, and stays */
@@ -50,8 +54,9 @@ struct vector {
         enum result (*after)(struct play *);   /* outside, when the session has ended: --hold only */
 };
 
-extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], end_vectors[], late_vectors[],
-        netlink_vectors[], privilege_vectors[], itself_vectors[], blind_vectors[], own_vectors[];
+extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], uring_vectors[], receiver_vectors[],
+        nested_vectors[], end_vectors[], late_vectors[], netlink_vectors[], privilege_vectors[], itself_vectors[], blind_vectors[],
+        own_vectors[];
 
 /* ---- escape.c ---- */
 
@@ -67,6 +72,9 @@ int give(struct play *play, int fd);
 int take(struct play *play, int *ret);
 /* After a failed take() or give(): the result to return. */
 enum result untaken(struct play *play, int r, const char *what);
+
+/* After the last word, which need not be a result: keeps everything until the other has gone. */
+enum result tell_and_stay(struct play *play, enum result result);
 
 /* Outside: becomes a process with every capability in the delegation's user namespace, which its owner may always do,
  * whatever the policy's caps are. With its cgroup, mount and network namespaces as they were. 0 or -errno. */
@@ -90,6 +98,33 @@ int load_tracing_as_root(void);
 
 int outsider(const char *dir);
 int foreign(const char *user, const char *dir);
+/* ---- targets.c ---- */
+
+/* Outside: gives the root cgroup. */
+enum result give_root(struct play *play);
+/* Inside: takes it, loads a program and links that to it. */
+enum result link_given(struct play *play);
+
+/* ---- outside.c ---- */
+
+/* Inside: what others are to get. Descriptor or -errno. */
+int own_prog(struct play *play);
+int own_link(struct play *play);
+/* Inside: gives it; fd may be an error. */
+enum result give_made(struct play *play, int fd, const char *what);
+/* Whether what has come is of use here: a program on the root cgroup, a token that makes a map, a link that tells its cgroup. */
+typedef enum result use_function(struct play *play, int fd);
+use_function use_prog, use_token, use_link;
+/* Inside: pins it in the bpffs at /sys/fs/bpf. Outside: opens that pin through /proc, and uses the program. */
+enum result show_pin(struct play *play, int fd);
+enum result open_pinned_prog(struct play *play);
+
+/* ---- receivers.c ---- */
+
+/* Takes one thing, uses it or hands it back, says how that went, and stays until the other side is gone. */
+enum result receive(struct play *play);
+/* That for each who connects to the abstract address of that name. Returns if there can be none. */
+int receive_at(const struct play *play, const char *name);
 
 /* ---- calls.c ---- */
 
@@ -166,13 +201,13 @@ int struct_ops_layout(const char *ops, const char *field, uint32_t *ret_data, ui
 /* ---- numbers that an old header lacks ---- */
 
 enum {
-        PROG_SOCKET_FILTER = 1, PROG_SCHED_CLS = 3, PROG_XDP = 6, PROG_CGROUP_SKB = 8, PROG_SK_SKB = 14,
+        PROG_SOCKET_FILTER = 1, PROG_SCHED_CLS = 3, PROG_XDP = 6, PROG_CGROUP_SKB = 8, PROG_CGROUP_SOCK = 9, PROG_SK_SKB = 14,
         PROG_SK_MSG = 16, PROG_CGROUP_SOCK_ADDR = 18, PROG_FLOW_DISSECTOR = 22, PROG_TRACING = 26, PROG_LSM = 29,
         PROG_SK_LOOKUP = 30, PROG_SYSCALL = 31, PROG_NETFILTER = 32,
 };
 enum {
-        AT_INGRESS = 0, AT_EGRESS = 1, AT_SK_SKB_VERDICT_OLD = 5, AT_SK_MSG_VERDICT = 7, AT_INET4_BIND = 8, AT_INET6_BIND = 9,
-        AT_INET4_CONNECT = 10, AT_FLOW_DISSECTOR = 17, AT_FENTRY = 24, AT_MODIFY_RETURN = 26, AT_LSM = 27,
+        AT_INGRESS = 0, AT_EGRESS = 1, AT_SOCK_CREATE = 2, AT_SK_SKB_VERDICT_OLD = 5, AT_SK_MSG_VERDICT = 7, AT_INET4_BIND = 8,
+        AT_INET6_BIND = 9, AT_INET4_CONNECT = 10, AT_FLOW_DISSECTOR = 17, AT_FENTRY = 24, AT_MODIFY_RETURN = 26, AT_LSM = 27,
         AT_SK_LOOKUP = 36, AT_XDP = 37, AT_SK_SKB_VERDICT = 38, AT_NETFILTER = 45, AT_TCX_INGRESS = 46, AT_NETKIT_PRIMARY = 54,
 };
 enum { MAP_ARRAY = 2, MAP_PROG_ARRAY = 3, MAP_ARRAY_OF_MAPS = 12, MAP_DEVMAP = 14, MAP_SOCKMAP = 15, MAP_STRUCT_OPS = 26 };

@@ -172,7 +172,7 @@ static int fill_reports(struct play *play) {
         return r;
 }
 
-static enum result link_given(struct play *play) {
+static enum result fill_and_link(struct play *play) {
         int fd, prog, link;
 
         if (take(play, &fd) < 0)
@@ -184,13 +184,6 @@ static enum result link_given(struct play *play) {
                 return refused(play, prog, "load");
         link = make_link_at(prog, fd, AT_EGRESS);
         return link < 0 ? refused(play, link, "link_create") : say(play, ESCAPED, "link %u on the root cgroup", object_id(link));
-}
-static enum result give_root(struct play *play) {
-        int fd = open_cgroup(play, "root", O_RDONLY);
-
-        if (fd < 0)
-                return say(play, BROKEN, "opening the root cgroup: %s", strerror(-fd));
-        return give(play, fd) < 0 ? BROKEN : UNDECIDED;
 }
 static enum result be_ready(struct play *play) {
         return say(play, ESCAPED, "inside");
@@ -305,7 +298,7 @@ const struct vector itself_vectors[] = {
         {.name = "many-tokens", .group = "itself", .inside = many_tokens},
         {.name = "own-churn", .group = "own-churn", .inside = churn},
         {.name = "late-many-links", .group = "late", .inside = give_many, .outside = keep_many, .after = many_after},
-        {.name = "helper-dead", .group = "helper", .inside = link_given, .outside = be_ready, .after = root_after},
+        {.name = "helper-dead", .group = "helper", .inside = fill_and_link, .outside = be_ready, .after = root_after},
         {.name = "pry-session", .group = "pry", .outside = pry},
         {.name = "pry-inside", .group = "pry", .inside = pry},
         {.name = "pry-joined", .group = "pry", .outside = pry_joined},

@@ -132,6 +132,11 @@ kernels_refusing() {
 		kfunc-strlen 6.9 6.16 absent:* came with 6.17
 		kfunc-strlen 7.3 - refused:*load:*CAP_PERFMON* asks for it from 7.3 on
 		syscall-program 6.13 - refused:*load:?Invalid?argument* has no such helper from 6.13 on
+		token-nested-use 6.9 - refused:*load:?Operation?not?permitted* a token is of use in the user namespace of its bpffs only
+		token-nested-create 6.9 - refused:*load:?Operation?not?permitted* a token is made in the user namespace of its bpffs only
+		token-second-bpffs 6.9 - refused:*mount?of?a?second?bpffs:?Operation?not?permitted* only root mounts one with masks
+		prog-second-bpffs 6.9 - refused:*mount?of?a?second?bpffs:?Operation?not?permitted* only root mounts one with masks
+		xdp-by-netlink-joined 6.9 - refused:*netlink:*Operation?not?permitted* as above
 		xdp-by-netlink 6.9 - refused:*netlink:*Operation?not?permitted* the host's network namespace is root's
 		sched-ext 6.9 6.17 absent:* Debian has it from 6.13 on, and only from 6.18 on it needs no program
 	END
@@ -163,7 +168,7 @@ vector_start() {
         spawn bash -c 'in=$1 out=$2; shift 2; exec "$@" <"$in" >"$out" 2>&1' sh "$T/vector.in" "$T/vector.out" \
                 setpriv --reuid="$(id -u "$1")" --regid="$(id -g "$1")" --clear-groups \
                 env "BPFDELEG_SOCKET=$T/run/user" "PATH=$user_path" "HOME=$T/home/$1" "USER=$1" "ESCAPE_MOUNT=$T/cg2" \
-                "ESCAPE_OTHER=${other_dir:-}" "ESCAPE_LINK=$T/bpffs/link" "$T/bin/escape" --hold "$2" </dev/null
+                "ESCAPE_OTHER=${other_dir:-}" "ESCAPE_LINK=$T/bpffs/link" "ESCAPE_RECEIVER=$cgroup_parent" "$T/bin/escape" --hold "$2" </dev/null
         vector_pid=$spawned vector_answers=1
         exec {fd}>"$T/vector.in"
         vector_fd=$fd
@@ -329,6 +334,12 @@ rounds() {
         done
 }
 
+# Inside the other user's delegation, until his session ends.
+receiver_listens() { grep -q "@$cgroup_parent\$" /proc/net/unix; }
+receiver_start() {
+        in_session_sh b "bpfdeleg run -- '$T/bin/escape' --receive '$cgroup_parent' >/dev/null 2>&1 &" && wait_until receiver_listens
+}
+
 # half GUARD ROUND…: with a helper of its own, and another user's delegation beside.
 half() {
         local guard=$1
@@ -342,6 +353,7 @@ half() {
         fi
         ok "another user has a delegation (guard $guard)" session_start b "$bob"
         other_dir=$T/cg2/$cgroup_parent/$(basename "$(delegation_dirs | head -n 1)")
+        case " $* " in *' receivers '*) ok "the other user receives what he is given (guard $guard)" receiver_start ;; esac
         rounds "$guard" "$@"
         ok "the other user's session ends (guard $guard)" session_end b
         if [ "$guard" = on ]; then
@@ -379,6 +391,8 @@ attacks() {
         setup
         trap undo_attacks EXIT
         install -m 0755 "$(program tests/escape/escape)" "$T/bin/" && attached=$(program tests/tools/attached) || exit 1
+        # Setuid, as bubblewrap is on some hosts.
+        install -m 4755 "$(program tests/escape/userns-maker)" "$T/bin/" || exit 1
         alice=bdt-$$-a bob=bdt-$$-b
         add_user "$alice" && add_user "$bob" || exit 1
         service bdt

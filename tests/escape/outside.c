@@ -17,24 +17,26 @@
 
 /* ---- of use outside ---- */
 
-static enum result use_prog(struct play *play, int prog) {
+enum result use_prog(struct play *play, int prog) {
+        uint32_t type = object_number(prog, 0);
         int cgroup = open_cgroup(play, "root", O_RDONLY), link;
 
         if (object_id(prog) == 0)
                 return say(play, BROKEN, "what has come is no program");
-        link = make_link_at(prog, cgroup, AT_EGRESS);
+        link = make_link_at(prog, cgroup, type == PROG_CGROUP_SOCK ? AT_SOCK_CREATE : AT_EGRESS);
         if (link < 0)
                 return refused(play, link, "link_create outside");
-        return say(play, ESCAPED, "program %u came out, link %u on the root cgroup", object_id(prog), object_id(link));
+        return say(play, ESCAPED, "program %u came out, link %u on cgroup %llu", object_id(prog), object_id(link),
+                   (unsigned long long) link_cgroup(link));
 }
 
-static enum result use_token(struct play *play, int token) {
+enum result use_token(struct play *play, int token) {
         int map = make_map_by(token, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = 8, .entries = 1});
 
         return map < 0 ? refused(play, map, "map_create outside") : say(play, ESCAPED, "the token came out, and made a map");
 }
 
-static enum result use_link(struct play *play, int link) {
+enum result use_link(struct play *play, int link) {
         uint64_t cgroup = link_cgroup(link);
 
         if (cgroup == 0)
@@ -44,17 +46,17 @@ static enum result use_link(struct play *play, int link) {
 
 /* ---- made inside ---- */
 
-static int own_prog(struct play *play) {
+int own_prog(struct play *play) {
         return load_return(play, PROG_CGROUP_SKB, AT_EGRESS, 1);
 }
 
-static int own_link(struct play *play) {
+int own_link(struct play *play) {
         int cgroup = open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC), prog = own_prog(play);
 
         return prog < 0 ? prog : make_link_at(prog, cgroup, AT_EGRESS);
 }
 
-static enum result give_made(struct play *play, int fd, const char *what) {
+enum result give_made(struct play *play, int fd, const char *what) {
         if (fd < 0)
                 return say(play, BROKEN, "%s cannot be made: %s", what, strerror(-fd));
         return give(play, fd) < 0 ? BROKEN : UNDECIDED;
@@ -69,7 +71,7 @@ static enum result give_link(struct play *play) {
         return give_made(play, own_link(play), "a link on the own subtree");
 }
 
-static enum result use_taken(struct play *play, enum result (*use)(struct play *, int)) {
+static enum result use_taken(struct play *play, use_function *use) {
         int fd, r;
 
         r = take(play, &fd);
@@ -107,7 +109,7 @@ static enum result show_link(struct play *play) {
         return show(play, own_link(play), "a link on the own subtree");
 }
 
-static enum result use_fetched(struct play *play, enum result (*use)(struct play *, int)) {
+static enum result use_fetched(struct play *play, use_function *use) {
         int fd, r;
 
         r = take(play, &fd);
@@ -128,7 +130,7 @@ static enum result fetch_link(struct play *play) {
 
 /* ---- pins ---- */
 
-static enum result show_pin(struct play *play, int fd) {
+enum result show_pin(struct play *play, int fd) {
         int r = fd < 0 ? fd : pin(fd, PIN);
 
         if (r < 0)
@@ -138,7 +140,7 @@ static enum result show_pin(struct play *play, int fd) {
 static enum result pin_prog(struct play *play) {
         return show_pin(play, own_prog(play));
 }
-static enum result use_pin(struct play *play, enum result (*use)(struct play *, int)) {
+static enum result use_pin(struct play *play, use_function *use) {
         enum result result;
         char path[100];
         int fd, r;
@@ -152,7 +154,7 @@ static enum result use_pin(struct play *play, enum result (*use)(struct play *, 
         (void) unlink(path);
         return result;
 }
-static enum result open_pinned_prog(struct play *play) {
+enum result open_pinned_prog(struct play *play) {
         return use_pin(play, use_prog);
 }
 

@@ -3,7 +3,7 @@
 /*
  * Races: what a number means is changed while the kernel looks at it. Some threads, or a process that shares the
  * descriptor table, swap what sits at one number between what is allowed and what is not, the others call bpf(2) with that
- * number, until one call has hit the wrong one. And a flood: processes with tables of their own, all on one CPU, so that
+ * number, until one call has hit the wrong one. Or a ring's kernel thread does it, which has our table, too. And a flood: processes with tables of their own, all on one CPU, so that
  * each is preempted in the midst of a call.
  */
 
@@ -15,6 +15,9 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+#include "ring.h"
+#include "sysapi.h"
 
 #define SWAPPED_FD 200
 #define RACE_SECONDS 10
@@ -136,9 +139,58 @@ static enum result run_sibling(struct play *play, struct race *race) {
         return tell(play, race);
 }
 
+/* A kernel thread that closes the number, and installs the one file and the other: the lowest free number is what they get,
+ * so all below are taken, and what has gone astray above, because a link had the number just then, is closed. */
+static int swap_by_ring(struct ring *ring, const struct race *race) {
+        const int files[] = {race->allowed, race->forbidden};
+        int fd, r;
+
+        r = ring_open(ring, IORING_SETUP_SQPOLL);
+        if (r == 0)
+                r = ring_keep(ring->fd, files, ELEMENTSOF(files));
+        do
+                fd = dup(race->allowed);
+        while (fd >= 0 && fd < SWAPPED_FD);
+        if (r >= 0 && fd != SWAPPED_FD)
+                r = -EBADF;
+        return r;
+}
+
+static void go_on_swapping(struct ring *ring, uint32_t *n) {
+        struct io_uring_sqe close_it = {.opcode = RING_CLOSE, .fd = SWAPPED_FD};
+
+        for (;; ++*n) {
+                struct io_uring_sqe install = {.opcode = RING_INSTALL, .flags = IOSQE_FIXED_FILE, .fd = (int32_t) (*n / 2 % 2)};
+
+                if (ring_put(ring, *n % 2 ? &install : &close_it) < 0)
+                        break;
+        }
+        ring_push(ring);
+        (void) syscall(SYS_close_range, SWAPPED_FD + 1, ~0u, 0);
+}
+
+static enum result run_sqpoll(struct play *play, struct race *race) {
+        uint64_t end = now_usec() + RACE_SECONDS * USEC_PER_SEC;
+        struct ring ring;
+        uint32_t n = 0;
+        int r;
+
+        r = swap_by_ring(&ring, race);
+        if (r < 0)
+                return say(play, r == -ENOSYS || r == -EPERM ? ABSENT : BROKEN, "a ring with a kernel thread: %s", strerror(-r));
+        while (!race->stop && now_usec() < end) {
+                go_on_swapping(&ring, &n);
+                race->tries++;
+                race->stop = race->hit(race);
+        }
+        race->hits = race->stop;
+        return tell(play, race);
+}
+
 #define SIBLING 0
+#define SQPOLL ~0u
 static enum result run(struct play *play, struct race *race, unsigned n) {
-        return n == SIBLING ? run_sibling(play, race) : run_threads(play, race, n);
+        return n == SIBLING ? run_sibling(play, race) : n == SQPOLL ? run_sqpoll(play, race) : run_threads(play, race, n);
 }
 
 /* ---- what is raced for ---- */
@@ -169,6 +221,9 @@ static enum result race_link_8(struct play *play) {
 static enum result race_link_sibling(struct play *play) {
         return race_cgroup(play, hit_link, SIBLING);
 }
+static enum result race_link_sqpoll(struct play *play) {
+        return race_cgroup(play, hit_link, SQPOLL);
+}
 static enum result race_attach_2(struct play *play) {
         return race_cgroup(play, hit_attach, 2);
 }
@@ -177,6 +232,9 @@ static enum result race_attach_8(struct play *play) {
 }
 static enum result race_attach_sibling(struct play *play) {
         return race_cgroup(play, hit_attach, SIBLING);
+}
+static enum result race_attach_sqpoll(struct play *play) {
+        return race_cgroup(play, hit_attach, SQPOLL);
 }
 
 /* Between the own link and an admin's. */
@@ -205,6 +263,9 @@ static enum result race_update_8(struct play *play) {
 static enum result race_update_sibling(struct play *play) {
         return race_update(play, SIBLING);
 }
+static enum result race_update_sqpoll(struct play *play) {
+        return race_update(play, SQPOLL);
+}
 
 /* Between a program that may be run and one that may not, as the network namespace is the host's. */
 static enum result race_run(struct play *play, unsigned n) {
@@ -224,6 +285,9 @@ static enum result race_run_8(struct play *play) {
 }
 static enum result race_run_sibling(struct play *play) {
         return race_run(play, SIBLING);
+}
+static enum result race_run_sqpoll(struct play *play) {
+        return race_run(play, SQPOLL);
 }
 
 /* ---- flood ---- */
@@ -273,16 +337,6 @@ static enum result flood(struct play *play) {
                                 : say(play, REFUSED, "0 of %lu tries", shared->tries);
 }
 
-/* ---- outside ---- */
-
-static enum result give_root(struct play *play) {
-        int fd = open_cgroup(play, "root", O_RDONLY);
-
-        if (fd < 0)
-                return say(play, BROKEN, "opening the root cgroup: %s", strerror(-fd));
-        return give(play, fd) < 0 ? BROKEN : UNDECIDED;
-}
-
 const struct vector race_vectors[] = {
         {.name = "race-link-2", .group = "races", .inside = race_link_2, .outside = give_root},
         {.name = "race-link-8", .group = "races", .inside = race_link_8, .outside = give_root},
@@ -296,6 +350,10 @@ const struct vector race_vectors[] = {
         {.name = "race-test-run-2", .group = "races", .inside = race_run_2},
         {.name = "race-test-run-8", .group = "races", .inside = race_run_8},
         {.name = "race-test-run-sibling", .group = "races", .inside = race_run_sibling},
+        {.name = "race-link-sqpoll", .group = "races-sqpoll", .inside = race_link_sqpoll, .outside = give_root},
+        {.name = "race-update-sqpoll", .group = "races-sqpoll", .inside = race_update_sqpoll, .outside = give_root},
+        {.name = "race-attach-sqpoll", .group = "races-sqpoll", .inside = race_attach_sqpoll, .outside = give_root},
+        {.name = "race-test-run-sqpoll", .group = "races-sqpoll", .inside = race_run_sqpoll},
         {.name = "flood", .group = "races", .inside = flood, .outside = give_root},
         {.name = NULL},
 };

@@ -35,7 +35,7 @@ static enum result link_to(struct play *play, int target) {
 }
 
 /* Inside: links to whatever cgroup the other gives. */
-static enum result link_given(struct play *play) {
+enum result link_given(struct play *play) {
         int fd, r;
 
         r = take(play, &fd);
@@ -50,7 +50,7 @@ static enum result give_cgroup(struct play *play, const char *what, int flags) {
         return give(play, fd) < 0 ? BROKEN : UNDECIDED;
 }
 
-static enum result give_root(struct play *play) {
+enum result give_root(struct play *play) {
         return give_cgroup(play, "root", O_RDONLY);
 }
 static enum result give_root_path(struct play *play) {

@@ -1,0 +1,8 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Credentials and files that leave by an io_uring. Each with the guard off, and on: lib.sh.
+
+. "$(dirname "$0")/../system/lib.sh"
+. "$(dirname "$0")/lib.sh"
+
+attacks 'usual uring own-uring'
