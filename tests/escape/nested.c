@@ -132,7 +132,9 @@ static enum result own_below(struct play *play) {
                 return not_below(play, r);
         wish.prog = (uint32_t) prog;
         link = make_link(&wish);
-        return link < 0 ? refused(play, link, "link_create") : say(play, ESCAPED, "link %u in a network of a namespace below", object_id(link));
+        if (link < 0)
+                return refused(play, link, "link_create");
+        return say(play, ESCAPED, "link %u in a network of a namespace below", object_id(link));
 }
 
 const struct vector nested_vectors[] = {

@@ -195,16 +195,32 @@ static enum result companion(struct play *play) {
 /* ---- /proc/PID/fd of a token ---- */
 
 /* Only opened: reading the fdinfo of what comes is a NULL dereference in every kernel tried. */
+static enum result open_at(struct play *play, const char *directory) {
+        char path[64];
+        int fd;
+
+        (void) snprintf(path, sizeof(path), "%s/%d", directory, KNOWN_FD);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? refused(play, -errno, "opening /proc/PID/fd of a token") : say(play, ESCAPED, "opened a token through /proc");
+}
+
 static enum result open_token(struct play *play) {
-        char name[32];
+        char directory[32];
         int fd, r;
 
         r = take(play, &fd);
         if (r < 0)
                 return untaken(play, r, "waiting");
-        (void) snprintf(name, sizeof(name), "fd/%d", KNOWN_FD);
-        fd = open_of_inside(play, name, O_RDONLY);
-        return fd < 0 ? refused(play, fd, "opening /proc/PID/fd of a token") : say(play, ESCAPED, "opened a token through /proc");
+        (void) snprintf(directory, sizeof(directory), "/proc/%d/fd", (int) play->inside);
+        return open_at(play, directory);
+}
+
+static enum result open_own_token(struct play *play) {
+        int token = make_token(play);
+
+        if (token < 0 || dup3(token, KNOWN_FD, O_CLOEXEC) < 0)
+                return say(play, BROKEN, "a token cannot be made: %d", token);
+        return open_at(play, "/proc/self/fd");
 }
 
 const struct vector outside_vectors[] = {
@@ -217,5 +233,6 @@ const struct vector outside_vectors[] = {
         {.name = "prog-pin-proc-root", .group = "outside", .inside = pin_prog, .outside = open_pinned_prog},
         {.name = "clone-files", .group = "outside", .outside = companion},
         {.name = "token-proc-fd", .group = "outside", .inside = show_token, .outside = open_token},
+        {.name = "token-proc-fd-inside", .group = "outside", .inside = open_own_token},
         {.name = NULL},
 };

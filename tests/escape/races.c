@@ -3,8 +3,8 @@
 /*
  * Races: what a number means is changed while the kernel looks at it. Some threads, or a process that shares the
  * descriptor table, swap what sits at one number between what is allowed and what is not, the others call bpf(2) with that
- * number, until one call has hit the wrong one. Or a ring's kernel thread does it, which has our table, too. And a flood: processes with tables of their own, all on one CPU, so that
- * each is preempted in the midst of a call.
+ * number, until one call has hit the wrong one. Or a ring's kernel thread does it, which has our table, too. And a flood:
+ * processes with tables of their own, all on one CPU, so that each is preempted in the midst of a call.
  */
 
 #include "escape.h"

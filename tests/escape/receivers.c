@@ -122,7 +122,8 @@ static enum result by_other_user(struct play *play) {
 
 /* The program is setuid root, as bubblewrap's is where users may not make namespaces. */
 static int start_in_made_namespace(void) {
-        char *const command[] = {(char *) (uintptr_t) "userns-maker", (char *) (uintptr_t) "escape", (char *) (uintptr_t) "--receive-on", NULL};
+        char *const command[] = {(char *) (uintptr_t) "userns-maker", (char *) (uintptr_t) "escape",
+                                 (char *) (uintptr_t) "--receive-on", NULL};
         int pair[2];
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
