@@ -17,6 +17,7 @@ qemu_cpu() {
         esac
 }
 
+# no_timer_check: the kernel would count ticks while it boots, and panics where the machine below is too busy to give them.
 # qemu_start DIR VMLINUZ INITRD APPEND [ARGUMENT…]: boots; INITRD may be empty. DIR/console, DIR/results and DIR/qemu.log are written.
 qemu_start() {
         local dir=$1 kernel=$2 initrd=$3 append=$4 cpu
@@ -27,7 +28,7 @@ qemu_start() {
         : >"$dir/results"
         # It goes with this shell, whatever ends that.
         setpriv --pdeathsig KILL qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot "${cpu[@]}" -m "${qemu_memory:-4096}" -smp 2 \
-                -kernel "$kernel" ${initrd:+-initrd "$initrd"} -append "console=ttyS0 panic=-1 oops=panic $append" \
+                -kernel "$kernel" ${initrd:+-initrd "$initrd"} -append "console=ttyS0 panic=-1 oops=panic no_timer_check $append" \
                 -serial "file:$dir/console" -device virtio-serial-pci -chardev "file,id=results,path=$dir/results" \
                 -device virtserialport,chardev=results,name=bpfdeleg "$@" </dev/null >"$dir/qemu.log" 2>&1 &
         qemu_pid=$!

@@ -156,7 +156,13 @@ kernel_refuses() {
         return 1
 }
 
-answered() { [ "$(grep -Ec '^(ready|escaped|refused|absent|broken): ' "$T/vector.out")" -ge "$vector_answers" ] || gone "$vector_pid"; }
+answered() {
+        local line n=0
+        while IFS= read -r line; do
+                [[ $line =~ ^(ready|escaped|refused|absent|broken):\  ]] && n=$((n + 1))
+        done <"$T/vector.out"
+        [ "$n" -ge "$vector_answers" ] || gone "$vector_pid"
+}
 
 # vector_start USER NAME: in the background; what it says is in $T/vector.out, and $vector_says has its line.
 vector_start() {
