@@ -409,7 +409,8 @@ helper_start() {
         spawn "$bpfdelegd" "--runtime-dir=$T/run" "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini" --debug \
                 "--guard-dir=$guard_dir" </dev/null >>"$T/helper.log" 2>&1
         helper_pid=$spawned
-        wait_until helper_ready && alive "$helper_pid" && return 0
+        # With the guard's programs for the verifier to read.
+        patience=$((10 * ${BED_SLOW:-1})) wait_until helper_ready && alive "$helper_pid" && return 0
         echo "the helper does not start; its log:"
         cat "$T/helper.log"
         return 1
