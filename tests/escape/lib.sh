@@ -183,7 +183,7 @@ vector_start() {
 
 # What it has said last; "ready" is said before the end of a session.
 vector_hear() {
-        patience=60 wait_until answered
+        patience=$((30 * ${BED_SLOW:-2})) wait_until answered
         vector_says=$(grep -E '^(ready|escaped|refused|absent|broken): ' "$T/vector.out" | tail -n 1)
         [ -n "$vector_says" ] || vector_says="broken: $(tr '\n' ' ' <"$T/vector.out")"
 }
@@ -284,6 +284,16 @@ vector_ends() {
         *) tap failed "$name: alive after the end with the guard off, dead with it on; this was $guard" "$T/vector.out" ;;
         esac
         if [ "$guard" = off ]; then off["$name"]=$vector_says; else on["$name"]=$vector_says; fi
+}
+
+# judged GUARD NAME: what the vector has said last.
+judged() {
+        case "$1 $vector_says" in
+        'off escaped:'*) tap ok "$2 escapes with the guard off" ;;
+        'on refused:'*) tap ok "$2 is refused with the guard on" ;;
+        *) tap failed "$2 escapes with the guard off, and not with it on; this was $1" "$T/vector.out" ;;
+        esac
+        if [ "$1" = off ]; then off["$2"]=$vector_says; else on["$2"]=$vector_says; fi
 }
 
 # own_works NAME GUARD: what the user is given works.
