@@ -94,8 +94,11 @@ static void *try(void *argument) {
         return NULL;
 }
 
+/* By the clock: among so many who want the processor, each sleep takes much longer than it says. */
 static void until_hit(struct race *race, unsigned seconds) {
-        for (unsigned i = 0; i < seconds * 100 && !race->stop; i++)
+        uint64_t end = now_usec() + seconds * USEC_PER_SEC;
+
+        while (!race->stop && now_usec() < end)
                 (void) usleep(10000);
         race->stop = true;
 }
@@ -316,6 +319,7 @@ static enum result flood(struct play *play) {
         pid_t pids[FLOOD_PROCESSES];
         struct race race = {.prog = -1};
         struct flood *shared;
+        uint64_t end;
         int r = get_ready(play, &race);
 
         if (r < 0)
@@ -328,7 +332,8 @@ static enum result flood(struct play *play) {
                 if (pids[i] == 0)
                         drown(&race, shared);
         }
-        for (int i = 0; i < FLOOD_SECONDS * 10 && __atomic_load_n(&shared->hits, __ATOMIC_RELAXED) == 0; i++)
+        end = now_usec() + FLOOD_SECONDS * USEC_PER_SEC;
+        while (__atomic_load_n(&shared->hits, __ATOMIC_RELAXED) == 0 && now_usec() < end)
                 (void) usleep(100000);
         for (size_t i = 0; i < FLOOD_PROCESSES; i++)
                 if (pids[i] > 0 && kill(pids[i], SIGKILL) == 0)
