@@ -354,7 +354,7 @@ static int be_receiver(const char *name) {
                 return receive_at(&play, name);
         if (mounts_find_cgroup2("/proc/self/mountinfo", play.cgroup2, sizeof(play.cgroup2)) < 0)
                 return BROKEN;
-        return (int) receive(&play);
+        return (int) receive_one(&play);
 }
 
 static int usage(void) {
@@ -369,6 +369,10 @@ int main(int argc, char **argv) {
 
         if (argc == 2 && streq(argv[1], "--list"))
                 return list();
+        if (argc == 3 && streq(argv[1], "--receive"))
+                return be_receiver(argv[2]);
+        if (argc == 2 && streq(argv[1], "--receive-on"))
+                return be_receiver(NULL);
         if (argc == 2 && streq(argv[1], "--pry"))
                 return pry_as_root();
         if (argc == 2 && streq(argv[1], "--tracing"))
@@ -377,10 +381,6 @@ int main(int argc, char **argv) {
                 return outsider(argv[2]);
         if (argc == 4 && streq(argv[1], "--foreign"))
                 return foreign(argv[2], argv[3]);
-        if (argc == 3 && streq(argv[1], "--receive"))
-                return be_receiver(argv[2]);
-        if (argc == 2 && streq(argv[1], "--receive-on"))
-                return be_receiver(NULL);
         if (argc == 4 && (streq(argv[1], "--admin-link") || streq(argv[1], "--admin-xdp")))
                 return make_admin_link(streq(argv[1], "--admin-xdp"), argv[2], argv[3]);
         if (argc != 2 && !inside && !hold)

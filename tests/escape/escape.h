@@ -86,18 +86,6 @@ int open_cgroup(const struct play *play, const char *what, int flags);
 int pidfd_getfd_of(pid_t pid, int fd);
 uint64_t inode_of(int fd);
 
-/* ---- itself.c ---- */
-
-int pry_as_root(void);
-
-/* ---- blind.c ---- */
-
-int load_tracing_as_root(void);
-
-/* ---- outsiders.c ---- */
-
-int outsider(const char *dir);
-int foreign(const char *user, const char *dir);
 /* ---- targets.c ---- */
 
 /* Outside: gives the root cgroup. */
@@ -122,9 +110,22 @@ enum result open_pinned_prog(struct play *play);
 /* ---- receivers.c ---- */
 
 /* Takes one thing, uses it or hands it back, says how that went, and stays until the other side is gone. */
-enum result receive(struct play *play);
+enum result receive_one(struct play *play);
 /* That for each who connects to the abstract address of that name. Returns if there can be none. */
 int receive_at(const struct play *play, const char *name);
+
+/* ---- itself.c ---- */
+
+int pry_as_root(void);
+
+/* ---- blind.c ---- */
+
+int load_tracing_as_root(void);
+
+/* ---- outsiders.c ---- */
+
+int outsider(const char *dir);
+int foreign(const char *user, const char *dir);
 
 /* ---- calls.c ---- */
 

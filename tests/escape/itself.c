@@ -172,7 +172,7 @@ static int fill_reports(struct play *play) {
         return r;
 }
 
-static enum result fill_and_link(struct play *play) {
+static enum result link_unheard(struct play *play) {
         int fd, prog, link;
 
         if (take(play, &fd) < 0)
@@ -298,7 +298,7 @@ const struct vector itself_vectors[] = {
         {.name = "many-tokens", .group = "itself", .inside = many_tokens},
         {.name = "own-churn", .group = "own-churn", .inside = churn},
         {.name = "late-many-links", .group = "late", .inside = give_many, .outside = keep_many, .after = many_after},
-        {.name = "helper-dead", .group = "helper", .inside = fill_and_link, .outside = be_ready, .after = root_after},
+        {.name = "helper-dead", .group = "helper", .inside = link_unheard, .outside = be_ready, .after = root_after},
         {.name = "pry-session", .group = "pry", .outside = pry},
         {.name = "pry-inside", .group = "pry", .inside = pry},
         {.name = "pry-joined", .group = "pry", .outside = pry_joined},

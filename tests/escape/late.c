@@ -10,7 +10,6 @@
 
 #include <arpa/inet.h>
 #include <bpf/btf.h>
-#include <linux/io_uring.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sys/mman.h>
@@ -18,6 +17,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
+
+#include "ring.h"
 
 static int kept = -1, kept_too = -1;
 
@@ -144,64 +145,6 @@ static enum result pin_after(struct play *play) {
 /* ---- a ring with registered files: fetched by pidfd, since no ring is passed over a socket ---- */
 
 #define RING_FD 100
-#define RING_ENTRIES 4
-#define OP_FIXED_FD_INSTALL 54 /* Linux 6.8 */
-
-struct ring {
-        int fd;
-        struct io_uring_params params;
-        char *queues;
-        struct io_uring_sqe *sqes;
-};
-
-static int new_ring(struct ring *ret) {
-        *ret = (struct ring) {.fd = -1};
-        ret->fd = (int) syscall(SYS_io_uring_setup, RING_ENTRIES, &ret->params);
-        return ret->fd < 0 ? -errno : 0;
-}
-
-/* The layout is the same for every ring of that size: one of our own tells it. */
-static int map_ring(struct ring *ring, int fd) {
-        size_t size = ring->params.cq_off.cqes + ring->params.cq_entries * sizeof(struct io_uring_cqe);
-        void *p;
-
-        ring->fd = fd;
-        p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQ_RING);
-        if (p == MAP_FAILED)
-                return -errno;
-        ring->queues = p;
-        p = mmap(NULL, RING_ENTRIES * sizeof(struct io_uring_sqe), PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQES);
-        if (p == MAP_FAILED)
-                return -errno;
-        ring->sqes = p;
-        return 0;
-}
-
-static uint32_t *at(const struct ring *ring, uint32_t offset) {
-        return (uint32_t *) (void *) (ring->queues + offset);
-}
-
-/* What sits at that index of its files, as a descriptor; or -errno. */
-static int install(struct ring *ring, int index) {
-        const struct io_uring_cqe *cqe;
-        uint32_t *tail = at(ring, ring->params.sq_off.tail), *head = at(ring, ring->params.cq_off.head), slot;
-        struct io_uring_sqe *sqe;
-
-        slot = *tail & (RING_ENTRIES - 1);
-        sqe = &ring->sqes[slot];
-        memset(sqe, 0, sizeof(*sqe));
-        sqe->opcode = OP_FIXED_FD_INSTALL;
-        sqe->flags = 1 << IOSQE_FIXED_FILE_BIT;
-        sqe->fd = index;
-        at(ring, ring->params.sq_off.array)[slot] = slot;
-        __atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-        if (syscall(SYS_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
-                return -errno;
-        cqe = (const struct io_uring_cqe *) (void *) (ring->queues + ring->params.cq_off.cqes);
-        cqe += *head & (ring->params.cq_entries - 1);
-        __atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
-        return cqe->res;
-}
 
 static enum result show_ring(struct play *play, int registered) {
         struct ring ring;
@@ -209,11 +152,9 @@ static enum result show_ring(struct play *play, int registered) {
 
         if (registered < 0)
                 return refused(play, registered, "what the ring is to keep");
-        r = new_ring(&ring);
-        if (r == -ENOSYS || r == -EPERM)
-                return say(play, ABSENT, "no io_uring here: %s", strerror(-r));
-        if (r == 0 && syscall(SYS_io_uring_register, ring.fd, IORING_REGISTER_FILES, &registered, 1) < 0)
-                r = -errno;
+        r = ring_open(&ring, 0);
+        if (r == 0)
+                r = ring_keep(ring.fd, &registered, 1);
         if (r == 0 && dup3(ring.fd, RING_FD, O_CLOEXEC) < 0)
                 r = -errno;
         if (r < 0)
@@ -258,12 +199,9 @@ static enum result keep_ring_and_socket(struct play *play) {
 
 static int installed(void) {
         struct ring ring;
-        int r;
+        int r = ring_adopt(&ring, kept, 0);
 
-        r = new_ring(&ring);
-        if (r == 0)
-                r = map_ring(&ring, kept);
-        return r < 0 ? r : install(&ring, 0);
+        return r < 0 ? r : ring_install(&ring, 0);
 }
 static enum result ring_token_after(struct play *play) {
         int token = installed(), map;

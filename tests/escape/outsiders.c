@@ -122,7 +122,7 @@ static int delegate(int fs) {
 }
 
 /* As that user, who is in no namespace of anybody's: what others send him is his. Of use is the token only where it was made. */
-static int receive_from(int peer, uint32_t uid) {
+static int receive(int peer, uint32_t uid) {
         struct play play = {.token = -1};
         int token, prog;
 
@@ -163,7 +163,7 @@ int foreign(const char *user, const char *dir) {
                 r = tell(pair[0], -1);
         if (r < 0)
                 return fails("delegating by hand", r, &play);
-        r = receive_from(pair[0], uid);
+        r = receive(pair[0], uid);
         (void) close(pair[0]);
         return waitpid(pid, NULL, 0) < 0 ? BROKEN : r;
 }

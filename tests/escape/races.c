@@ -180,7 +180,7 @@ static enum result run_sqpoll(struct play *play, struct race *race) {
 
         r = swap_by_ring(&ring, race);
         if (r < 0)
-                return say(play, r == -ENOSYS || r == -EPERM ? ABSENT : BROKEN, "a ring with a kernel thread: %s", strerror(-r));
+                return say(play, BROKEN, "a ring with a kernel thread: %s", strerror(-r));
         while (!race->stop && now_usec() < end) {
                 go_on_swapping(&ring, &n);
                 race->tries++;
@@ -349,16 +349,16 @@ const struct vector race_vectors[] = {
         {.name = "race-update-2", .group = "races", .inside = race_update_2, .outside = give_root},
         {.name = "race-update-8", .group = "races", .inside = race_update_8, .outside = give_root},
         {.name = "race-update-sibling", .group = "races", .inside = race_update_sibling, .outside = give_root},
-        {.name = "race-attach-2", .group = "races", .inside = race_attach_2, .outside = give_root},
-        {.name = "race-attach-8", .group = "races", .inside = race_attach_8, .outside = give_root},
-        {.name = "race-attach-sibling", .group = "races", .inside = race_attach_sibling, .outside = give_root},
-        {.name = "race-test-run-2", .group = "races", .inside = race_run_2},
-        {.name = "race-test-run-8", .group = "races", .inside = race_run_8},
-        {.name = "race-test-run-sibling", .group = "races", .inside = race_run_sibling},
-        {.name = "race-link-sqpoll", .group = "races-sqpoll", .inside = race_link_sqpoll, .outside = give_root},
-        {.name = "race-update-sqpoll", .group = "races-sqpoll", .inside = race_update_sqpoll, .outside = give_root},
-        {.name = "race-attach-sqpoll", .group = "races-sqpoll", .inside = race_attach_sqpoll, .outside = give_root},
-        {.name = "race-test-run-sqpoll", .group = "races-sqpoll", .inside = race_run_sqpoll},
-        {.name = "flood", .group = "races", .inside = flood, .outside = give_root},
+        {.name = "race-attach-2", .group = "races-attach", .inside = race_attach_2, .outside = give_root},
+        {.name = "race-attach-8", .group = "races-attach", .inside = race_attach_8, .outside = give_root},
+        {.name = "race-attach-sibling", .group = "races-attach", .inside = race_attach_sibling, .outside = give_root},
+        {.name = "race-test-run-2", .group = "races-attach", .inside = race_run_2},
+        {.name = "race-test-run-8", .group = "races-attach", .inside = race_run_8},
+        {.name = "race-test-run-sibling", .group = "races-attach", .inside = race_run_sibling},
+        {.name = "race-link-sqpoll", .group = "races-ring", .inside = race_link_sqpoll, .outside = give_root},
+        {.name = "race-update-sqpoll", .group = "races-ring", .inside = race_update_sqpoll, .outside = give_root},
+        {.name = "race-attach-sqpoll", .group = "races-ring", .inside = race_attach_sqpoll, .outside = give_root},
+        {.name = "race-test-run-sqpoll", .group = "races-ring", .inside = race_run_sqpoll},
+        {.name = "flood", .group = "flood", .inside = flood, .outside = give_root},
         {.name = NULL},
 };

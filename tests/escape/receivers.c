@@ -33,7 +33,7 @@ static enum result use_arrived(struct play *play, int fd) {
         return give(play, fd) < 0 ? BROKEN : UNDECIDED;
 }
 
-enum result receive(struct play *play) {
+enum result receive_one(struct play *play) {
         enum result result;
         int fd, r;
 
@@ -62,7 +62,7 @@ int receive_at(const struct play *play, const char *name) {
 
                 its.peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
                 if (its.peer >= 0 && fork() == 0) {
-                        _exit(receive(&its));
+                        _exit(receive_one(&its));
                 }
                 its.peer = close_fd(its.peer);
         }

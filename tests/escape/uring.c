@@ -16,9 +16,6 @@
 #define KNOWN_FD 100
 
 static enum result no_ring(struct play *play, int r, const char *what) {
-        /* Off by the sysctl of that name, or built without. */
-        if (r == -ENOSYS || r == -EPERM)
-                return say(play, ABSENT, "%s: no io_uring here: %s", what, strerror(-r));
         return say(play, BROKEN, "%s: %s", what, strerror(-r));
 }
 
@@ -188,8 +185,6 @@ static enum result pass_link(struct play *play) {
 static enum result install_and_use(struct play *play, struct ring *ring, use_function *use) {
         int fd = ring_install(ring, 0);
 
-        if (fd == -EINVAL)
-                return say(play, ABSENT, "this kernel has no FIXED_FD_INSTALL");
         return fd < 0 ? refused(play, fd, "FIXED_FD_INSTALL outside") : use(play, fd);
 }
 static enum result install_passed(struct play *play, use_function *use) {
