@@ -209,9 +209,11 @@ void doctor_lockdown(struct doctor *d) {
                 *close = '\0';
         if (close && streq(open + 1, "none"))
                 doctor_ok(d, "none");
+        else if (close && streq(open + 1, "integrity"))
+                doctor_ok(d, "integrity, which does not keep a guard away");
         else {
                 doctor_warn(d, "%s: no guard can be loaded", close ? open + 1 : r < 0 ? strerror(-r) : "unknown");
-                doctor_fix(d, "boot without lockdown=, and with Secure Boot off where it turns lockdown on");
+                doctor_fix(d, "boot with lockdown=integrity, which is what Secure Boot wants, or without lockdown=");
         }
 }
 

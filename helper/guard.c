@@ -65,11 +65,20 @@ static int explain_host(struct errtext *err, int r) {
         read_line(dir, "lsm", lsm, sizeof(lsm));
         if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
                 return fail(err, r, "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)");
-        if (strstr(lockdown, "[integrity]") || strstr(lockdown, "[confidentiality]"))
-                return fail(err, r, "this kernel is locked down (kernel_lockdown(7)), so it takes no BPF LSM programs");
+        if (strstr(lockdown, "[confidentiality]"))
+                return fail(err, r, "this kernel is locked down (confidentiality, kernel_lockdown(7)), so it takes no BPF LSM programs");
         if (lsm[0] != '\0' && !strstr(lsm, "bpf"))
                 return fail(err, r, "this kernel was booted without BPF LSM: add bpf to lsm= on its command line (lsm=%s,bpf)", lsm);
         return 0;
+}
+
+/* Secure Boot's integrity is no hindrance to kernels as they are released; some are made stricter. */
+static bool is_locked_down(void) {
+        _cleanup_close_ int dir = open_securityfs();
+        char lockdown[64];
+
+        read_line(dir, "lockdown", lockdown, sizeof(lockdown));
+        return strstr(lockdown, "[integrity]");
 }
 
 static int explain(struct errtext *err, int r, const char *dir) {
@@ -81,6 +90,8 @@ static int explain(struct errtext *err, int r, const char *dir) {
         if (r == -EOPNOTSUPP)
                 return fail(err, r, "this kernel takes LSM programs and never calls them: it was booted without BPF LSM (add bpf to lsm= on "
                             "its command line)");
+        if (r == -EPERM && is_locked_down())
+                return fail(err, r, "this kernel takes no BPF LSM programs; that it is locked down (integrity, kernel_lockdown(7)) may be why");
         return fail(err, r, "the guard cannot be loaded: %s (`bpfdelegd --debug' says more)", strerror(-r));
 }
 

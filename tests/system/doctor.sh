@@ -162,7 +162,8 @@ warns "no BTF" 'btf +/sys/kernel/btf/vmlinux: No such file' 'CONFIG_DEBUG_INFO_B
 warns "no BPF LSM: the boot parameter with what is there" 'bpf-lsm +.*capability,yama' 'lsm=capability,yama,bpf ' \
         doctor_on 'security capability,yama "[none]"'
 warns "no securityfs" 'bpf-lsm +cannot be told: securityfs is not mounted' 'mount -t securityfs' doctor_on 'cover /sys/kernel/security'
-warns "lockdown" 'lockdown +integrity' 'lockdown=' doctor_on 'security bpf "none [integrity] confidentiality"'
+warns "lockdown" 'lockdown +confidentiality: no guard' 'lockdown=integrity' doctor_on 'security bpf "none integrity [confidentiality]"'
+prints "lockdown as Secure Boot has it is well" '^ok    lockdown +integrity' doctor_on 'security bpf "none [integrity] confidentiality"'
 fails "no user namespaces" 'namespaces  user.max_user_namespaces is 0' "echo 'user.max_user_namespaces = .*sysctl --system" \
         doctor_on 'limits 0 5'
 fails "no network namespaces" 'namespaces  user.max_net_namespaces is 0' 'user.max_net_namespaces = ' doctor_on 'limits 5 0'

@@ -229,7 +229,7 @@ setup() {
         why=$(machine_fits) || skip_all "$why"
         one_at_a_time || exit 1
         machine_fits >/dev/null # once more in this shell, for cgroup2 and PATH
-        make_place && place_programs || exit 1
+        make_place && place_programs && place_guard || exit 1
         # ASan: our children exec or _exit; whatever LSan or UBSan has to say must end the program, and loudly.
         export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
         world_snapshot start
@@ -262,6 +262,7 @@ undo() {
         cd / || exit 1
         rm -rf "$guard_dir"
         [ -z "$run_is_tmpfs" ] || umount "$T/run"
+        [ -z "$guard_fs" ] || umount "$guard_fs"
         [ -z "$T" ] || rm -rf "$T"
         exit "$code"
 }
@@ -396,6 +397,12 @@ mount_run() { mkdir -p "$T/run" && mount -t tmpfs -o mode=0755,size=64m none "$T
 
 # Stays in force without the helper, so it is ours to remove.
 guard_dir=/sys/fs/bpf/bdt-$$-guard
+# Not every machine has a bpf file system there.
+guard_fs=
+place_guard() {
+        [ "$(stat -f -c %T /sys/fs/bpf 2>/dev/null)" != bpf_fs ] || return 0
+        mkdir "$T/bpf" && mount -t bpf bpf "$T/bpf" && guard_fs=$T/bpf && guard_dir=$T/bpf/guard
+}
 
 # helper_start [LINE…]: lines for [helper] of its configuration.
 helper_start() {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What is not granted is refused: by the kernel what a mask leaves out, by the helper what a policy cannot have here. Beside each the same thing
 # granted, so that the refusal is for that reason alone. And on kernels that take no guard:
-# vm: lockdown=integrity
+# vm: lockdown=confidentiality
 # vm: lsm=lockdown,yama
 
 . "$(dirname "$0")/lib.sh"
@@ -117,16 +117,22 @@ why_no_guard() {
         local lockdown='' lsm=''
         # Like the helper, by a mount of our own: not every host has one.
         # shellcheck disable=SC2016 # for the inner shell
-        read -r lsm lockdown < <(unshare --mount --propagation private sh -c 'mount -t securityfs none /mnt && echo $(cat /mnt/lsm /mnt/lockdown)' 2>/dev/null)
+        read -r lsm lockdown < <(unshare --mount --propagation private sh -c 'mount -t securityfs none /mnt && echo $(cat /mnt/lsm) $(cat /mnt/lockdown)' 2>/dev/null)
         if [ -e "$top_builddir/config.h" ] && ! grep -q '^#define HAVE_GUARD 1$' "$top_builddir/config.h"; then
                 echo "$unguarded"
         elif ! [ -e /sys/kernel/btf/vmlinux ]; then
                 echo 'this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)'
-        elif [[ $lockdown == *'[integrity]'* || $lockdown == *'[confidentiality]'* ]]; then
-                echo 'this kernel is locked down (kernel_lockdown(7)), so it takes no BPF LSM programs'
+        elif [[ $lockdown == *'[confidentiality]'* ]]; then
+                echo 'this kernel is locked down (confidentiality, kernel_lockdown(7)), so it takes no BPF LSM programs'
         elif [ -n "$lsm" ] && [[ ,$lsm, != *,bpf,* ]]; then
                 echo "this kernel was booted without BPF LSM: add bpf to lsm= on its command line (lsm=$lsm,bpf)"
+        elif [[ $lockdown == *'[integrity]'* ]] && ! takes_lsm_programs; then
+                echo 'this kernel takes no BPF LSM programs; that it is locked down (integrity, kernel_lockdown(7)) may be why'
         fi
+}
+# By a program that is none of ours: some kernels are stricter than lockdown asks for.
+takes_lsm_programs() {
+        bpftool feature probe kernel 2>/dev/null | grep -q '^eBPF program_type lsm is available'
 }
 why=$(why_no_guard)
 if [ -n "$why" ]; then without_guard "$why"; else with_guard; fi
