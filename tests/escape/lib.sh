@@ -90,13 +90,20 @@ escape_policy() {
 # Not by bpftool: it takes seconds for that on an emulated machine, and each vector wants it several times.
 attached() {
         "$attached" "$cgroup2" "${own_dir:-}"
+        [ ! -e /sys/kernel/sched_ext/root/ops ] || sed 's/^/sched_ext /' /sys/kernel/sched_ext/root/ops
         ip -o link show | sed -n 's/^[0-9]*: \([^:@]*\).*\(prog\/xdp.*\)/xdp \1 \2/p'
 }
 attached_snapshot() { attached | sort >"$T/attached.before"; }
 attached_new() { attached | sort | comm -13 "$T/attached.before" - >"$T/attached.new"; [ -s "$T/attached.new" ]; }
 attached_none() { ! attached_new; }
 
-# What a legacy attachment leaves behind when the guard is off: removed by hand, it outlives everybody.
+unregister_schedulers() {
+        local id
+        for id in $(bpftool -j map list | jq '.[] | select(.type == "struct_ops") | .id'); do
+                bpftool struct_ops unregister id "$id" >/dev/null
+        done
+}
+# What a legacy attachment or a scheduler leaves behind when the guard is off: removed by hand, it outlives everybody.
 detach_left() {
         local kind where id type
         attached_new || return 0
@@ -105,6 +112,7 @@ detach_left() {
                 case "$kind $type" in
                 cgroup*) bpftool cgroup detach "$where" egress id "$id" 2>/dev/null ;;
                 network*) bpftool prog detach id "$where" flow_dissector 2>/dev/null ;;
+                sched_ext*) unregister_schedulers ;;
                 esac
         done <"$T/attached.new"
         # Another program in the link of an admin stays there, and is the state that the next vector starts from.
@@ -116,7 +124,7 @@ detach_left() {
 # What must be seen from outside while a vector has escaped, by its name.
 leaves_attached() {
         case $1 in
-        cgroup-* | xdp | tcx | netkit | netfilter | sk-lookup* | flow-dissector* | prog-*) return 0 ;;
+        cgroup-* | xdp | tcx | netkit | netfilter | sk-lookup* | flow-dissector* | prog-* | sched-ext) return 0 ;;
         *) return 1 ;;
         esac
 }

@@ -118,10 +118,10 @@ now_ms() {
         echo $((us / 1000))
 }
 
-# wait_until CMD…: polls until CMD succeeds, 10 s at most ($patience says otherwise).
+# wait_until CMD…: polls until CMD succeeds, 10 s at most ($patience says otherwise), and more on an emulated machine ($BED_SLOW).
 wait_until() {
         # No subshell in this loop: on an emulated machine each is dear.
-        local end=$((${EPOCHREALTIME/[.,]/} + ${patience:-10} * 1000000))
+        local end=$((${EPOCHREALTIME/[.,]/} + ${patience:-$((10 * ${BED_SLOW:-1}))} * 1000000))
         until "$@"; do
                 [ "${EPOCHREALTIME/[.,]/}" -lt "$end" ] || return 1
                 sleep 0.02
@@ -706,10 +706,10 @@ world_differs() {
         [ -s "$now.diff" ] && cat "$now.diff"
 }
 
-# world_same_kind NAME KIND: as it was, now or within ten seconds: the kernel frees some things behind the answer.
+# world_same_kind NAME KIND: as it was, now or as soon as wait_until would have it: the kernel frees some things behind the answer.
 world_same_kind() {
         local end
-        end=$(($(now_ms) + ${patience:-10} * 1000))
+        end=$(($(now_ms) + ${patience:-$((10 * ${BED_SLOW:-1}))} * 1000))
         while world_differs "$1" "$2" >"$T/world/diff"; do
                 if [ "$(now_ms)" -ge "$end" ]; then
                         echo "$2:"
