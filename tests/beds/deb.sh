@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # deb.sh SUITE: builds the package of these sources, and the programs that tests run in a bed, inside a Debian root of that suite: what is
-# built elsewhere asks for the libraries of elsewhere. Prints a directory in build-beds/ with the .deb, tools/, escape/ and programs/: whatever the
+# built elsewhere asks for the libraries of elsewhere. Prints a directory in build-beds/ with the .deb, tools/, escape/, programs/, bench/: whatever the
 # Makefile builds below tests/. Sources that were built before are not built again. Exit status 77: this machine lacks what it
 # takes (a line on stderr says what).
 
@@ -52,7 +52,7 @@ programs() { # ROOT
         # shellcheck disable=SC2016 # for make
         printf '%s\n' 'include Makefile' 'bed-programs:' \
                 $'\t@printf "%s\\n" $(check_PROGRAMS) $(check_LTLIBRARIES) $(check_DATA)' >"$1/src/build/programs.mk"
-        in_root "$1" make -s -C /src/build -f programs.mk bed-programs | grep -E '^tests/(tools|escape|programs)/'
+        in_root "$1" make -s -C /src/build -f programs.mk bed-programs | grep -E '^tests/(tools|escape|programs|bench)/'
 }
 
 build() { # OUT

@@ -82,11 +82,12 @@ furnish() { # DEB-DIRECTORY
         install -m 0644 "$top_srcdir/tests/beds/vm/run.sh" "$bed/" || return 1
         cp -r "$top_srcdir/tests/system" "$bed/tests/" || return 1
         [ ! -d "$top_srcdir/tests/escape" ] || cp -r "$top_srcdir/tests/escape" "$bed/tests/" || return 1
-        install -D -m 0644 "$top_srcdir/tests/programs/table" "$bed/tests/programs/table" || return 1
+        install -D -m 0644 -t "$bed/tests/programs" "$top_srcdir/tests/programs/table" || return 1
+        install -D -m 0644 -t "$bed/tests/bench" "$top_srcdir/tests/bench/guard.sh" || return 1
         dpkg-deb --extract "$1"/libpam-bpfdeleg_*.deb "$unpacked" || return 1
         pam=$(find "$unpacked" -name pam_bpfdeleg.so) && [ -n "$pam" ] && cp "$pam" "$bed/build/pam/.libs/" || return 1
         cp "$unpacked/usr/libexec/bpfdelegd" "$bed/build/helper/" && cp "$unpacked/usr/bin/bpfdeleg" "$bed/build/cli/" || return 1
-        for pam in tools escape programs; do [ ! -d "$1/$pam" ] || cp -r "$1/$pam" "$bed/build/tests/" || return 1; done
+        for pam in tools escape programs bench; do [ ! -d "$1/$pam" ] || cp -r "$1/$pam" "$bed/build/tests/" || return 1; done
 }
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
