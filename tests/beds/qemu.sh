@@ -8,11 +8,13 @@ declare -A qemu_runs=() # pid → 1
 
 # The accelerator, and the processor for it. Emulation, so that a run is the same everywhere: virtual machines cannot start others
 # reliably. BD_QEMU_ACCEL=kvm is for whoever develops on bare metal. Emulated without cx16: with it the guest's kernel was seen to oops.
+# Both processors take turns in one thread: with two, a guest whose kernel patches its own code (a guard that is attached, a static key)
+# was seen to oops on the other processor's stale int3, once in a while. qemu_thread=multi is for races, which need them side by side.
 # `max` has rdrand, so that nothing waits for entropy.
 qemu_cpu() {
         case ${BD_QEMU_ACCEL:-tcg} in
         kvm) printf '%s\n' -accel kvm -cpu host ;;
-        tcg) printf '%s\n' -accel tcg,thread=multi -cpu max,-cx16 ;;
+        tcg) printf '%s\n' -accel "tcg,thread=${qemu_thread:-single}" -cpu max,-cx16 ;;
         *) echo "qemu.sh: BD_QEMU_ACCEL is tcg or kvm, not \`$BD_QEMU_ACCEL'" >&2; return 1 ;;
         esac
 }

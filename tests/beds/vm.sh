@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # vm.sh [TEST…]: boots Debian's own kernels in QEMU, the release's and the newest there is, each with the host bed's Debian 13 as its root but no
 # systemd: a program of ours is init, and runs tests/system/*.sh and tests/escape/*.sh (or the tests named, like escape/memory). A test with a
-# line `# vm: OPTION`, such as preempt=full, is run in one more machine, whose kernel is booted so. Prints one line a case, as automake's TAP driver does, the test's name behind
-# the kernel's release, and at the end what became of each attack on each kernel. What each test printed is in build-beds/vm/RELEASE/….log.
+# line `# vm: OPTION`, such as preempt=full, is run in one more machine, whose kernel is booted so; one with a line `# vm-parallel` in a machine with
+# two processors at work at the same time, the others take turns. Prints one line a case, as automake's TAP driver does, the test's name behind the kernel's release, and at the end what became of each attack on each kernel. What each test printed is in build-beds/vm/RELEASE/….log.
 # BD_VM_SUITES="trixie" takes but that kernel. Nothing stays but the caches in build-beds/, also when this is killed.
 # `./bootstrap check vm` calls it.
 
@@ -112,6 +112,17 @@ tests_with() { # OPTION TEST…
         done
 }
 
+# Who wants two processors at the same time, and who does not.
+parallel_tests() { tests_marked true "$@"; } # TEST…
+other_tests() { tests_marked false "$@"; }
+tests_marked() { # true|false TEST…
+        local marked=$1 name
+        shift
+        for name in "$@"; do
+                if grep -qx '# vm-parallel' "$top_srcdir/tests/$name.sh"; then "$marked"; else ! "$marked"; fi && printf '%s\n' "$name"
+        done
+}
+
 # report DIR WHERE NAME: its lines, from what it printed; what became of its attacks goes to the table.
 report() {
         local dir=$1 name=$3 from=$1/tests/tests_${3//\//_}.sh log=$beds/vm/$2/tests/$3.log
@@ -129,7 +140,7 @@ report() {
         fi
         tap_results "vm/$2/tests/$name.sh" "$from.status" <"$log" | tee "$work/report"
         ! grep -Eq '^(FAIL|ERROR):' "$work/report" || bed_failed=1
-        sed -nE "s/^(# )?vector: ([^ ]+) off=([^ ]+) on=([^ ]+)( .*)?$/$2 \2 \3 \4/p" "$log" >>"$work/vectors"
+        sed -nE "s/^(# )?vector: ([^ ]+) off=([^ ]+) on=([^ ]+)( .*)?$/${2%-parallel} \2 \3 \4/p" "$log" >>"$work/vectors"
 }
 
 # ---- machines --------------------------------------------------------------------------------------------------------
@@ -138,7 +149,7 @@ report() {
 # Its directory and process are kept for `collect`.
 wheres=() pids=() ends=()
 boot() {
-        local kernel=$1 image=$2 options=$4 where dir seconds name
+        local kernel=$1 image=$2 options=$4 where dir seconds name thread=single
         where=$(sed 's/+.*//' "$1/release")$3
         shift 4
         dir=$work/$where
@@ -149,7 +160,8 @@ boot() {
         seconds=$((boot_seconds + test_seconds * $#))
         [ "$seconds" -le "$machine_seconds" ] || seconds=$machine_seconds
         echo "Linux $(cat "$kernel/release")${options:+ $options}, $# tests, $seconds s at most"
-        TMPDIR=$dir qemu_memory=$memory_mib qemu_start "$dir" "$kernel/vmlinuz" "$dir/initrd" "$options quiet loglevel=5" \
+        [ -z "$(parallel_tests "$@")" ] || thread=multi
+        TMPDIR=$dir qemu_memory=$memory_mib qemu_thread=$thread qemu_start "$dir" "$kernel/vmlinuz" "$dir/initrd" "$options quiet loglevel=5" \
                 -drive "file=$image,format=raw,if=none,id=root,snapshot=on,cache=unsafe" -device nvme,drive=root,serial=root || return 1
         wheres+=("$where") pids+=("$qemu_pid") ends+=($((SECONDS + seconds)))
 }
@@ -243,7 +255,10 @@ for name in "${kernel_suites[@]}"; do
 done
 exec {lock}>&-
 
-for i in "${!kernels[@]}"; do boot_more "${kernels[i]}" "${images[i]}" '' '' "${tests[@]}"; done
+mapfile -t plain < <(other_tests "${tests[@]}")
+mapfile -t parallel < <(parallel_tests "${tests[@]}")
+for i in "${!kernels[@]}"; do [ ${#plain[@]} -eq 0 ] || boot_more "${kernels[i]}" "${images[i]}" '' '' "${plain[@]}"; done
+for i in "${!kernels[@]}"; do [ ${#parallel[@]} -eq 0 ] || boot_more "${kernels[i]}" "${images[i]}" -parallel '' "${parallel[@]}"; done
 for option in "${options[@]}"; do
         mapfile -t with < <(tests_with "$option" "${tests[@]}")
         for i in "${!kernels[@]}"; do boot_more "${kernels[i]}" "${images[i]}" "-${option%%=*}" "$option" "${with[@]}"; done
