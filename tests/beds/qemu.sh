@@ -7,7 +7,8 @@ qemu_pid=            # of the machine started last
 declare -A qemu_runs=() # pid → 1
 
 # The accelerator, and the processor for it. Emulation, so that a run is the same everywhere: virtual machines cannot start others
-# reliably. BD_QEMU_ACCEL=kvm is for whoever develops on bare metal. Emulated without cx16: with it the guest's kernel was seen to oops.
+# reliably. BD_QEMU_ACCEL=kvm is for whoever develops on bare metal; count has one processor, on which a nanosecond is one
+# instruction, whatever else the machine below does, and is what a bench can use. Emulated without cx16: with it the guest's kernel was seen to oops.
 # Both processors take turns in one thread: with two, a guest whose kernel patches its own code (a guard that is attached, a static key)
 # was seen to oops on the other processor's stale int3, once in a while. qemu_thread=multi is for races, which need them side by side.
 # `max` has rdrand, so that nothing waits for entropy.
@@ -15,7 +16,8 @@ qemu_cpu() {
         case ${BD_QEMU_ACCEL:-tcg} in
         kvm) printf '%s\n' -accel kvm -cpu host ;;
         tcg) printf '%s\n' -accel "tcg,thread=${qemu_thread:-single}" -cpu max,-cx16 ;;
-        *) echo "qemu.sh: BD_QEMU_ACCEL is tcg or kvm, not \`$BD_QEMU_ACCEL'" >&2; return 1 ;;
+        count) printf '%s\n' -accel tcg,thread=single -icount shift=0,sleep=on -cpu max,-cx16 -smp 1 ;;
+        *) echo "qemu.sh: BD_QEMU_ACCEL is tcg, kvm or count, not \`$BD_QEMU_ACCEL'" >&2; return 1 ;;
         esac
 }
 
@@ -29,7 +31,7 @@ qemu_start() {
         : >"$dir/console"
         : >"$dir/results"
         # It goes with this shell, whatever ends that.
-        setpriv --pdeathsig KILL qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot "${cpu[@]}" -m "${qemu_memory:-4096}" -smp 2 \
+        setpriv --pdeathsig KILL qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -smp 2 "${cpu[@]}" -m "${qemu_memory:-4096}" \
                 -kernel "$kernel" ${initrd:+-initrd "$initrd"} -append "console=ttyS0 panic=-1 oops=panic no_timer_check $append" \
                 -serial "file:$dir/console" -device virtio-serial-pci -chardev "file,id=results,path=$dir/results" \
                 -device virtserialport,chardev=results,name=bpfdeleg "$@" </dev/null >"$dir/qemu.log" 2>&1 &
