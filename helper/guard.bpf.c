@@ -209,7 +209,7 @@ static bool current_is_inside(const struct guard_delegation *d) {
 static bool own_table(void) {
         struct task_struct *task = bpf_get_current_task_btf();
 
-        return BPF_CORE_READ(task, files, count.counter) == 1;
+        return task->files->count.counter == 1;
 }
 
 #define CAP_NET_BIND_SERVICE 10
@@ -217,7 +217,7 @@ static bool own_table(void) {
 
 /* Root of the host: nothing is kept from it. */
 static bool is_admin(const struct cred *cred) {
-        return BPF_CORE_READ(cred, user_ns, level) == 0 && BPF_CORE_READ(cred, cap_effective.val) & 1ULL << CAP_SYS_ADMIN;
+        return cred->user_ns->level == 0 && cred->cap_effective.val & 1ULL << CAP_SYS_ADMIN;
 }
 
 /* ---- telling ---- */
@@ -480,10 +480,10 @@ int BPF_PROG(guard_prog_load, struct bpf_prog *prog, union bpf_attr *attr, struc
 
 static struct file *file_of(__u32 fd) {
         struct task_struct *task = bpf_get_current_task_btf();
-        struct fdtable *fdt = BPF_CORE_READ(task, files, fdt);
-        struct file **table = BPF_CORE_READ(fdt, fd), *file = NULL;
+        struct fdtable *fdt = task->files->fdt;
+        struct file **table = fdt->fd, *file = NULL;
 
-        if (fd >= BPF_CORE_READ(fdt, max_fds))
+        if (fd >= fdt->max_fds)
                 return NULL;
         (void) bpf_probe_read_kernel(&file, sizeof(file), table + fd);
         return file;
@@ -516,17 +516,25 @@ static struct guard_delegation *owner_of(struct bpf_prog *prog, __u64 *ret_id) {
 static __always_inline int judge_receipt(struct bpf_prog *prog, struct guard_delegation *d, __u64 id) {
         struct task_struct *task = bpf_get_current_task_btf();
 
-        if (current_is_inside(d) || is_admin(BPF_CORE_READ(task, cred)))
+        if (current_is_inside(d) || is_admin(task->cred))
                 return 0;
         return REFUSE(.what = GUARD_LEFT_NAMESPACE, .cmd = NO_CMD, .prog = prog);
 }
 
+#define BPF_FS_MAGIC 0xcafe4a11
+#define ANON_INODE_FS_MAGIC 0x09041934
+
 SEC("lsm/file_receive")
 int BPF_PROG(guard_file_receive, struct file *file) {
-        struct bpf_prog *prog = prog_of(file);
+        unsigned long magic = file->f_inode->i_sb->s_magic;
         struct guard_delegation *d;
+        struct bpf_prog *prog;
         __u64 id;
 
+        /* Programs and links are anonymous, tokens are on their bpf file system: other files are let by at once. */
+        if (magic != ANON_INODE_FS_MAGIC && magic != BPF_FS_MAGIC)
+                return 0;
+        prog = prog_of(file);
         d = prog ? owner_of(prog, &id) : delegation_of(&tokens, file->private_data, &id);
         return d ? judge_receipt(prog, d, id) : 0;
 }
@@ -540,7 +548,6 @@ int BPF_PROG(guard_prog, struct bpf_prog *prog) {
         return d ? judge_receipt(prog, d, id) : 0;
 }
 
-#define BPF_FS_MAGIC 0xcafe4a11
 #define S_IFMT 00170000
 #define S_IFREG 0100000
 
@@ -579,7 +586,7 @@ int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, 
                         return is_below(BPF_CORE_READ(cred, user_ns), (__u64) at) ?
                                        0 :
                                        REFUSE(.what = GUARD_JOINED_SHARED, .cmd = NO_CMD);
-                at = BPF_CORE_READ(at, parent);
+                at = at->parent;
         }
         return 0;
 }
