@@ -10,7 +10,8 @@ declare -A qemu_runs=() # pid → 1
 # reliably. BD_QEMU_ACCEL=kvm is for whoever develops on bare metal; count has one processor, on which a nanosecond is one
 # instruction, whatever else the machine below does, and is what a bench can use. Emulated without cx16: with it the guest's kernel was seen to oops.
 # Both processors take turns in one thread: with two, a guest whose kernel patches its own code (a guard that is attached, a static key)
-# was seen to oops on the other processor's stale int3, once in a while. qemu_thread=multi is for races, which need them side by side.
+# was seen to oops on the other processor's stale int3, once in a while (QEMU before 8.1, Red Hat's bug 2216496). qemu_thread=multi is for races,
+# which need them side by side: such a guest boots with one, and its tests bring up the other when nothing is patched any more.
 # `max` has rdrand, so that nothing waits for entropy.
 qemu_cpu() {
         case ${BD_QEMU_ACCEL:-tcg} in

@@ -375,6 +375,11 @@ receiver_start() {
         in_session_sh b "bpfdeleg run -- '$T/bin/escape' --receive '$cgroup_parent' >/dev/null 2>&1 &" && wait_until receiver_listens
 }
 
+# The vm bed's machine for races (qemu.sh) has its second processor only while no guard is attached or detached.
+processors() { # 1|2
+        ! grep -qw maxcpus=1 /proc/cmdline || echo $(($1 - 1)) >/sys/devices/system/cpu/cpu1/online
+}
+
 # half GUARD ROUND…: with a helper of its own, and another user's delegation beside.
 half() {
         local guard=$1
@@ -389,7 +394,9 @@ half() {
         ok "another user has a delegation (guard $guard)" session_start b "$bob"
         other_dir=$T/cg2/$cgroup_parent/$(basename "$(delegation_dirs | head -n 1)")
         case " $* " in *' receivers '*) ok "the other user receives what he is given (guard $guard)" receiver_start ;; esac
+        processors 2
         rounds "$guard" "$@"
+        processors 1
         ok "the other user's session ends (guard $guard)" session_end b
         if [ "$guard" = on ]; then
                 ok "nothing is left in the guard's maps" guard_is_empty

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Whatever comes over its sockets, the helper lives, says so in few lines, keeps nothing, and goes on serving others.
+# not in the vm bed: nothing in it depends on the guard or the kernel.
 
 . "$(dirname "$0")/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Policy files at a login: whom they are for, and what becomes of broken ones: the login goes on, nothing is granted, one line says why.
+# not in the vm bed: nothing in it depends on the guard or the kernel.
 
 . "$(dirname "$0")/lib.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The systemd backend against a systemd of our own making: what is asked of it, and what becomes of a login when it is old, refuses, lies,
 # hangs up, or says nothing. The real one is in the booted bed.
+# not in the vm bed: nothing in it depends on the guard or the kernel.
 
 . "$(dirname "$0")/lib.sh"
 
