@@ -223,6 +223,7 @@ enum { DO_LOOKUP = 1, DO_TAIL_CALL = 12, DO_CLONE_REDIRECT = 13, DO_GET_TASK = 3
 #define COPY(dst, src) I(0xbf, dst, src, 0, 0)
 #define ADD(dst, v) I(0x07, dst, 0, 0, v)
 #define ADDR(dst, src) I(0x0f, dst, src, 0, 0)
+#define LOAD4(dst, src, off) I(0x61, dst, src, off, 0)
 #define LOAD8(dst, src, off) I(0x79, dst, src, off, 0)
 #define STORE8(dst, src, off) I(0x7b, dst, src, off, 0)
 #define SET4(dst, off, v) I(0x62, dst, 0, off, v)

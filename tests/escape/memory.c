@@ -210,6 +210,29 @@ static enum result string_length(struct play *play) {
         return say(play, ESCAPED, "the interrupt table begins with %d bytes that are not zero", (int) n);
 }
 
+/* A walk over the bits at any address: here where the first one is, and one more. */
+static enum result iterate_bits(struct play *play) {
+        int begin = kernel_btf("bpf_iter_bits_new", BTF_KIND_FUNC), next = kernel_btf("bpf_iter_bits_next", BTF_KIND_FUNC),
+            end = kernel_btf("bpf_iter_bits_destroy", BTF_KIND_FUNC), map, prog, r;
+
+        if (begin < 0 || next < 0 || end < 0)
+                return say(play, ABSENT, "this kernel has no bpf_iter_bits");
+        map = result_map(play);
+        if (map < 0)
+                return refused(play, map, "map_create");
+        {
+                struct bpf_insn insns[] = {VALUE(6, map), COPY(1, 10), ADD(1, -16), WIDE(2, FIXED_ADDRESS), MOV(3, 1), KFUNC(begin),
+                                           COPY(1, 10), ADD(1, -16), KFUNC(next), IF_ZERO(0, 3), LOAD4(1, 0, 0), ADD(1, 1),
+                                           STORE8(6, 1, 0), COPY(1, 10), ADD(1, -16), KFUNC(end), MOV(0, 0), EXIT};
+
+                prog = LOAD(play, PROG_SOCKET_FILTER, 0, insns);
+        }
+        if (prog < 0)
+                return refused(play, prog, "load");
+        r = run_on_packet(prog);
+        return r < 0 ? refused(play, r, "test_run") : tell_value(play, map, "the first bit that is set in the interrupt table");
+}
+
 static enum result per_cpu(struct play *play) {
         static const char *const names[] = {"__stack_chk_guard", "this_cpu_off", "cpu_number", "__preempt_count", "fixed_percpu_data"};
         int id = -ENOENT, map, prog, r;
@@ -263,6 +286,7 @@ const struct vector memory_vectors[] = {
         {.name = "kfunc-rdonly-cast", .group = "memory", .inside = rdonly_cast},
         {.name = "kfunc-probe-read-dynptr", .group = "memory", .inside = read_dynptr},
         {.name = "kfunc-strlen", .group = "memory", .inside = string_length},
+        {.name = "kfunc-iter-bits", .group = "memory", .inside = iterate_bits},
         {.name = "per-cpu-variable", .group = "memory", .inside = per_cpu},
         {.name = "syscall-program", .group = "memory-wide", .inside = syscall_program},
         {.name = NULL},

@@ -141,6 +141,7 @@ static void test_kfuncs_that_are_refused(void **state) {
         static const char *const names[] = {
                 "bpf_rdonly_cast", "bpf_cast_to_kern_ctx", "bpf_probe_read_kernel_dynptr", "bpf_strlen", "bpf_obj_new_impl", "bpf_wq_init",
                 "bpf_sock_destroy", "bpf_throw", "bpf_dynptr_from_file", "bpf_stream_vprintk", "bpf_task_from_pid", "bpf_cgroup_from_id",
+                "bpf_iter_bits_new",
         };
 
         (void) state;
