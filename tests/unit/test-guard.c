@@ -107,6 +107,7 @@ static void test_helpers_that_are_refused(void **state) {
                 "get_current_task", "get_current_task_btf", "per_cpu_ptr", "this_cpu_ptr", "sk_lookup_tcp", "sk_lookup_udp", "skc_lookup_tcp",
                 "timer_init", "timer_start", "kptr_xchg", "sys_bpf", "kallsyms_lookup_name", "override_return", "send_signal", "task_storage_get",
                 "trace_printk", "get_func_ip", "btf_find_by_name_kind", "sys_close", "d_path",
+                "tcp_gen_syncookie", "tcp_check_syncookie", "tcp_raw_gen_syncookie_ipv4", "tcp_raw_check_syncookie_ipv6",
         };
 
         (void) state;
