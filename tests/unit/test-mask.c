@@ -64,7 +64,8 @@ static void test_parse(void **state) {
                 {POLICY_MAPS, "14", true, BIT(BPF_MAP_TYPE_DEVMAP)},
                 {POLICY_MAPS, "array, devmap_hash", true, BIT(BPF_MAP_TYPE_ARRAY) | BIT(BPF_MAP_TYPE_DEVMAP_HASH)},
                 {POLICY_MAPS, "struct_ops", true, BIT(BPF_MAP_TYPE_STRUCT_OPS)},
-                {POLICY_MAPS, "@host", true, BIT(BPF_MAP_TYPE_STRUCT_OPS) | BIT(BPF_MAP_TYPE_DEVMAP) | BIT(BPF_MAP_TYPE_DEVMAP_HASH)},
+                {POLICY_MAPS, "@host", true, BIT(BPF_MAP_TYPE_STRUCT_OPS) | BIT(BPF_MAP_TYPE_DEVMAP) | BIT(BPF_MAP_TYPE_DEVMAP_HASH) |
+                                             BIT(BPF_MAP_TYPE_CPUMAP) | BIT(BPF_MAP_TYPE_ARENA)},
                 {POLICY_PROGS, "socket_filter", false, BIT(BPF_PROG_TYPE_SOCKET_FILTER)},
                 {POLICY_PROGS, "@socket", false, BIT(BPF_PROG_TYPE_SOCKET_FILTER) | BIT(BPF_PROG_TYPE_SK_REUSEPORT) |
                                                  BIT(BPF_PROG_TYPE_SK_MSG) | BIT(BPF_PROG_TYPE_SK_SKB)},
@@ -199,7 +200,8 @@ static void test_risks(void **state) {
                 {POLICY_CMDS, 63, RISK_HOST},
                 {POLICY_MAPS, BPF_MAP_TYPE_ARRAY, RISK_PLAIN},
                 {POLICY_MAPS, BPF_MAP_TYPE_CGROUP_STORAGE, RISK_PLAIN},
-                {POLICY_MAPS, BPF_MAP_TYPE_ARENA, RISK_PLAIN},
+                {POLICY_MAPS, BPF_MAP_TYPE_ARENA, RISK_HOST},
+                {POLICY_MAPS, BPF_MAP_TYPE_CPUMAP, RISK_HOST},
                 {POLICY_MAPS, BPF_MAP_TYPE_DEVMAP, RISK_HOST},
                 {POLICY_MAPS, BPF_MAP_TYPE_DEVMAP_HASH, RISK_HOST},
                 {POLICY_MAPS, BPF_MAP_TYPE_STRUCT_OPS, RISK_HOST},
