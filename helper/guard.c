@@ -30,6 +30,7 @@ struct guard {
         const struct mask_names *names;
         guard_refused refused;
         void *userdata;
+        unsigned reported; /* since on_readable began */
         struct undead {
                 uint64_t id;
                 uid_t uid;
@@ -294,29 +295,37 @@ static int teach_kfuncs(const struct guard *guard) {
 
 /* ---- reports ---- */
 
+/* At one go: whoever is refused faster than this reads would keep the loop at it for ever. */
+#define REPORTS_AT_ONCE 64
+
 static int on_report(void *ctx, void *data, size_t size) {
-        const struct guard *guard = ctx;
+        struct guard *guard = ctx;
 
         if (size >= sizeof(struct guard_report))
                 guard->refused(guard->userdata, data);
-        return 0;
+        return ++guard->reported < REPORTS_AT_ONCE ? 0 : -EAGAIN; /* libbpf goes no further; the descriptor stays readable */
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        const struct guard *guard = userdata;
+        struct guard *guard = userdata;
 
         (void) source;
         (void) fd;
         (void) revents;
+        guard->reported = 0;
         (void) ring_buffer__consume(guard->reports);
         return 0;
 }
 
 static int watch_reports(struct guard *guard, sd_event *event) {
+        int r;
+
         guard->reports = ring_buffer__new(bpf_map__fd(guard->skel->maps.reports), on_report, guard, NULL);
         if (!guard->reports)
                 return -errno;
-        return sd_event_add_io(event, &guard->source, ring_buffer__epoll_fd(guard->reports), EPOLLIN, on_readable, guard);
+        r = sd_event_add_io(event, &guard->source, ring_buffer__epoll_fd(guard->reports), EPOLLIN, on_readable, guard);
+        /* Behind all else: the refused must not delay a login. */
+        return r < 0 ? r : sd_event_source_set_priority(guard->source, SD_EVENT_PRIORITY_IDLE);
 }
 
 /* ---- those that are revoked and still held ---- */
