@@ -156,10 +156,24 @@ static int pin_maps(const struct guard *guard, const char *dir) {
         return r;
 }
 
+/* In one step: between an unlink and a pin nothing would hold the hook, if the helper died there. NEXT is none's after that. */
+#define NEXT "next"
+
+static int pin_instead(struct bpf_link *link, const char *dir, const char *name) {
+        char path[256], next[256];
+        int r;
+
+        (void) snprintf(path, sizeof(path), "%s/%s", dir, name);
+        (void) snprintf(next, sizeof(next), "%s/" NEXT, dir);
+        if (unlink(next) < 0 && errno != ENOENT)
+                return -errno;
+        r = bpf_link__pin(link, next);
+        return r < 0 || rename(next, path) == 0 ? r : -errno;
+}
+
 /* Attaches each program and puts its link in the place of the one before it, which is detached by that. */
 static int pin_links(const struct guard *guard, const char *dir) {
         struct bpf_program *prog;
-        char path[256];
         int r;
 
         bpf_object__for_each_program(prog, guard->skel->obj) {
@@ -170,11 +184,7 @@ static int pin_links(const struct guard *guard, const char *dir) {
                 link = bpf_program__attach_lsm(prog);
                 if (!link)
                         return -errno;
-                (void) snprintf(path, sizeof(path), "%s/%s", dir, bpf_program__name(prog));
-                if (unlink(path) < 0 && errno != ENOENT)
-                        r = -errno;
-                else
-                        r = bpf_link__pin(link, path);
+                r = pin_instead(link, dir, bpf_program__name(prog));
                 (void) bpf_link__destroy(link);
                 if (r < 0)
                         return r;
