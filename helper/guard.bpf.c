@@ -516,9 +516,17 @@ static struct guard_delegation *owner_of(struct bpf_prog *prog, __u64 *ret_id) {
 static __always_inline int judge_receipt(struct bpf_prog *prog, struct guard_delegation *d, __u64 id) {
         struct task_struct *task = bpf_get_current_task_btf();
 
-        if (current_is_inside(d) || is_admin(task->cred))
+        if (is_admin(task->cred))
                 return 0;
-        return REFUSE(.what = GUARD_LEFT_NAMESPACE, .cmd = NO_CMD, .prog = prog);
+        /* Whoever has kept the namespace may join it again, and then be inside; SO_ATTACH_BPF asks nobody. */
+        if (d->flags & GUARD_REVOKED)
+                return REFUSE(.what = GUARD_REVOKED_USE, .cmd = NO_CMD, .prog = prog);
+        return current_is_inside(d) ? 0 : REFUSE(.what = GUARD_LEFT_NAMESPACE, .cmd = NO_CMD, .prog = prog);
+                return 0;
+        /* Whoever has kept the namespace may join it again, and then be inside; SO_ATTACH_BPF asks nobody. */
+        if (d->flags & GUARD_REVOKED)
+                return REFUSE(.what = GUARD_REVOKED_USE, .cmd = NO_CMD, .prog = prog);
+        return current_is_inside(d) ? 0 : REFUSE(.what = GUARD_LEFT_NAMESPACE, .cmd = NO_CMD, .prog = prog);
 }
 
 #define BPF_FS_MAGIC 0xcafe4a11

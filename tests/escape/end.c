@@ -68,6 +68,36 @@ static enum result rejoin_after(struct play *play) {
         return map < 0 ? refused(play, map, "token_create or map_create") : say(play, ESCAPED, "a new token of the old bpffs makes maps");
 }
 
+/* ---- a program that is under way in a socket, and a process that joins the dead delegation to receive it ---- */
+
+static enum result give_under_way(struct play *play) {
+        int prog = load_return(play, PROG_SOCKET_FILTER, 0, 0), pair[2], r;
+        struct play its = *play;
+
+        if (prog < 0)
+                return refused(play, prog, "load");
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return say(play, BROKEN, "socketpair: %s", strerror(errno));
+        its.peer = pair[0];
+        r = give(&its, prog);
+        return r < 0 || give(play, pair[1]) < 0 ? BROKEN : UNDECIDED;
+}
+static enum result keep_under_way(struct play *play) {
+        int r = take(play, &kept_too);
+
+        return r < 0 ? untaken(play, r, "taking the socket") : keep_namespace(play);
+}
+static enum result receive_after(struct play *play) {
+        struct play its = *play;
+        int r;
+
+        if (setns(kept, CLONE_NEWUSER) < 0)
+                return refused(play, -errno, "joining");
+        its.peer = kept_too;
+        r = take(&its, &kept);
+        return r < 0 ? untaken(play, r, "receiving the program") : filter_after(play);
+}
+
 /* ---- programs that go on for a socket that was made inside and handed out: they drop what it sends ---- */
 
 static int send_one(int fd) {
@@ -191,6 +221,7 @@ const struct vector end_vectors[] = {
         {.name = "end-token", .group = "end", .inside = give_token, .outside = keep_token, .after = token_after},
         {.name = "end-prog", .group = "end", .inside = give_filter, .outside = keep_filter, .after = filter_after},
         {.name = "end-mount-and-namespace", .group = "end", .outside = keep_namespace, .after = rejoin_after},
+        {.name = "end-prog-under-way", .group = "end", .inside = give_under_way, .outside = keep_under_way, .after = receive_after},
         {.name = "end-legacy-socket", .group = "end", .inside = attach_and_give, .outside = keep_socket, .after = socket_after},
         {.name = "end-pinned-link", .group = "end", .inside = pin_and_give, .outside = keep_socket, .after = pinned_after},
         {.name = "end-sockmap", .group = "end", .inside = give_sockmap, .outside = keep_sockmap, .after = sockmap_after},
