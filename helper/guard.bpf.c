@@ -312,6 +312,9 @@ int BPF_PROG(guard_token_create, struct bpf_token *token, union bpf_attr *attr, 
                 return 0;
         if (d->flags & GUARD_REVOKED)
                 return REFUSE(.what = GUARD_REVOKED_USE, .cmd = BPF_TOKEN_CREATE);
+        /* While one helper takes over from another both their programs are called. */
+        if (bpf_map_lookup_elem(&tokens, &key))
+                return 0;
         if (d->tokens >= GUARD_TOKENS_EACH || bpf_map_update_elem(&tokens, &key, &id, BPF_NOEXIST) < 0)
                 return REFUSE(.what = GUARD_TOO_MANY, .cmd = BPF_TOKEN_CREATE);
         __sync_fetch_and_add(&d->tokens, 1);
