@@ -721,7 +721,8 @@ static __always_inline int judge_test_run(struct guard_delegation *d, __u64 id, 
         return REFUSE(.what = GUARD_TARGET_NETWORK, .cmd = a->cmd, .prog = prog);
 }
 
-/* What the end will have to look for. Only ever set: an attempt that the kernel refuses does no harm here. */
+/* What the end will have to look for. Only ever set: an attempt that the kernel refuses does no harm here. Before the look at
+ * GUARD_REVOKED, as the end sets that and then looks at these. */
 static __always_inline void remember(struct guard_delegation *d, const struct attempt *a) {
         __u32 flags = a->cmd == BPF_LINK_CREATE || a->cmd == BPF_RAW_TRACEPOINT_OPEN ? GUARD_LINKED :
                       a->cmd == BPF_PROG_ATTACH                                      ? GUARD_LEGACY :
@@ -741,26 +742,25 @@ static __always_inline bool cannot_be_undone(const struct guard_delegation *d, c
 
 /* With a table that others share a descriptor may mean something else by the time it is used. */
 static __always_inline int judge_shared(struct guard_delegation *d, __u64 id, const struct attempt *a) {
+        remember(d, a);
         if (d->flags & GUARD_REVOKED)
                 return REFUSE(.what = GUARD_REVOKED_USE, .cmd = a->cmd);
         if (cannot_be_undone(d, a))
                 return REFUSE(.what = GUARD_NO_LINK, .cmd = a->cmd, .detail = a->attach);
         /* Only types of the whole machine are attached by it. */
         if (!(d->flags & GUARD_CONFINE) || a->cmd == BPF_RAW_TRACEPOINT_OPEN ||
-            (a->cmd == BPF_PROG_TEST_RUN && network_in_bounds(d))) {
-                remember(d, a);
+            (a->cmd == BPF_PROG_TEST_RUN && network_in_bounds(d)))
                 return 0;
-        }
         (void) REFUSE(.what = GUARD_SHARED_TABLE, .cmd = a->cmd, .detail = a->attach);
         return -EACCES;
 }
 
 static __always_inline int judge(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a) {
+        remember(d, a);
         if (d->flags & GUARD_REVOKED)
                 return REFUSE(.what = GUARD_REVOKED_USE, .cmd = a->cmd, .prog = prog);
         if (cannot_be_undone(d, a))
                 return REFUSE(.what = GUARD_NO_LINK, .cmd = a->cmd, .prog = prog, .detail = a->attach);
-        remember(d, a);
         /* What is of the whole machine was granted as such: it could not have been loaded otherwise. */
         if (!(d->flags & GUARD_CONFINE) || class_of(BPF_CORE_READ(prog, type)) == GUARD_HOST)
                 return 0;
