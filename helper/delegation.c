@@ -64,6 +64,8 @@ static void delegation_free(struct delegation *d) {
 void delegation_swept(void *userdata, uint64_t id) {
         struct manager *manager = userdata;
 
+        if (manager->guard)
+                guard_revoke_late(manager->guard, id);
         state_remove(&manager->state, id);
 }
 

@@ -524,6 +524,13 @@ bool guard_owns(const struct guard *guard, uint64_t id, int fd) {
         return run(guard, &request) == 1;
 }
 
+static void end_attached(const struct guard *guard, uint64_t id, uint32_t flags) {
+        if (flags & GUARD_SOCKMAP)
+                guard_end_sockmaps(guard, id); /* while their programs are known by them */
+        if (flags & GUARD_LINKED)
+                guard_end_links(guard, id);
+}
+
 void guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd) {
         struct guard_request request = {.op = GUARD_REVOKE, .delegation = id};
         struct guard_delegation delegation;
@@ -535,12 +542,17 @@ void guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd) {
         if (!look_up(guard, id, &delegation))
                 return;
         (void) add_undead(guard, id, delegation.uid); /* out of memory: it is not counted */
-        if (delegation.flags & GUARD_SOCKMAP)
-                guard_end_sockmaps(guard, id); /* while their programs are known by them */
-        if (delegation.flags & GUARD_LINKED)
-                guard_end_links(guard, id);
+        end_attached(guard, id, delegation.flags);
         if (delegation.flags & GUARD_LEGACY && cgroup_fd >= 0)
                 guard_end_cgroups(guard, id, cgroup_fd);
+}
+
+/* Mostly the entry has gone by now. */
+void guard_revoke_late(struct guard *guard, uint64_t id) {
+        struct guard_delegation delegation;
+
+        if (look_up(guard, id, &delegation) && delegation.flags & GUARD_REVOKED)
+                end_attached(guard, id, delegation.flags);
 }
 
 struct strangers {

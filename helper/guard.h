@@ -52,6 +52,10 @@ bool guard_knows(const struct guard *guard, uint64_t id, uint64_t *ret_refusals)
  * was attached without a link, on cgroup_fd and below. The entry goes with the last token and the superblock. */
 void guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd);
 
+/* The same once more, when all processes of it are dead: an attach that was already behind the guard's verdict when it was
+ * revoked, and waited for a lock of the kernel, was not to be seen then. */
+void guard_revoke_late(struct guard *guard, uint64_t id);
+
 /* Revokes all that `living` does not know: a helper may have died between the entry and its record. */
 void guard_revoke_strangers(struct guard *guard, bool (*living)(void *userdata, uint64_t id), void *userdata);
 
