@@ -70,18 +70,21 @@ static void kfunc_name(uint32_t id, char *buf, size_t size) {
 
 /* The helper may be in another network namespace than the process, which has no other way to tell: these two files have
  * numbers and names of interfaces. */
+#define LINES_MAX 4096 /* of the user's making: one for each group that a socket of his has joined */
+
 static bool interface_name(uint32_t pid, uint32_t interface, char name[16]) {
         static const char *const files[] = {"igmp", "dev_mcast"};
         char path[64], line[256];
         unsigned number;
 
         for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+                unsigned lines = 0;
                 bool found = false;
                 FILE *f;
 
                 (void) snprintf(path, sizeof(path), "/proc/%" PRIu32 "/net/%s", pid, files[i]);
                 f = fopen(path, "re");
-                while (f && !found && fgets(line, sizeof(line), f))
+                while (f && !found && lines++ < LINES_MAX && fgets(line, sizeof(line), f))
                         found = isdigit((unsigned char) line[0]) && sscanf(line, "%u %15s", &number, name) == 2 && number == interface;
                 if (f)
                         (void) fclose(f);
