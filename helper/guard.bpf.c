@@ -525,11 +525,6 @@ static __always_inline int judge_receipt(struct bpf_prog *prog, struct guard_del
         if (d->flags & GUARD_REVOKED)
                 return REFUSE(.what = GUARD_REVOKED_USE, .cmd = NO_CMD, .prog = prog);
         return current_is_inside(d) ? 0 : REFUSE(.what = GUARD_LEFT_NAMESPACE, .cmd = NO_CMD, .prog = prog);
-                return 0;
-        /* Whoever has kept the namespace may join it again, and then be inside; SO_ATTACH_BPF asks nobody. */
-        if (d->flags & GUARD_REVOKED)
-                return REFUSE(.what = GUARD_REVOKED_USE, .cmd = NO_CMD, .prog = prog);
-        return current_is_inside(d) ? 0 : REFUSE(.what = GUARD_LEFT_NAMESPACE, .cmd = NO_CMD, .prog = prog);
 }
 
 #define BPF_FS_MAGIC 0xcafe4a11
