@@ -68,10 +68,10 @@ static void kfunc_name(uint32_t id, char *buf, size_t size) {
         btf__free(btf);
 }
 
-/* The helper may be in another network namespace than the process, which has no other way to tell: these two files have
- * numbers and names of interfaces. */
 #define LINES_MAX 4096 /* of the user's making: one for each group that a socket of his has joined */
 
+/* The helper may be in another network namespace than the process, which has no other way to tell: these two files have
+ * numbers and names of interfaces. */
 static bool interface_name(uint32_t pid, uint32_t interface, char name[16]) {
         static const char *const files[] = {"igmp", "dev_mcast"};
         char path[64], line[256];
