@@ -98,10 +98,6 @@ int manager_recover(struct manager *manager, struct errtext *err) {
         const struct state_reader reader = {.delegation = on_delegation, .session = on_session, .userdata = &recovery};
         int r;
 
-        /* With the scope backend, too: delegations may have fallen back to it. */
-        r = cgroups_use_parent(&manager->cgroups, !manager->scopes, err);
-        if (r < 0 && r != -ENOENT)
-                return r;
         r = state_read(&manager->state, &reader, err);
         if (r < 0)
                 return r;

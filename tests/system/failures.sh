@@ -177,7 +177,7 @@ wait "$foreign" 2>/dev/null
 unset "pids[$foreign]"
 ok "it can be removed" wait_until rmdir "$cgroup2/$cgroup_parent/foreign"
 printf '[helper]\ncgroup_parent = system.slice\n' >"$T/bad.ini"
-refused "systemd's own directories are refused" 'bad.ini:2: .*system.slice' "$bpfdelegd" "--runtime-dir=$T/run2" "--config=$T/bad.ini"
+refused "systemd's own directories are refused" 'bad.ini:2: .*system.slice' "$bpfdelegd" "--runtime-dir=$T/run2" "--guard-dir=$guard_dir" "--config=$T/bad.ini"
 
 # Nothing of ours is in there between logins, so somebody may have removed the directory itself.
 ok "the empty parent directory can be removed" rmdir "$cgroup2/$cgroup_parent"
@@ -185,10 +185,10 @@ prints "and the next login is granted all the same" 'cookie=[0-9a-f]{16}-1' logs
 
 # A second helper, started by mistake, must not take the first one's delegations for left-overs.
 ok "a session opens" session_start one "$alice"
-refused "a second helper on the same directory is refused" 'another bpfdelegd' "$bpfdelegd" "--runtime-dir=$T/run" \
+refused "a second helper on the same directory is refused" 'another bpfdelegd' "$bpfdelegd" "--runtime-dir=$T/run" "--guard-dir=$guard_dir" \
         "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini"
 mkdir "$T/run2"
-refused "one on another directory with the same cgroup_parent too" 'another bpfdelegd' "$bpfdelegd" "--runtime-dir=$T/run2" \
+refused "one on another directory with the same cgroup_parent too" 'another bpfdelegd' "$bpfdelegd" "--runtime-dir=$T/run2" "--guard-dir=$guard_dir" \
         "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini"
 ok "the session has not noticed" in_session one bpfdeleg run -- true
 ok "and ends" session_end one
@@ -206,7 +206,7 @@ ok "they end" session_end one
 ok "they end" session_end two
 bad_setting() { # LINE
         printf '[helper]\ncgroup_parent = x\n%s\n' "$1" >"$T/bad.ini"
-        "$bpfdelegd" "--runtime-dir=$T/run2" "--config=$T/bad.ini"
+        "$bpfdelegd" "--runtime-dir=$T/run2" "--guard-dir=$guard_dir" "--config=$T/bad.ini"
 }
 refused "an unknown setting is refused, with its line" 'bad.ini:3: .*back_end' bad_setting 'back_end = auto'
 refused "an unknown backend is refused, with those there are" "bad.ini:3: .*'x'.*auto, systemd, cgroupfs" bad_setting 'backend = x'

@@ -187,7 +187,7 @@ ok "all is gone" expect_delegations 0
 
 ok "the helper stops" helper_stop
 chmod 0755 "$state" 2>/dev/null || install -d -m 0755 "$state"
-refused "a directory of records that others can read is refused" 'must be root.s, with mode 0700' "$bpfdelegd" "--runtime-dir=$T/run" \
+refused "a directory of records that others can read is refused" 'must be root.s, with mode 0700' "$bpfdelegd" "--runtime-dir=$T/run" "--guard-dir=$guard_dir" \
         "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini"
 rmdir "$state"
 ok "the helper starts" helper_start
@@ -196,10 +196,10 @@ ok "the helper starts" helper_start
 
 ok "a session opens" session_start one "$alice"
 ok "and one of another user" session_start two "$bob"
-refused "--end-all is refused while a helper runs" 'another bpfdelegd' "$bpfdelegd" --end-all "--runtime-dir=$T/run" "--config=$T/bpfdeleg.ini"
+refused "--end-all is refused while a helper runs" 'another bpfdelegd' "$bpfdelegd" --end-all "--runtime-dir=$T/run" "--guard-dir=$guard_dir" "--config=$T/bpfdeleg.ini"
 ok "the helper stops" helper_stop
 ok "both delegations are there" expect_delegations 2
-prints "--end-all ends them" 'end: .*told to end all' "$bpfdelegd" --end-all "--runtime-dir=$T/run" "--config=$T/bpfdeleg.ini"
+prints "--end-all ends them" 'end: .*told to end all' "$bpfdelegd" --end-all "--runtime-dir=$T/run" "--guard-dir=$guard_dir" "--config=$T/bpfdeleg.ini"
 ok "all is gone" expect_delegations 0
 ok "their records too" no_state
 ok "the sessions end as usual" session_end one
@@ -209,7 +209,7 @@ ok "the helper starts" helper_start
 ok "a session opens" session_start one "$alice"
 ok "the helper stops" helper_stop
 prints "--end-all with settings that make no sense: with those that are built in" 'built-in settings' \
-        "$bpfdelegd" --end-all "--runtime-dir=$T/run" "--config=$T/policy.d/50-test.ini"
+        "$bpfdelegd" --end-all "--runtime-dir=$T/run" "--guard-dir=$guard_dir" "--config=$T/policy.d/50-test.ini"
 ok "all is gone" expect_delegations 0
 ok "the session ends as usual" session_end one
 
