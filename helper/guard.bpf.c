@@ -545,6 +545,17 @@ int BPF_PROG(guard_file_receive, struct file *file) {
         return d ? judge_receipt(prog, d, id) : 0;
 }
 
+/* binder puts what it carries into the other's table itself, without file_receive. Nobody needs it for these. */
+SEC("lsm/binder_transfer_file")
+int BPF_PROG(guard_binder_file, const struct cred *from, const struct cred *to, struct file *file) {
+        struct bpf_prog *prog = prog_of(file);
+        struct guard_delegation *d;
+        __u64 id;
+
+        d = prog ? owner_of(prog, &id) : delegation_of(&tokens, file->private_data, &id);
+        return d ? REFUSE(.what = GUARD_LEFT_NAMESPACE, .cmd = NO_CMD, .prog = prog) : 0;
+}
+
 SEC("lsm/bpf_prog")
 int BPF_PROG(guard_prog, struct bpf_prog *prog) {
         struct guard_delegation *d;
