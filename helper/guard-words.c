@@ -18,7 +18,7 @@
 static const char *const reasons[] = {
         [GUARD_LOAD_HELPER] = "it calls a helper that is not on the guard's list",
         [GUARD_LOAD_KFUNC] = "it calls a kernel function that is not on the guard's list",
-        [GUARD_LOAD_SOURCE] = "it has the address of a variable of the kernel in it",
+        [GUARD_LOAD_SOURCE] = "it has the address of a variable of the kernel, or a call of an unknown kind, in it",
         [GUARD_LOAD_TYPE] = "programs of this type reach the whole machine (allow_host_wide is not set), or are not known to the guard",
         [GUARD_TOO_LONG] = "it is longer than the guard can look through",
         [GUARD_TARGET_CGROUP] = "that is not in the user's own subtree",
@@ -109,7 +109,10 @@ static void write_prog(const struct mask_names *names, const struct guard_report
         buf[0] = '\0';
         if (report->has_prog) {
                 bit_name(names, POLICY_PROGS, report->prog_type, type, sizeof(type));
-                (void) snprintf(buf, size, " of the %s program \"%.16s\"", type, report->prog_name);
+                if (report->prog_name[0] != '\0')
+                        (void) snprintf(buf, size, " of the %s program \"%.16s\"", type, report->prog_name);
+                else /* libbpf before 1.6 gives none where there is a token */
+                        (void) snprintf(buf, size, " of a program of type %s", type);
         } else if (report->what == GUARD_LEFT_NAMESPACE)
                 (void) snprintf(buf, size, " of a token");
 }

@@ -413,8 +413,14 @@ static long scan_one(__u32 index, struct scan *scan) {
                 }
                 return 0;
         }
-        if (insn.code != (BPF_JMP | BPF_CALL))
+        if (BPF_OP(insn.code) != BPF_CALL || (BPF_CLASS(insn.code) != BPF_JMP && BPF_CLASS(insn.code) != BPF_JMP32))
                 return 0;
+        /* A call of another kind: no kernel takes one yet. */
+        if (insn.code != (BPF_JMP | BPF_CALL)) {
+                scan->what = GUARD_LOAD_SOURCE;
+                scan->detail = insn.code;
+                return 1;
+        }
         if (insn.src_reg == BPF_PSEUDO_CALL)
                 return 0;
         if (insn.src_reg == BPF_PSEUDO_KFUNC_CALL) {

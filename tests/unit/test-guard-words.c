@@ -26,11 +26,11 @@ static const struct {
          "types of programs)"},
         {{.what = GUARD_LOAD_HELPER, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "",
           .detail = 511},
-         "prog_load of the xdp program \"\": it calls a helper that is not on the guard's list (number 511)"},
+         "prog_load of a program of type xdp: it calls a helper that is not on the guard's list (number 511)"},
         {{.what = GUARD_LOAD_KFUNC, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "k", .detail = ~0u},
          "prog_load of the xdp program \"k\": it calls a kernel function that is not on the guard's list (that is unknown)"},
         {{.what = GUARD_LOAD_SOURCE, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "k"},
-         "prog_load of the xdp program \"k\": it has the address of a variable of the kernel in it"},
+         "prog_load of the xdp program \"k\": it has the address of a variable of the kernel, or a call of an unknown kind, in it"},
         {{.what = GUARD_LOAD_TYPE, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_KPROBE, .prog_name = "k"},
          "prog_load of the kprobe program \"k\": programs of this type reach the whole machine (allow_host_wide is not set), or are not known to "
          "the guard"},
