@@ -188,17 +188,26 @@ collect() {
         rm -rf "$dir"
 }
 
-# All that are booted, together where the memory is there: they wait more than they work.
-collect_all() {
+# Three at a time where the memory is there: they wait almost as much as they work.
+machines=3
+# The first that has ended, or has had its time.
+collect_one() {
         local i
-        for i in "${!pids[@]}"; do collect "${wheres[i]}" "${pids[i]}" "${ends[i]}"; done
-        wheres=() pids=() ends=()
+        while :; do
+                for i in "${!pids[@]}"; do
+                        if ! kill -0 "${pids[i]}" 2>/dev/null || [ "$SECONDS" -ge "${ends[i]}" ]; then break 2; fi
+                done
+                sleep 0.5
+        done
+        collect "${wheres[i]}" "${pids[i]}" "${ends[i]}"
+        unset "wheres[i]" "pids[i]" "ends[i]"
 }
+collect_all() { while [ ${#pids[@]} -gt 0 ]; do collect_one; done; }
 boot_more() { # as boot
         local free
         free=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
         [ "$free" -gt $((memory_mib * 3 / 2)) ] || collect_all
-        [ ${#pids[@]} -lt 2 ] || collect_all
+        [ ${#pids[@]} -lt "$machines" ] || collect_one
         boot "$@" || not_possible "no machine can be started"
 }
 

@@ -138,6 +138,8 @@ kernels_refusing() {
 		kfunc-probe-read-dynptr 6.9 6.15 absent:* came with 6.16
 		kfunc-probe-read-dynptr 7.3 - refused:*load:*CAP_PERFMON* asks for it from 7.3 on
 		kfunc-iter-bits 6.9 6.10 absent:* came with 6.11
+		kfunc-iter-bits 6.9 6.10 absent:* came with 6.11
+		kfunc-iter-bits 7.3 - refused:*load:*CAP_PERFMON* asks for it from 7.3 on
 		kfunc-strlen 6.9 6.16 absent:* came with 6.17
 		kfunc-strlen 7.3 - refused:*load:*CAP_PERFMON* asks for it from 7.3 on
 		syscall-program 6.13 - refused:*load:?Invalid?argument* has no such helper from 6.13 on
