@@ -349,7 +349,7 @@ static int make_admin_link(bool xdp, const char *target, const char *path) {
 static int be_receiver(const char *name) {
         struct play play = {.outside = getpid(), .at_start = -1, .token = -1, .bpffs = -1, .peer = number_of(PEER_ENV)};
 
-        copy_field_cut(play.cgroup2, sizeof(play.cgroup2), "/sys/fs/cgroup");
+        (void) snprintf(play.cgroup2, sizeof(play.cgroup2), "/sys/fs/cgroup");
         if (name)
                 return receive_at(&play, name);
         if (mounts_find_cgroup2("/proc/self/mountinfo", play.cgroup2, sizeof(play.cgroup2)) < 0)
