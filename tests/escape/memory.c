@@ -210,7 +210,9 @@ static enum result string_length(struct play *play) {
         return say(play, ESCAPED, "the interrupt table begins with %d bytes that are not zero", (int) n);
 }
 
-/* A walk over the bits at any address: here where the first one is, and one more. */
+/* A walk over the bits at any address: here how many are set, up to four, and one more. Where the first one is would be as easy, but before
+ * 6.17 the verifier does not let a program without CAP_PERFMON look into what an iterator gives. */
+#define NEXT_BIT(next) COPY(1, 10), ADD(1, -16), KFUNC(next), IF_ZERO(0, 1), ADD(7, 1)
 static enum result iterate_bits(struct play *play) {
         int begin = kernel_btf("bpf_iter_bits_new", BTF_KIND_FUNC), next = kernel_btf("bpf_iter_bits_next", BTF_KIND_FUNC),
             end = kernel_btf("bpf_iter_bits_destroy", BTF_KIND_FUNC), map, prog, r;
@@ -221,16 +223,16 @@ static enum result iterate_bits(struct play *play) {
         if (map < 0)
                 return refused(play, map, "map_create");
         {
-                struct bpf_insn insns[] = {VALUE(6, map), COPY(1, 10), ADD(1, -16), WIDE(2, FIXED_ADDRESS), MOV(3, 1), KFUNC(begin),
-                                           COPY(1, 10), ADD(1, -16), KFUNC(next), IF_ZERO(0, 3), LOAD4(1, 0, 0), ADD(1, 1),
-                                           STORE8(6, 1, 0), COPY(1, 10), ADD(1, -16), KFUNC(end), MOV(0, 0), EXIT};
+                struct bpf_insn insns[] = {VALUE(6, map), MOV(7, 1), COPY(1, 10), ADD(1, -16), WIDE(2, FIXED_ADDRESS), MOV(3, 1),
+                                           KFUNC(begin), NEXT_BIT(next), NEXT_BIT(next), NEXT_BIT(next), NEXT_BIT(next),
+                                           STORE8(6, 7, 0), COPY(1, 10), ADD(1, -16), KFUNC(end), MOV(0, 0), EXIT};
 
                 prog = LOAD(play, PROG_SOCKET_FILTER, 0, insns);
         }
         if (prog < 0)
                 return refused(play, prog, "load");
         r = run_on_packet(prog);
-        return r < 0 ? refused(play, r, "test_run") : tell_value(play, map, "the first bit that is set in the interrupt table");
+        return r < 0 ? refused(play, r, "test_run") : tell_value(play, map, "bits set in the first word of the interrupt table, and one");
 }
 
 static enum result per_cpu(struct play *play) {
