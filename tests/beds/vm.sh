@@ -264,9 +264,11 @@ for name in "${kernel_suites[@]}"; do
 done
 exec {lock}>&-
 
-mapfile -t plain < <(other_tests "${tests[@]}")
+mapfile -t system < <(other_tests "${tests[@]}" | grep -v '^escape/')
+mapfile -t escape < <(other_tests "${tests[@]}" | grep '^escape/')
 mapfile -t parallel < <(parallel_tests "${tests[@]}")
-for i in "${!kernels[@]}"; do [ ${#plain[@]} -eq 0 ] || boot_more "${kernels[i]}" "${images[i]}" '' '' "${plain[@]}"; done
+for i in "${!kernels[@]}"; do [ ${#escape[@]} -eq 0 ] || boot_more "${kernels[i]}" "${images[i]}" '' '' "${escape[@]}"; done
+for i in "${!kernels[@]}"; do [ ${#system[@]} -eq 0 ] || boot_more "${kernels[i]}" "${images[i]}" -system '' "${system[@]}"; done
 for i in "${!kernels[@]}"; do [ ${#parallel[@]} -eq 0 ] || boot_more "${kernels[i]}" "${images[i]}" -parallel '' "${parallel[@]}"; done
 for option in "${options[@]}"; do
         mapfile -t with < <(tests_with "$option" "${tests[@]}")

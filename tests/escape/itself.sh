@@ -3,7 +3,7 @@
 # shellcheck disable=SC2004 # off and on have names for keys
 # shellcheck disable=SC2317 # called by attacks, by name
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The guard itself: more than it can count, a helper that is dead, and hands on what is its own. Each with the guard off, and on: lib.sh.
+# The guard itself: a helper that is dead, and hands on what is its own. Each with the guard off, and on: lib.sh.
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"
 
@@ -16,18 +16,6 @@ vector_goes_on() {
                 vector_hear
                 ;;
         esac
-}
-
-no_tokens() { [ "$(guard_map_entries tokens)" = 0 ]; }
-
-# 100 000 tokens, one after the other, leave the guard's map as it was.
-churn() {
-        [ "$1" = on ] || return 0
-        escape_policy on usual "$alice"
-        ok "a session, for many tokens" session_start a "$alice"
-        own_works own-churn on
-        ok "no token is left in the guard's map" wait_until no_tokens
-        ok "the session ends (many tokens)" session_end a
 }
 
 # The guard needs no helper: dead before the attack, killed and started again and again during it, dead when the session ends.
@@ -112,4 +100,4 @@ pry() {
         prints "the guard's link is the one that it was" "^$ESCAPE_LINK_ID: tracing +prog $ESCAPE_PROG_ID " bpftool link list
 }
 
-attacks 'usual itself' churn kill_helper pry
+attacks kill_helper pry
