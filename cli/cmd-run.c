@@ -2,7 +2,8 @@
 
 /*
  * bpfdeleg run: has itself moved into the delegation by the helper, joins its namespaces, and becomes the command.
- * Nothing of the tool is left then: working directory, terminal, signals and exit status are the command's own.
+ * Nothing of the tool is left then: working directory, terminal, signals and exit status are the command's own. What is
+ * left beside it is the attach proxy (proxy.h).
  *
  * no_new_privs comes first: the helper moves no process without it, because a setuid program in the delegated cgroup
  * would run under the user's own BPF programs.
@@ -16,6 +17,7 @@
 #include <sys/prctl.h>
 
 #include "cmd.h"
+#include "proxy.h"
 #include "sysapi.h"
 
 enum { FD_USER, FD_CGROUP, FD_MOUNT, FD_NETWORK };
@@ -74,7 +76,36 @@ static int join_namespaces(const struct proto_entered *entered, const struct soc
         return 0;
 }
 
-static int go_in(const struct proto_entered *entered, const struct sock_received *received) {
+/* One can do without it, unless the program has threads. */
+static void start_proxy(struct proxy *proxy) {
+        int r = proxy_start(proxy);
+
+        if (r < 0)
+                cli_error("the attach proxy cannot be started: %s; going on without it: programs with threads can load, "
+                          "but may be refused to attach", strerror(-r));
+}
+
+/* Last, because it is in force for all that follows. */
+static int hook_proxy(struct proxy *proxy) {
+        int r;
+
+        if (proxy->fd < 0)
+                return 0;
+        r = proxy_hook(proxy);
+        proxy_done(proxy);
+        if (r == PROXY_LOST) {
+                cli_error("the attach proxy has gone before it was used, and without it nothing can be attached any more; "
+                          "run the command again, or with --no-proxy");
+                return -ESRCH;
+        }
+        if (r < 0)
+                cli_error("the attach proxy cannot be used: %s%s; going on without it: programs with threads can load, but "
+                          "may be refused to attach", strerror(-r),
+                          r == -EBUSY ? " (there is another seccomp listener above)" : "");
+        return 0;
+}
+
+static int go_in(const struct proto_entered *entered, const struct sock_received *received, struct proxy *proxy) {
         int r;
 
         r = join_namespaces(entered, received);
@@ -97,6 +128,8 @@ static int go_in(const struct proto_entered *entered, const struct sock_received
                 cli_error("cannot mount the delegated cgroup subtree on %s: %s", CGROUP_MOUNT, strerror(-r));
                 return r;
         }
+        if (proxy)
+                start_proxy(proxy);
         r = keep_capabilities(entered->caps);
         if (r < 0)
                 cli_error("cannot keep the delegated capabilities: %s", strerror(-r));
@@ -154,20 +187,36 @@ static int become(char **command) {
         return e == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
+static int go_in_with(const struct proto_entered *entered, const struct sock_received *received, bool with_proxy) {
+        _cleanup_(proxy_done) struct proxy proxy = PROXY_INIT;
+        int r;
+
+        r = go_in(entered, received, with_proxy ? &proxy : NULL);
+        return r < 0 ? r : hook_proxy(&proxy);
+}
+
 static const char usage[] =
-        "Usage: bpfdeleg run [--] CMD…\n"
+        "Usage: bpfdeleg run [--no-proxy] [--] CMD…\n"
         "Runs CMD with the BPF that was delegated to this login: its token at /sys/fs/bpf, its cgroup subtree at\n"
-        "/sys/fs/cgroup. Exit status: CMD's own; 125 not possible, 126 CMD not executable, 127 CMD not found.\n";
+        "/sys/fs/cgroup.\n"
+        "  --no-proxy   without the attach proxy: CMD can have a seccomp listener of its own, and attaches only from\n"
+        "               processes with one thread\n"
+        "Exit status: CMD's own; 125 not possible, 126 CMD not executable, 127 CMD not found.\n";
 
 int cmd_run(int argc, char **argv, const char *socket) {
-        static const struct option longs[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+        static const struct option longs[] = {
+                {"no-proxy", no_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
         struct sock_received received = SOCK_RECEIVED_INIT;
         struct proto_entered entered;
+        bool with_proxy = true;
         int c, r;
 
         optind = 0; /* glibc: start anew, on the subcommand's arguments */
         while ((c = getopt_long(argc, argv, "+", longs, NULL)) >= 0)
                 switch (c) {
+                case 'n':
+                        with_proxy = false;
+                        break;
                 case 'h':
                         (void) fputs(usage, stdout);
                         return EXIT_SUCCESS;
@@ -184,7 +233,7 @@ int cmd_run(int argc, char **argv, const char *socket) {
         }
         r = enter(socket, &entered, &received);
         if (r >= 0 && !(entered.flags & PROTO_ENTERED_INSIDE))
-                r = go_in(&entered, &received);
+                r = go_in_with(&entered, &received, with_proxy);
         sock_received_done(&received);
         return r < 0 ? EXIT_NOT_POSSIBLE : become(argv + optind);
 }

@@ -60,8 +60,22 @@ pid_t sys_clone3(uint64_t flags, int cgroup_fd, int *ret_pidfd) {
         return (pid_t) pid;
 }
 
+pid_t sys_fork_silent(void) {
+        struct clone_args args = {0};
+
+        return (pid_t) result(syscall(SYS_clone3, &args, sizeof(args)));
+}
+
 int sys_pidfd_open(pid_t pid) {
         return result(syscall(SYS_pidfd_open, pid, 0));
+}
+
+int sys_pidfd_open_thread(pid_t tid) {
+        return result(syscall(SYS_pidfd_open, tid, PIDFD_THREAD));
+}
+
+int sys_pidfd_getfd(int pidfd, int fd) {
+        return result(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
 }
 
 int sys_pidfd_send_signal(int pidfd, int sig) {
@@ -179,6 +193,20 @@ int sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
                 data[i].inheritable = (uint32_t) (inheritable >> (32 * i));
         }
         return result(syscall(SYS_capset, &head, data));
+}
+
+int sys_capget_effective(pid_t tid, uint64_t *ret) {
+        struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = tid};
+        struct __user_cap_data_struct data[2];
+
+        if (syscall(SYS_capget, &head, data) < 0)
+                return -errno;
+        *ret = (uint64_t) data[1].effective << 32 | data[0].effective;
+        return 0;
+}
+
+int sys_seccomp(unsigned operation, unsigned flags, void *args) {
+        return result(syscall(SYS_seccomp, operation, flags, args));
 }
 
 int64_t sys_fs_magic(int fd) {

@@ -18,6 +18,9 @@
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* Linux 6.5, asm-generic/socket.h */
 #endif
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL /* Linux 6.9, linux/pidfd.h */
+#endif
 #ifndef NS_GET_OWNER_UID
 #define NS_GET_OWNER_UID 0xb704 /* linux/nsfs.h */
 #endif
@@ -42,8 +45,16 @@ int sys_open_tree_clone(int dirfd, const char *path);                    /* OPEN
  */
 pid_t sys_clone3(uint64_t flags, int cgroup_fd, int *ret_pidfd);
 
+/*
+ * A fork whose child's end sends no signal: a caller that becomes another program by exec leaves it no SIGCHLD of a child that it never
+ * had. To be waited for with __WALL, whatever SIGCHLD is set to. For the child as above.
+ */
+pid_t sys_fork_silent(void);
+
 int sys_pidfd_open(pid_t pid);
+int sys_pidfd_open_thread(pid_t tid); /* PIDFD_THREAD, Linux 6.9 */
 int sys_pidfd_send_signal(int pidfd, int sig);
+int sys_pidfd_getfd(int pidfd, int fd); /* a copy of another process's descriptor */
 
 /*
  * Names one process for as long as the machine is up, so that it can be written down: a pid alone may be another's
@@ -75,6 +86,10 @@ int sys_close_all_but(const int *fds, size_t n);
 
 /* Sets the process's effective, permitted, inheritable capabilities (bit N: capability N), capset(2). */
 int sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
+/* The effective ones of a thread, which are of its own user namespace. Returns 0 or -errno. */
+int sys_capget_effective(pid_t tid, uint64_t *ret);
+
+int sys_seccomp(unsigned operation, unsigned flags, void *args); /* seccomp(2) */
 
 /* The f_type of the file system that fd is on, or -errno. */
 int64_t sys_fs_magic(int fd);
