@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * attach-cases [--thread] [--nested]: makes each attaching call of the table, and prints a line for each: what the kernel said, and
- * of a link what and where it is. Run directly and behind the attach proxy, with one thread and with two, the lines must
- * be the same. --nested: from a user namespace and a network namespace below.
+ * attach-cases [OPTION...] CGROUPDIR: makes each attaching call of the table, and prints a line for each: what the kernel
+ * said, and of a link what and where it is. Run directly and behind the attach proxy, with one thread and with two, the
+ * lines must be the same. The process must be in CGROUPDIR.
+ *   --thread   from a second thread
+ *   --nested   from a user namespace and a network namespace below
+ *   --drop     without capabilities
+ *   --i386     by the system call of 32-bit programs; status 3 where there is none
  */
 
 #include "attacher.h"
+#include "sysapi.h"
 
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -282,7 +287,14 @@ static const struct row {
 
 #define CLOSED_NUMBER 9999U
 
+#ifdef __x86_64__
+#define LOW MAP_32BIT
+#else
+#define LOW 0
+#endif
+
 struct place {
+        bool i386;
         uint32_t numbers[THINGS];
         uint64_t cgroup_ids[2];
         ino_t network;
@@ -357,7 +369,7 @@ static void open_rest(struct place *p) {
         p->network = inode((int) p->numbers[NETWORK]);
         r = perf();
         p->numbers[PERF] = r < 0 ? CLOSED_NUMBER : (uint32_t) r;
-        p->page = mmap(NULL, 3 * 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        p->page = mmap(NULL, 3 * 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | LOW, -1, 0);
         if (p->page == MAP_FAILED || mprotect(p->page + 16384, 8192, PROT_NONE) < 0)
                 attacher_die("mmap", -errno);
         for (int i = 0; i < 2; i++)
@@ -507,6 +519,24 @@ static int close_rest(rlim_t *ret_limit) {
         return setrlimit(RLIMIT_NOFILE, &none);
 }
 
+/* Such a call has addresses of 32 bits only. */
+static int bpf_of_i386(unsigned command, const void *attr, unsigned size) {
+#ifdef __x86_64__
+        int r;
+
+        __asm__ volatile("int $0x80"
+                         : "=a"(r)
+                         : "a"(357), "b"(command), "c"((uint32_t) (uintptr_t) attr), "d"(size)
+                         : "memory", "r8", "r9", "r10", "r11");
+        return r;
+#else
+        (void) command;
+        (void) attr;
+        (void) size;
+        return -ENOSYS;
+#endif
+}
+
 static void call(struct place *p, const struct row *row) {
         int links[3] = {prepare(p, row->first), prepare(p, row->second), prepare(p, row->third)};
         const uint8_t *attr = place_attr(p, row);
@@ -524,7 +554,7 @@ static void call(struct place *p, const struct row *row) {
                 (void) close(0);
         else if (row->trick == TABLE_FULL)
                 (void) close_rest(&soft);
-        r = attacher_bpf(row->command, attr, row->size);
+        r = p->i386 ? bpf_of_i386(row->command, attr, row->size) : attacher_bpf(row->command, attr, row->size);
         if (row->trick == TABLE_FULL && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
                 limit.rlim_cur = soft;
                 (void) setrlimit(RLIMIT_NOFILE, &limit);
@@ -557,33 +587,59 @@ static void *call_all(void *userdata) {
         return NULL;
 }
 
+struct options {
+        bool thread, nested, drop, i386;
+        const char *dir;
+};
+
+static int parse(int argc, char **argv, struct options *ret) {
+        static const struct option longs[] = {{"thread", no_argument, NULL, 't'}, {"nested", no_argument, NULL, 'n'},
+                                              {"drop", no_argument, NULL, 'd'},   {"i386", no_argument, NULL, 'i'},
+                                              {NULL, 0, NULL, 0}};
+        int c;
+
+        while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
+                ret->thread = ret->thread || c == 't';
+                ret->nested = ret->nested || c == 'n';
+                ret->drop = ret->drop || c == 'd';
+                ret->i386 = ret->i386 || c == 'i';
+                if (c == '?')
+                        return -EINVAL;
+        }
+        ret->dir = argv[optind];
+        return argc - optind == 1 ? 0 : -EINVAL;
+}
+
+static void go_where(const struct options *options) {
+        if (options->nested && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+                attacher_die("unshare", -errno);
+        if (options->drop) {
+                int r = sys_capset(0, 0, 0);
+
+                if (r < 0)
+                        attacher_die("capset", r);
+        }
+}
+
 int main(int argc, char **argv) {
-        static const struct option longs[] = {
-                {"thread", no_argument, NULL, 't'}, {"nested", no_argument, NULL, 'n'}, {NULL, 0, NULL, 0}};
-        bool thread = false, nested = false;
+        struct options options = {0};
         struct place p = {0};
         char below[4096];
         pthread_t other;
-        int c;
 
-        while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0)
-                if (c == 't')
-                        thread = true;
-                else if (c == 'n')
-                        nested = true;
-                else
-                        return 2;
-        if (argc - optind != 1) {
-                (void) fprintf(stderr, "usage: attach-cases [--thread] [--nested] CGROUPDIR\n");
+        if (parse(argc, argv, &options) < 0) {
+                (void) fprintf(stderr, "usage: attach-cases [--thread] [--nested] [--drop] [--i386] CGROUPDIR\n");
                 return 2;
         }
+        p.i386 = options.i386;
+        if (p.i386 && bpf_of_i386(~0U, NULL, 0) == -ENOSYS)
+                return 3;
+        (void) snprintf(below, sizeof(below), "%s/below", options.dir);
         load_programs(&p);
-        (void) snprintf(below, sizeof(below), "%s/below", argv[optind]);
-        open_cgroups(&p, argv[optind], below);
-        if (nested && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
-                attacher_die("unshare", -errno);
+        open_cgroups(&p, options.dir, below);
+        go_where(&options);
         open_rest(&p);
-        if (!thread)
+        if (!options.thread)
                 (void) call_all(&p);
         else if (pthread_create(&other, NULL, call_all, &p) != 0 || pthread_join(other, NULL) != 0)
                 attacher_die("no thread", -EAGAIN);
