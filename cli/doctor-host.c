@@ -283,7 +283,7 @@ void doctor_unprivileged(struct doctor *d) {
         }
 }
 
-/* helper/enter.c: a process must be held on to while it is moved. */
+/* helper/enter.c: a process must be held on to while it is moved. proxy.c: takes copies of descriptors. */
 void doctor_ptrace(struct doctor *d) {
         static const char key[] = "kernel.yama.ptrace_scope";
         char text[32];
@@ -298,7 +298,8 @@ void doctor_ptrace(struct doctor *d) {
         } else if (text[0] >= '0' && text[0] <= '2')
                 doctor_ok(d, "%s is %s", key, text);
         else {
-                doctor_fail(d, "%s is %s: no process can be held while it is moved; nobody can use run", key, text);
+                doctor_fail(d, "%s is %s: no process can be held while it is moved, so nobody can use run, and those that are inside "
+                            "attach from processes with one thread only", key, text);
                 doctor_fix(d, "echo '%s = 2' >>" SYSCTL_FILE ", and reboot: 3 stays until then", key);
         }
 }

@@ -288,6 +288,7 @@ static void test_ptrace(void **state) {
         expect("ptrace", DOCTOR_OK, "yama is not in use", "");
         put("/proc/sys/kernel/yama/ptrace_scope", "3\n");
         expect("ptrace", DOCTOR_FAIL, "is 3", "reboot");
+        expect("ptrace", DOCTOR_FAIL, "from processes with one thread only", "reboot");
         put("/proc/sys/kernel/yama/ptrace_scope", "2\n");
         expect("ptrace", DOCTOR_OK, "is 2", "");
 }
