@@ -236,9 +236,11 @@ static int be_inside(const struct vector *vector) {
         return 0;
 }
 
-static int start_inside(struct play *play, const char *self, const char *name) {
-        char *const command[] = {(char *) (uintptr_t) "bpfdeleg", (char *) (uintptr_t) "run", (char *) (uintptr_t) "--",
-                                 (char *) (uintptr_t) self, (char *) (uintptr_t) "--inside", (char *) (uintptr_t) name, NULL};
+static int start_inside(struct play *play, const char *self, const struct vector *vector) {
+        const char *option = vector->without_proxy ? "--no-proxy" : "--";
+        char *const command[] = {(char *) (uintptr_t) "bpfdeleg", (char *) (uintptr_t) "run", (char *) (uintptr_t) option,
+                                 (char *) (uintptr_t) self, (char *) (uintptr_t) "--inside",
+                                 (char *) (uintptr_t) vector->name, NULL};
         char text[32];
         int pair[2];
         pid_t pid;
@@ -305,7 +307,7 @@ static int be_outside(const char *self, const struct vector *vector, bool hold) 
         if (r == 0 && vector->at_start)
                 play.at_start = r = vector->at_start(&play);
         if (r >= 0)
-                r = start_inside(&play, self, vector->name);
+                r = start_inside(&play, self, vector);
         if (r >= 0)
                 r = greet(&play);
         if (r < 0) {

@@ -52,6 +52,7 @@ struct vector {
         enum result (*outside)(struct play *); /* NULL: waits for what inside says */
         int (*at_start)(struct play *);        /* opens at_start */
         enum result (*after)(struct play *);   /* outside, when the session has ended: --hold only */
+        bool without_proxy;                    /* around the attach proxy: by `run --no-proxy` */
 };
 
 extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], uring_vectors[], receiver_vectors[],

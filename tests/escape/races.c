@@ -359,6 +359,11 @@ const struct vector race_vectors[] = {
         {.name = "race-update-sqpoll", .group = "races-ring", .inside = race_update_sqpoll, .outside = give_root},
         {.name = "race-attach-sqpoll", .group = "races-ring", .inside = race_attach_sqpoll, .outside = give_root},
         {.name = "race-test-run-sqpoll", .group = "races-ring", .inside = race_run_sqpoll},
+        /* Behind the attach proxy, as `run` has it, were those of threads above: here they call the kernel themselves. */
+        {.name = "race-link-2-around", .group = "races-around", .inside = race_link_2, .outside = give_root, .without_proxy = true},
+        {.name = "race-link-8-around", .group = "races-around", .inside = race_link_8, .outside = give_root, .without_proxy = true},
+        {.name = "race-update-2-around", .group = "races-around", .inside = race_update_2, .outside = give_root, .without_proxy = true},
+        {.name = "race-attach-2-around", .group = "races-around", .inside = race_attach_2, .outside = give_root, .without_proxy = true},
         {.name = "flood", .group = "flood", .inside = flood, .outside = give_root},
         {.name = NULL},
 };
