@@ -12,7 +12,7 @@ bob=bdt-$$-b
 add_user "$alice"
 add_user "$bob"
 service bdt
-for tool in attach-cases attach-random proxy-user; do
+for tool in attach-cases attach-random proxy-user threads; do
         install -m 0755 "$(program "tests/tools/$tool")" "$T/bin/" || exit 1
 done
 policies() { # CONFINE
@@ -220,6 +220,7 @@ case $(cat "$T/helper.log") in
 esac
 ok "a thread attaches" attaches inside
 ok "what was attached without a link goes with the cgroup" inside rmdir /sys/fs/cgroup/random
+prints "16 threads of libbpf, each with objects of its own" '^128 attached, 0 failed$' inside threads "$T/bin/packets.bpf.o" "$here" 16 8
 prints "64 threads, all at once" '^3200 attaches, 0 failed$' inside proxy-user attach "$here" 64
 
 ok "the shell ends" session_end in

@@ -223,6 +223,73 @@ static void test_clone3_into_cgroup(void **state) {
         assert_has(text, line);
 }
 
+/* Whatever SIGCHLD is set to, the child is there to be waited for, and no signal comes of it. */
+static void silent(const void *argument) {
+        sigset_t set;
+        int status = 0;
+        pid_t pid;
+
+        (void) argument;
+        CHECK(sigemptyset(&set) == 0 && sigaddset(&set, SIGCHLD) == 0 && sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+        pid = sys_fork_silent();
+        CHECK(pid >= 0);
+        if (pid == 0)
+                _exit(9);
+        CHECK(waitpid(pid, &status, 0) == -1 && errno == ECHILD);
+        CHECK(waitpid(pid, &status, __WALL) == pid);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 9);
+        CHECK(sigpending(&set) == 0 && sigismember(&set, SIGCHLD) == 0);
+
+        CHECK(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+        pid = sys_fork_silent();
+        if (pid == 0)
+                _exit(0);
+        CHECK(waitpid(pid, &status, __WALL) == pid);
+}
+
+static void test_fork_silent(void **state) {
+        (void) state;
+        child_run(silent, NULL);
+}
+
+static void test_pidfd_getfd(void **state) {
+        int pidfd = sys_pidfd_open_thread(getpid()), ends[2], copy;
+        char c = 'a';
+
+        (void) state;
+        assert_true(pidfd >= 0);
+        assert_true(is_cloexec(pidfd));
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        copy = sys_pidfd_getfd(pidfd, ends[1]);
+        assert_true(copy > ends[1]);
+        assert_true(is_cloexec(copy));
+        assert_int_equal(write(copy, "b", 1), 1);
+        assert_int_equal(read(ends[0], &c, 1), 1);
+        assert_int_equal(c, 'b');
+        (void) close_fd(copy);
+        assert_int_equal(sys_pidfd_getfd(pidfd, copy), -EBADF);
+        assert_int_equal(sys_pidfd_getfd(pidfd, -7), -EBADF);
+        (void) close_fd(ends[0]);
+        (void) close_fd(ends[1]);
+        (void) close_fd(pidfd);
+}
+
+static void less_capable(const void *argument) {
+        uint64_t before = 0, now = 0;
+
+        (void) argument;
+        CHECK(sys_capget_effective(0, &before) == 0);
+        CHECK(sys_capget_effective(getpid(), &now) == 0 && now == before);
+        CHECK(sys_capset(before & 1, before, 0) == 0);
+        CHECK(sys_capget_effective(0, &now) == 0 && now == (before & 1));
+        CHECK(sys_capget_effective(-1, &now) == -EINVAL);
+}
+
+static void test_capget(void **state) {
+        (void) state;
+        child_run(less_capable, NULL);
+}
+
 static void test_pidfd(void **state) {
         int pidfd = -1, again, hold = -1, status = 0;
         pid_t pid = start_waiting(0, -1, 0, &pidfd, &hold);
@@ -706,6 +773,9 @@ int main(void) {
                 SYS_TEST(test_clone3_refusals),
                 SYS_TEST(test_clone3_into_cgroup),
                 SYS_TEST(test_clone3_namespace),
+                SYS_TEST(test_fork_silent),
+                SYS_TEST(test_pidfd_getfd),
+                SYS_TEST(test_capget),
                 SYS_TEST(test_pidfd),
                 SYS_TEST(test_pidfd_refusals),
                 SYS_TEST(test_pidfd_permission),
