@@ -235,6 +235,11 @@ vector_off() {
         esac
 }
 
+# What the guard never answers: an attack that fails so has not been refused by it.
+failed_otherwise() { # SAYS
+        [[ $1 =~ (Invalid argument|No such|Cannot allocate|Bad |not implemented|not supported|too long|busy|timed out) ]]
+}
+
 # vector_on NAME: must be refused, and leave nothing attached, neither while its processes are there nor afterwards.
 vector_on() {
         local name=$1 seen=
@@ -248,10 +253,12 @@ vector_on() {
         case "${off["$name"]} $vector_says" in
         not-offered:*' escaped:'*) tap failed "$name is refused with the guard on" "$T/vector.out" ;;
         not-offered:* | *' refused:'*)
-                if [ -z "$seen" ]; then
-                        tap ok "$name is refused with the guard on, and leaves nothing"
-                else
+                if [ -n "$seen" ]; then
                         tap failed "$name leaves nothing with the guard on" "$T/vector.out"
+                elif [[ ${off["$name"]} != not-offered:* ]] && failed_otherwise "$vector_says"; then
+                        tap failed "$name is refused by the guard, and not for another reason" "$T/vector.out"
+                else
+                        tap ok "$name is refused with the guard on, and leaves nothing"
                 fi
                 ;;
         *) tap failed "$name is refused with the guard on" "$T/vector.out" ;;
