@@ -79,7 +79,7 @@ attached_to() { bpftool cgroup show "$1" | grep -q egress; }
 not_attached_to() { ! attached_to "$1"; }
 # The whole record: who (user, program, pid), what, with which program (libbpf before 1.6 gives it no name where there is a token), where, why.
 tried() { # PROGRAM COMMAND CGROUP
-        printf 'guard: uid=%s user=alice policy=50-bpfers.ini id=%s: %s \\(pid [0-9]+\\): %s of the cgroup_skb program "(count_packets)?" to the cgroup %s: %s$' \
+        printf 'guard: uid=%s user=alice policy=50-bpfers.ini id=%s: %s \\(pid [0-9]+\\): %s of (the cgroup_skb program "count_packets"|a program of type cgroup_skb) to the cgroup %s: %s$' \
                 "$uid" "$id" "$1" "$2" "$3" "that is not in the user's own subtree"
 }
 told() { # WHEN PROGRAM COMMAND CGROUP
