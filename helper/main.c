@@ -240,11 +240,13 @@ static int manager_init_cgroups(struct manager *manager, const struct options *o
                 r = state_open(&manager->state, options->runtime_dir, err);
         if (r >= 0)
                 r = choose_backend(manager, err);
-        /* Under all locks: a second helper must not put its guard in the place of the first one's. */
-        if (r >= 0)
-                r = cgroups_use_parent(&manager->cgroups, !manager->scopes, err); /* with scopes, too: some may have fallen back to it */
+        if (r < 0)
+                return r;
+        /* With scopes, too: delegations may have fallen back to it. */
+        r = cgroups_use_parent(&manager->cgroups, !manager->scopes, err);
         if (r < 0 && r != -ENOENT)
                 return r;
+        /* Under all locks: a second helper must not put its guard in the place of the first one's. */
         if (guard_new(&manager->guard, manager->event, manager->names, options->guard_dir, delegation_guard_refused, manager,
                       &manager->guard_why) < 0)
                 log_line(LOG_NOTICE, "no guard, so policies with confine = required grant nothing: %s", manager->guard_why.s);
