@@ -75,9 +75,3 @@ bool guard_owns(const struct guard *guard, uint64_t id, int fd) {
         (void) fd;
         abort();
 }
-
-void guard_count(const struct guard *guard, struct guard_counts *ret) {
-        (void) guard;
-        (void) ret;
-        abort();
-}

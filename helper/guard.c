@@ -585,7 +585,11 @@ static size_t count(int fd) {
         return n;
 }
 
-void guard_count(const struct guard *guard, struct guard_counts *ret) {
+struct counts {
+        size_t delegations, tokens, supers;
+};
+
+static void count_all(const struct guard *guard, struct counts *ret) {
         ret->delegations = count(bpf_map__fd(guard->skel->maps.delegations));
         ret->tokens = count(bpf_map__fd(guard->skel->maps.tokens));
         ret->supers = count(bpf_map__fd(guard->skel->maps.supers));
@@ -596,12 +600,12 @@ void guard_count(const struct guard *guard, struct guard_counts *ret) {
 #define REMOVE_USEC (2 * USEC_PER_SEC)
 
 /* The kernel frees what has ended a little behind the end. Returns whether it has. */
-static bool wait_for_none(const struct guard *guard, struct guard_counts *counts) {
+static bool wait_for_none(const struct guard *guard, struct counts *counts) {
         const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
         uint64_t end = now_usec() + REMOVE_USEC;
 
         for (;;) {
-                guard_count(guard, counts);
+                count_all(guard, counts);
                 if (counts->delegations + counts->tokens + counts->supers == 0)
                         return true;
                 if (now_usec() > end)
@@ -611,7 +615,7 @@ static bool wait_for_none(const struct guard *guard, struct guard_counts *counts
 }
 
 int guard_remove(const struct guard *guard, const char *dir, struct errtext *err) {
-        struct guard_counts counts;
+        struct counts counts;
         int r;
 
         if (!wait_for_none(guard, &counts))

@@ -68,9 +68,3 @@ size_t guard_undead(struct guard *guard, uid_t uid);
 
 /* Whether a descriptor of the helper's is a program of that delegation, or a link of one. */
 bool guard_owns(const struct guard *guard, uint64_t id, int fd);
-
-/* How many delegations, tokens and superblocks it knows. */
-struct guard_counts {
-        size_t delegations, tokens, supers;
-};
-void guard_count(const struct guard *guard, struct guard_counts *ret);

@@ -28,15 +28,6 @@ boot_seconds=180
 work=
 bed_failed=0
 
-end_bed() {
-        local code=$?
-        trap - EXIT
-        trap '' INT TERM HUP
-        qemu_end
-        [ -z "$work" ] || rm -rf --one-file-system "$work"
-        exit "$code"
-}
-
 # ---- the initramfs ---------------------------------------------------------------------------------------------------
 
 # archive DIR: what is in DIR, as the kernel unpacks it.
@@ -105,15 +96,8 @@ report() {
 
 # ----------------------------------------------------------------------------------------------------------------------
 
-[ "$(id -u)" = 0 ] || skip_bed "needs root"
-for program in qemu-system-x86_64 cpio zstd; do
-        command -v "$program" >/dev/null || skip_bed "$program is missing"
-done
-[ "$(uname -m)" = x86_64 ] || skip_bed "this bed is made for x86-64"
+begin_qemu_bed cpio zstd
 mkdir -p "$beds/tests/host" || exit 1
-trap end_bed EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
 
 [ $# -gt 0 ] || mapfile -t tests < <(all_tests)
 tests=("${tests[@]-$@}")

@@ -63,6 +63,27 @@ qemu_run() {
         qemu_start "$dir" "$@" && qemu_wait "$qemu_pid" $((SECONDS + seconds))
 }
 
+# begin_qemu_bed PROGRAM…: what a runner needs, or the bed is skipped; from here on what it leaves is $work, which goes with it.
+begin_qemu_bed() {
+        local program
+        [ "$(id -u)" = 0 ] || skip_bed "needs root"
+        for program in qemu-system-x86_64 "$@"; do
+                command -v "$program" >/dev/null || skip_bed "$program is missing"
+        done
+        [ "$(uname -m)" = x86_64 ] || skip_bed "this bed is made for x86-64"
+        trap end_qemu_bed EXIT
+        trap 'exit 130' INT
+        trap 'exit 143' TERM HUP
+}
+end_qemu_bed() {
+        local code=$?
+        trap - EXIT
+        trap '' INT TERM HUP
+        qemu_end
+        [ -z "$work" ] || rm -rf --one-file-system "$work"
+        exit "$code"
+}
+
 # qemu_end [PID…]: ends these machines, or all: for traps, too.
 qemu_end() {
         local pid

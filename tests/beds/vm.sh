@@ -30,15 +30,6 @@ memory_mib=3072
 work=
 bed_failed=0
 
-end_bed() {
-        local code=$?
-        trap - EXIT
-        trap '' INT TERM HUP
-        qemu_end
-        [ -z "$work" ] || rm -rf --one-file-system "$work"
-        exit "$code"
-}
-
 # ---- disks -----------------------------------------------------------------------------------------------------------
 
 # Images of kernels and roots that are no longer here.
@@ -232,15 +223,8 @@ table() {
 
 # ----------------------------------------------------------------------------------------------------------------------
 
-[ "$(id -u)" = 0 ] || skip_bed "needs root"
-for program in qemu-system-x86_64 mke2fs cpio; do
-        command -v "$program" >/dev/null || skip_bed "$program is missing"
-done
-[ "$(uname -m)" = x86_64 ] || skip_bed "this bed is made for x86-64"
+begin_qemu_bed mke2fs cpio
 mkdir -p "$beds" || exit 1
-trap end_bed EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
 
 [ $# -gt 0 ] || mapfile -t tests < <(all_tests)
 tests=("${tests[@]-$@}")

@@ -7,19 +7,8 @@
 
 #include "escape.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <sys/socket.h>
-
-/* One vector a process: what is kept. */
-static int kept = -1, kept_too = -1;
-
-static enum result keep(struct play *play, const char *what) {
-        int r = take(play, &kept);
-
-        return r < 0 ? untaken(play, r, what) : say(play, ESCAPED, "has %s", what);
-}
 
 /* ---- token, program ---- */
 
@@ -100,12 +89,6 @@ static enum result receive_after(struct play *play) {
 
 /* ---- programs that go on for a socket that was made inside and handed out: they drop what it sends ---- */
 
-static int send_one(int fd) {
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(9)};
-
-        return sendto(fd, "x", 1, 0, (struct sockaddr *) &to, sizeof(to)) < 0 ? -errno : 0;
-}
-
 static enum result give_dropped_socket(struct play *play) {
         int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
@@ -114,9 +97,6 @@ static enum result give_dropped_socket(struct play *play) {
         return give(play, fd) < 0 ? BROKEN : UNDECIDED;
 }
 
-static int dropping_prog(struct play *play) {
-        return load_return(play, PROG_CGROUP_SKB, AT_EGRESS, 0);
-}
 static int own_cgroup(void) {
         return open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
@@ -134,16 +114,6 @@ static enum result pin_and_give(struct play *play) {
         r = pin(link, "/sys/fs/bpf/kept");
         return r < 0 ? refused(play, r, "pin") : give_dropped_socket(play);
 }
-static enum result keep_socket(struct play *play) {
-        return keep(play, "a socket");
-}
-static enum result socket_after(struct play *play) {
-        int r = send_one(kept);
-
-        if (r == -EPERM)
-                return say(play, ESCAPED, "the program still drops what the socket sends");
-        return r == 0 ? say(play, REFUSED, "the program no longer runs") : say(play, BROKEN, "sendto: %s", strerror(-r));
-}
 
 /* The descriptor of a link does no harm when the link is detached: its cgroup says 0 then. */
 static enum result pinned_after(struct play *play) {
@@ -159,20 +129,6 @@ static enum result pinned_after(struct play *play) {
 }
 
 /* ---- sk_skb on a sockmap: verdict "drop" for what comes to a socket ---- */
-
-static int tcp_pair(int *ret_from, int *ret_to) {
-        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        _cleanup_close_ int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        socklen_t size = sizeof(address);
-
-        *ret_from = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (bind(server, (struct sockaddr *) &address, size) < 0 || listen(server, 1) < 0 ||
-            getsockname(server, (struct sockaddr *) &address, &size) < 0 ||
-            connect(*ret_from, (struct sockaddr *) &address, size) < 0)
-                return -errno;
-        *ret_to = accept4(server, NULL, NULL, SOCK_CLOEXEC);
-        return *ret_to < 0 ? -errno : 0;
-}
 
 static enum result give_sockmap(struct play *play) {
         int from, to, map, prog, r;
@@ -195,15 +151,6 @@ static enum result give_sockmap(struct play *play) {
         if (r == 0)
                 r = give(play, map);
         return r < 0 ? BROKEN : UNDECIDED;
-}
-static enum result keep_sockmap(struct play *play) {
-        int map, r = take(play, &kept);
-
-        if (r == 0)
-                r = take(play, &kept_too);
-        if (r == 0)
-                r = take(play, &map);
-        return r < 0 ? untaken(play, r, "taking sockets and map") : say(play, ESCAPED, "has the sockets and the map");
 }
 static enum result sockmap_after(struct play *play) {
         struct timeval patience = {.tv_sec = 10};

@@ -128,6 +128,24 @@ int load_tracing_as_root(void);
 int outsider(const char *dir);
 int foreign(const char *user, const char *dir);
 
+/* ---- kept.c ---- */
+
+/* One vector a process: what is kept over the end of the session. */
+extern int kept, kept_too;
+/* Outside: takes one thing, of that name, and keeps it. */
+enum result keep(struct play *play, const char *what);
+enum result keep_socket(struct play *play);
+/* Outside: takes two sockets, which it keeps, and a map. */
+enum result keep_sockmap(struct play *play);
+/* After: whether what the kept socket sends is still dropped. */
+enum result socket_after(struct play *play);
+/* A cgroup_skb program that drops all. Descriptor or -errno. */
+int dropping_prog(struct play *play);
+/* A datagram to this host. 0 or -errno: -EPERM if a program drops it. */
+int send_one(int fd);
+/* Two connected sockets. 0 or -errno. */
+int tcp_pair(int *ret_from, int *ret_to);
+
 /* ---- calls.c ---- */
 
 /* Structs of bpf(2) by their layout: the header of the machine that builds may be older than the kernel that is attacked. */

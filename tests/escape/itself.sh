@@ -7,17 +7,6 @@
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"
 
-# vector_goes_on: it was ready, and gets its word.
-vector_goes_on() {
-        case $vector_says in
-        ready:*)
-                echo >&"$vector_fd"
-                vector_answers=2
-                vector_hear
-                ;;
-        esac
-}
-
 # The guard needs no helper: dead before the attack, killed and started again and again during it, dead when the session ends.
 kill_helper() {
         local guard=$1 i

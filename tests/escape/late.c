@@ -8,9 +8,7 @@
 
 #include "escape.h"
 
-#include <arpa/inet.h>
 #include <bpf/btf.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -19,37 +17,6 @@
 #include <time.h>
 
 #include "ring.h"
-
-static int kept = -1, kept_too = -1;
-
-static enum result keep(struct play *play, const char *what) {
-        int r = take(play, &kept);
-
-        return r < 0 ? untaken(play, r, what) : say(play, ESCAPED, "has %s", what);
-}
-
-/* ---- a socket whose packets are dropped ---- */
-
-static int send_one(int fd) {
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(9)};
-
-        return sendto(fd, "x", 1, 0, (struct sockaddr *) &to, sizeof(to)) < 0 ? -errno : 0;
-}
-
-static int dropping_prog(struct play *play) {
-        return load_return(play, PROG_CGROUP_SKB, AT_EGRESS, 0);
-}
-
-static enum result keep_socket(struct play *play) {
-        return keep(play, "a socket");
-}
-static enum result socket_after(struct play *play) {
-        int r = send_one(kept);
-
-        if (r == -EPERM)
-                return say(play, ESCAPED, "the program still drops what the socket sends");
-        return r == 0 ? say(play, REFUSED, "the program no longer runs") : say(play, BROKEN, "sendto: %s", strerror(-r));
-}
 
 /* ---- a cgroup below the own one that is removed before the end: its sockets, and what is attached to it, live on ---- */
 
@@ -288,20 +255,6 @@ static enum result threads_after(struct play *play) {
 
 /* ---- a sockmap whose program only the socket still knows ---- */
 
-static int tcp_pair(int *ret_from, int *ret_to) {
-        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        _cleanup_close_ int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        socklen_t size = sizeof(address);
-
-        *ret_from = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (bind(server, (struct sockaddr *) &address, size) < 0 || listen(server, 1) < 0 ||
-            getsockname(server, (struct sockaddr *) &address, &size) < 0 ||
-            connect(*ret_from, (struct sockaddr *) &address, size) < 0)
-                return -errno;
-        *ret_to = accept4(server, NULL, NULL, SOCK_CLOEXEC);
-        return *ret_to < 0 ? -errno : 0;
-}
-
 static int new_sockmap(struct play *play) {
         return make_map(play, &(struct map_wish) {.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 1});
 }
@@ -331,15 +284,6 @@ static enum result give_second_sockmap(struct play *play) {
         if (r == 0)
                 r = give(play, second);
         return r < 0 ? BROKEN : UNDECIDED;
-}
-static enum result keep_sockmap(struct play *play) {
-        int map, r = take(play, &kept);
-
-        if (r == 0)
-                r = take(play, &kept_too);
-        if (r == 0)
-                r = take(play, &map);
-        return r < 0 ? untaken(play, r, "taking sockets and map") : say(play, ESCAPED, "has the sockets and the map");
 }
 static enum result message_after(struct play *play) {
         if (send(kept, "x", 1, MSG_NOSIGNAL) == 1)

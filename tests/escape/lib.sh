@@ -265,12 +265,8 @@ vector_on() {
         esac
 }
 
-# vector_ends GUARD NAME: in a session of its own, which ends when the vector is ready.
-vector_ends() {
-        local guard=$1 name=$2
-        session_start a "$alice" >"$T/out" 2>&1 || { tap failed "a session for $name"; return; }
-        vector_start "$alice" "$name"
-        session_end a
+# vector_goes_on: it was ready, and gets its word.
+vector_goes_on() {
         case $vector_says in
         ready:*)
                 echo >&"$vector_fd"
@@ -278,6 +274,15 @@ vector_ends() {
                 vector_hear
                 ;;
         esac
+}
+
+# vector_ends GUARD NAME: in a session of its own, which ends when the vector is ready.
+vector_ends() {
+        local guard=$1 name=$2
+        session_start a "$alice" >"$T/out" 2>&1 || { tap failed "a session for $name"; return; }
+        vector_start "$alice" "$name"
+        session_end a
+        vector_goes_on
         vector_end
         case "$guard $vector_says" in
         'off escaped:'*) tap ok "$name is alive after the end with the guard off" ;;
