@@ -202,6 +202,7 @@ vector_hear() {
 
 vector_end() {
         exec {vector_fd}>&-
+        vector_fd=
         wait_until gone "$vector_pid" || kill -KILL "$vector_pid"
         wait "$vector_pid" 2>/dev/null
         unset "pids[$vector_pid]"

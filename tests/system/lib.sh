@@ -377,11 +377,12 @@ service() {
 
 # ---- the helper ------------------------------------------------------------------------------------------------------
 
-# spawn CMD…: in the background, without the lock and the descriptors of open sessions; its pid in $spawned.
+# spawn CMD…: in the background, without the lock and the descriptors of open sessions and of a vector (tests/escape/lib.sh), which would not
+# see the end of its input; its pid in $spawned.
 spawn() {
         local fd
         (
-                for fd in $lock "${session_in[@]}" "${session_out[@]}"; do eval "exec $fd>&-"; done
+                for fd in $lock ${vector_fd:-} "${session_in[@]}" "${session_out[@]}"; do eval "exec $fd>&-"; done
                 exec "$@"
         ) <&0 &
         spawned=$!
