@@ -357,7 +357,8 @@ const struct vector receiver_vectors[] = {
         {.name = "prog-addfd-out", .group = "receivers", .inside = add_prog_outside, .outside = wait_for_prog},
         {.name = "token-addfd-out", .group = "receivers", .inside = add_token_outside, .outside = wait_for_token},
         {.name = "link-addfd-out", .group = "receivers", .inside = add_link_outside, .outside = wait_for_link},
-        {.name = "cgroup-addfd-in", .group = "receivers", .inside = link_to_swapped, .outside = swap_inside},
+        /* Its listener is its own. */
+        {.name = "cgroup-addfd-in", .group = "receivers", .inside = link_to_swapped, .outside = swap_inside, .without_proxy = true},
         {.name = "prog-clone-files-below", .group = "receivers", .inside = give_nested_and_prog, .outside = companion_below},
         {.name = NULL},
 };
