@@ -168,6 +168,8 @@ holder=$(cat "$home/holder")
 # In bpf(2), whose number is 321 on x86-64 and 280 on arm64.
 waits() { grep -Eq '^(321|280) ' "/proc/$holder/syscall"; }
 ok "his attaches wait" wait_until waits
+# Each gets thousands of signals meanwhile.
+inside_sh 'for it in signalled interrupted; do proxy-user $it '"$here"' >~/$it 2>&1 & done; disown -a'
 ok "his programs load" inside bpftool prog load "$T/bin/packets.bpf.o" /sys/fs/bpf/meanwhile
 ok "his other runs attach" attaches in_session s bpfdeleg run --
 ok "others attach" attaches login_as "$bob" -- bpfdeleg run --
@@ -176,6 +178,11 @@ ok "and is gone" wait_until gone "$holder"
 ok "it was never answered" test ! -s "$home/stopped"
 ok "the user lets it go on" inside kill -CONT "$proxy"
 ok "and it attaches again" attaches inside
+said() { [ -s "$home/$1" ]; }
+ok "what waited with signals goes on, too" wait_until said signalled
+prints "a handler with SA_RESTART does not let it be noticed" '^50 attaches, 0 interrupted, 0 failed, [1-9][0-9]* signals$' cat "$home/signalled"
+ok "so does the other" wait_until said interrupted
+prints "a handler without is told EINTR, and nothing else" '^50 attaches, [1-9][0-9]* interrupted, 0 failed, [1-9][0-9]* signals$' cat "$home/interrupted"
 
 ok "the user kills it" inside kill -KILL "$proxy"
 ok "it is gone" wait_until gone "$proxy"

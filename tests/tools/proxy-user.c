@@ -11,6 +11,8 @@
  *   impostor DIR       puts a process of its own in the place of the proxy, which answers each attach with a descriptor of
  *                      /dev/null, and says what the attach of a thread to the cgroup DIR was answered with
  *   attach DIR N       has N threads, each of which attaches a program to the cgroup DIR and detaches it, 50 times
+ *   signalled DIR      the same with one thread, which gets signals all the while, by a handler with SA_RESTART
+ *   interrupted DIR    by one without, which makes again what was interrupted, and says how often
  *   hold DIR           attaches from a thread, says so, and sleeps
  */
 
@@ -21,6 +23,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -171,7 +174,8 @@ static int impostor(char **arguments) {
 /* ---- threads that attach ----------------------------------------------------------------------------------------- */
 
 struct job {
-        int program, cgroup, failures;
+        int program, cgroup, failures, interrupted;
+        int done;
 };
 
 static void *attach_often(void *userdata) {
@@ -180,11 +184,15 @@ static void *attach_often(void *userdata) {
         for (unsigned i = 0; i < ROUNDS; i++) {
                 int fd = attach(job->program, job->cgroup);
 
-                if (fd < 0)
+                if (fd == -EINTR) {
+                        (void) __atomic_fetch_add(&job->interrupted, 1, __ATOMIC_RELAXED);
+                        i--;
+                } else if (fd < 0)
                         (void) __atomic_fetch_add(&job->failures, 1, __ATOMIC_RELAXED);
                 else
                         (void) close(fd);
         }
+        __atomic_store_n(&job->done, 1, __ATOMIC_RELAXED);
         return NULL;
 }
 
@@ -202,6 +210,34 @@ static int attach_all(char **arguments) {
                 (void) pthread_join(threads[i], NULL);
         (void) printf("%llu attaches, %d failed\n", (unsigned long long) n * ROUNDS, job.failures);
         return job.failures > 0;
+}
+
+static void nothing(int signal) {
+        (void) signal;
+}
+
+static int under_signals(const char *dir, int flags) {
+        struct job job = {.program = load(), .cgroup = open_cgroup(dir)};
+        struct sigaction action = {.sa_handler = nothing, .sa_flags = flags};
+        unsigned long signals = 0;
+        pthread_t thread;
+
+        if (sigaction(SIGUSR1, &action, NULL) < 0 || pthread_create(&thread, NULL, attach_often, &job) != 0)
+                attacher_die("no thread", -EAGAIN);
+        while (!__atomic_load_n(&job.done, __ATOMIC_RELAXED)) {
+                (void) pthread_kill(thread, SIGUSR1);
+                (void) usleep(100);
+                signals++;
+        }
+        (void) pthread_join(thread, NULL);
+        (void) printf("%d attaches, %d interrupted, %d failed, %lu signals\n", ROUNDS, job.interrupted, job.failures, signals);
+        return job.failures > 0;
+}
+static int signalled(char **arguments) {
+        return under_signals(arguments[0], SA_RESTART);
+}
+static int interrupted(char **arguments) {
+        return under_signals(arguments[0], 0);
 }
 
 static int hold(char **arguments) {
@@ -225,6 +261,7 @@ int main(int argc, char **argv) {
                 {"subreaper", 1, subreaper}, {"is-subreaper", 0, is_subreaper}, {"children", 0, children},
                 {"pending", 0, pending},     {"blocking", 1, blocking},         {"listener", 0, listener},
                 {"impostor", 1, impostor},   {"attach", 2, attach_all},         {"hold", 1, hold},
+                {"signalled", 1, signalled}, {"interrupted", 1, interrupted},
         };
 
         for (size_t i = 0; argc >= 2 && i < ELEMENTSOF(commands); i++)
