@@ -11,6 +11,7 @@ export LC_ALL=C
 top_srcdir=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
 beds=${BD_BEDS:-$top_srcdir/build-beds}
 suite=${1:?usage: deb.sh SUITE}
+. "$top_srcdir/tests/beds/in-root.sh"
 
 # The sources, one path a line: what git has or would take; of a tree from a tarball, all that was not made in it.
 sources() {
@@ -22,7 +23,7 @@ existing() { while IFS= read -r file; do [ -e "$top_srcdir/$file" ] && printf '%
 
 # Neither the tests that run in the beds nor how beds are made is in the package: a change there costs no build.
 digest() {
-        local not='^(tests/(booted|host|beds|system|unit|pam|bench|tree)/|tests/escape/[^/]*\.sh$|\.ci/)'
+        local not='^(tests/(booted|host|vm|beds|system|unit|pam|bench|tree)/|tests/escape/[^/]*\.sh$|\.ci/)'
         { sources | existing | grep -Ev "$not"; echo tests/beds/deb.sh; } | sort \
                 | (cd "$top_srcdir" && xargs sha256sum) | sha256sum | cut -c 1-16
 }
@@ -36,16 +37,6 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-
-# in_root ROOT CMD…: with mounts, processes and (no) network of its own; all of it is gone with CMD.
-in_root() {
-        # shellcheck disable=SC2016 # for the inner shell
-        unshare --mount --pid --net --ipc --fork --kill-child --propagation private bash -c '
-                mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && cd / || exit 1
-                root=$1
-                shift
-                exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C "$@"' sh "$@" </dev/null
-}
 
 # What make makes for the beds, besides the package: one target a line. The Makefile knows.
 programs() { # ROOT

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # vm.sh [TEST…]: boots Debian's own kernels in QEMU, the release's and the newest there is, each with the host bed's Debian 13 as its root but no
-# systemd: a program of ours is init, and runs tests/system/*.sh and tests/escape/*.sh (or the tests named, like escape/memory). A test with a
+# systemd: a program of ours is init, and runs tests/{system,escape,vm}/*.sh (or the tests named, like escape/memory). A test with a
 # line `# vm: OPTION`, such as preempt=full, is run in one more machine, whose kernel is booted so; one with a line `# vm-parallel` in a machine with
 # two processors at work at the same time, the others take turns. Prints one line a case, as automake's TAP driver does, the test's name behind the kernel's release, and at the end what became of each attack on each kernel. What each test printed is in build-beds/vm/RELEASE/….log.
 # BD_VM_SUITES="trixie" takes but that kernel. Nothing stays but the caches in build-beds/, also when this is killed.
@@ -72,20 +72,21 @@ furnish() { # DEB-DIRECTORY
         install -m 0755 "$top_srcdir/tests/beds/vm/init.sh" "$bed/init" || return 1
         install -m 0644 "$top_srcdir/tests/beds/vm/run.sh" "$bed/" || return 1
         cp -r "$top_srcdir/tests/system" "$bed/tests/" || return 1
-        [ ! -d "$top_srcdir/tests/escape" ] || cp -r "$top_srcdir/tests/escape" "$bed/tests/" || return 1
+        cp -r "$top_srcdir/tests/escape" "$top_srcdir/tests/vm" "$bed/tests/" || return 1
         install -D -m 0644 -t "$bed/tests/programs" "$top_srcdir/tests/programs/table" || return 1
         install -D -m 0644 -t "$bed/tests/bench" "$top_srcdir/tests/bench/guard.sh" || return 1
         dpkg-deb --extract "$1"/libpam-bpfdeleg_*.deb "$unpacked" || return 1
         pam=$(find "$unpacked" -name pam_bpfdeleg.so) && [ -n "$pam" ] && cp "$pam" "$bed/build/pam/.libs/" || return 1
         cp "$unpacked/usr/libexec/bpfdelegd" "$bed/build/helper/" && cp "$unpacked/usr/bin/bpfdeleg" "$bed/build/cli/" || return 1
         for pam in tools escape programs bench; do [ ! -d "$1/$pam" ] || cp -r "$1/$pam" "$bed/build/tests/" || return 1; done
+        [ -z "$go" ] || install -D -m 0755 -t "$bed/build/tests/vm" "$go" || return 1
 }
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
 
 all_tests() {
         local file
-        for file in "$top_srcdir"/tests/{system,escape}/*.sh; do
+        for file in "$top_srcdir"/tests/{system,escape,vm}/*.sh; do
                 case $file in
                 */lib.sh | */demo.sh | */'*.sh') ;;
                 *) grep -q '^# not in the vm bed: ' "$file" || { file=${file#"$top_srcdir/tests/"} && printf '%s\n' "${file%.sh}"; } ;;
@@ -236,6 +237,10 @@ mapfile -t options < <(boot_options "${tests[@]}")
 exec {lock}>"$beds/vm.lock" && flock "$lock" || exit 1
 tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${bed_packages[@]}") || cannot_make "its root"
 deb=$(made "$top_srcdir/tests/beds/deb.sh" "$suite") || cannot_make "the package"
+go=
+case " ${tests[*]} " in
+*' vm/go '*) go=$(made "$top_srcdir/tests/beds/go.sh") || cannot_make "the Go program" ;;
+esac
 remove_leftovers vm
 remove_stale_images
 work=$beds/vm.$$

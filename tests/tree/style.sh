@@ -9,7 +9,7 @@ trap 'rm -rf "$T"' EXIT
 : >"$T/out"
 cd "$top_srcdir" || exit 1
 
-sources() { find lib pam helper cli tests -name '*.[ch]' -o -name '*.sh' -path 'tests/*'; }
+sources() { find lib pam helper cli tests -name '*.[ch]' -o -name '*.go' -o -name '*.sh' -path 'tests/*'; }
 programs() { find lib pam helper cli -name '*.[ch]'; }
 none() { ! grep -nE "$@"; }
 
