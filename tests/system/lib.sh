@@ -267,6 +267,9 @@ undo() {
         exit "$code"
 }
 
+# memory_tells PID: whether the memory that it takes says anything. With ASan not: its quarantine keeps what is freed.
+memory_tells() { ! grep -q '/libasan\.so' "/proc/$1/maps"; }
+
 # Ends every process of a temporary user: his alone, he exists for this test only.
 kill_user() {
         local uid pid owner
