@@ -66,6 +66,7 @@ static void kfunc_name(uint32_t id, char *buf, size_t size) {
 
         (void) snprintf(buf, size, "%s", type ? btf__name_by_offset(btf, type->name_off) : "that is unknown");
         btf__free(btf);
+        (void) malloc_trim(0); /* as at the start: main.c */
 }
 
 #define LINES_MAX 4096 /* of the user's making: one for each group that a socket of his has joined */

@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -250,6 +251,8 @@ static int manager_init_cgroups(struct manager *manager, const struct options *o
         if (guard_new(&manager->guard, manager->event, manager->names, options->guard_dir, delegation_guard_refused, manager,
                       &manager->guard_why) < 0)
                 log_line(LOG_NOTICE, "no guard, so policies with confine = required grant nothing: %s", manager->guard_why.s);
+        /* What the kernel's BTF took. Each maker is a fork, and pays for the page tables of what is kept. */
+        (void) malloc_trim(0);
         return manager_recover(manager, err);
 }
 

@@ -5,12 +5,16 @@
  *   attach DIR ROUNDS          attaches a program to the cgroup DIR and detaches it; prints the attach's median, in us
  *   attach DIR ROUNDS thread   the same from a second thread
  *   call ROUNDS                prints what a system call takes, in ns: the least of many batches
+ *   call ROUNDS filter         the same under a seccomp filter of one instruction: what the kernel takes for any
  *   run ROUNDS COMMAND...      starts the command, and waits for it; prints the median, in us
  */
 
 #include "../tools/attacher.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -68,7 +72,17 @@ static int attach(struct job *job, bool thread) {
         return 0;
 }
 
-static int call(struct job *job) {
+static void filter_nothing(void) {
+        struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+        const struct sock_fprog program = {.len = 1, .filter = allow};
+
+        if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) < 0)
+                attacher_die("seccomp", -errno);
+}
+
+static int call(struct job *job, bool filtered) {
+        if (filtered)
+                filter_nothing();
         for (uint64_t i = 0; i < job->rounds; i++) {
                 double begin = now();
 
@@ -101,13 +115,13 @@ static int run(struct job *job, char **command) {
 }
 
 int main(int argc, char **argv) {
-        bool is_attach = argc >= 4 && streq(argv[1], "attach"), is_call = argc == 3 && streq(argv[1], "call");
+        bool is_attach = argc >= 4 && streq(argv[1], "attach"), is_call = argc >= 3 && streq(argv[1], "call");
         bool is_run = argc >= 4 && streq(argv[1], "run");
         struct job job = {.dir = argv[is_attach ? 2 : 0]};
 
         if (!(is_attach || is_call || is_run) ||
             parse_uint(argv[is_attach ? 3 : 2], 10, ROUNDS_MAX, &job.rounds) < 0 || job.rounds == 0) {
-                (void) fprintf(stderr, "usage: proxy attach DIR ROUNDS [thread] | call ROUNDS | run ROUNDS COMMAND...\n");
+                (void) fprintf(stderr, "usage: proxy attach DIR ROUNDS [thread] | call ROUNDS [filter] | run ROUNDS COMMAND...\n");
                 return 2;
         }
         job.times = calloc(job.rounds, sizeof(double));
@@ -116,7 +130,7 @@ int main(int argc, char **argv) {
         if (is_attach)
                 (void) attach(&job, argc > 4);
         else
-                (void) (is_call ? call(&job) : run(&job, argv + 3));
+                (void) (is_call ? call(&job, argc > 3) : run(&job, argv + 3));
         qsort(job.times, job.rounds, sizeof(double), compare);
         (void) printf("%.1f\n", job.times[is_call ? 0 : job.rounds / 2]);
         free(job.times);
