@@ -9,6 +9,7 @@
 #include <bpf/btf.h>
 #include <ctype.h>
 #include <inttypes.h>
+#include <malloc.h>
 
 #include "guard-lists.h"
 

@@ -22,9 +22,9 @@ read -ra kernel_suites <<<"${BD_VM_SUITES:-$suite trixie-backports}"
 
 # Everything is some ten times slower than on the machine below. Seconds for one test, for the boot, and for one machine in all.
 slow=10
-test_seconds=400
+test_seconds=600 # the longest take half of it when the machine has nothing else to do
 boot_seconds=60
-machine_seconds=2400
+machine_seconds=3000
 memory_mib=3072
 
 work=
