@@ -23,9 +23,8 @@ static void end_leftover(int parent_fd, const char *name) {
         log_line(LOG_NOTICE, "ending the subtree %s of an earlier helper", name);
         old.fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (old.fd >= 0 && cgroup_kill(&old) == 0) {
-                old.events_fd = openat(old.fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
                 for (int i = 0; i < 20 && cgroup_populated(&old) == 1; i++)
-                        (void) poll(&(struct pollfd){.fd = old.events_fd, .events = POLLPRI}, 1, 100);
+                        (void) poll(&(struct pollfd){.fd = cgroup_events(&old), .events = POLLPRI}, 1, 100);
         }
         cgroup_done(&old);
         if (cgroup_remove_tree(parent_fd, name) < 0)

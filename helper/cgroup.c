@@ -180,16 +180,7 @@ static int fill(struct cgroup *cgroup, const uint64_t limit[POLICY_LIMITS], stru
 /* Opens <root>, whose path is known. */
 static int open_root(struct cgroup *cgroup) {
         cgroup->fd = openat(cgroup->cgroups->mount_fd, cgroup->path + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (cgroup->fd < 0)
-                return -errno;
-        cgroup->events_fd = openat(cgroup->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-        if (cgroup->events_fd < 0) {
-                int r = -errno;
-
-                cgroup->fd = close_fd(cgroup->fd);
-                return r;
-        }
-        return 0;
+        return cgroup->fd < 0 ? -errno : 0;
 }
 
 int cgroup_reopen(struct cgroup *ret, const struct cgroups *cgroups, enum cgroup_backend backend, const char *path) {
@@ -338,20 +329,30 @@ int cgroup_kill(const struct cgroup *cgroup) {
         return r == -ENOENT || r == -ENODEV ? 0 : r; /* removed, so nobody is in it */
 }
 
+int cgroup_events(struct cgroup *cgroup) {
+        if (cgroup->events_fd < 0) {
+                cgroup->events_fd = openat(cgroup->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+                if (cgroup->events_fd < 0)
+                        return -errno;
+        }
+        return cgroup->events_fd;
+}
+
 /* Reads cgroup.events. Returns its length or -errno; -ENODEV: the cgroup has been removed. */
-static ssize_t read_events(const struct cgroup *cgroup, char *buf, size_t size) {
+static ssize_t read_events(struct cgroup *cgroup, char *buf, size_t size) {
+        int fd = cgroup->fd < 0 ? -ENODEV : cgroup_events(cgroup);
         ssize_t n;
 
-        if (cgroup->events_fd < 0)
-                return -ENODEV;
-        n = pread(cgroup->events_fd, buf, size - 1, 0);
+        if (fd < 0)
+                return fd == -ENOENT ? -ENODEV : fd;
+        n = pread(fd, buf, size - 1, 0);
         if (n < 0)
                 return -errno;
         buf[n] = '\0';
         return n;
 }
 
-int cgroup_populated(const struct cgroup *cgroup) {
+int cgroup_populated(struct cgroup *cgroup) {
         char buf[128];
         ssize_t n;
 

@@ -50,7 +50,7 @@ struct cgroup {
         const struct cgroups *cgroups;
         enum cgroup_backend backend;
         int fd;        /* <root>; -1: there is none (yet) */
-        int events_fd; /* <root>/cgroup.events: EPOLLPRI when `populated` changes */
+        int events_fd; /* cgroup_events(); -1 until asked for */
         char path[PROTO_PATH_SIZE]; /* below the cgroup2 mount, from "/" on */
         bool forgotten; /* a scope's directory that systemd has given up on: ours to remove */
 };
@@ -93,8 +93,12 @@ int cgroup_give(const struct cgroup *cgroup, uid_t uid, gid_t gid);
 /* SIGKILL to every process in the subtree, present and being forked (cgroup.kill). */
 int cgroup_kill(const struct cgroup *cgroup);
 
-/* Whether there is a process in the subtree: 1, 0, or -errno. Re-arms the EPOLLPRI of events_fd. */
-int cgroup_populated(const struct cgroup *cgroup);
+/* <root>/cgroup.events, whose EPOLLPRI comes when `populated` changes: a descriptor that the cgroup keeps from then on, as many
+ * cgroups are alive and few are waited for. Or -errno. */
+int cgroup_events(struct cgroup *cgroup);
+
+/* Whether there is a process in the subtree: 1, 0, or -errno. Re-arms the EPOLLPRI of cgroup_events(). */
+int cgroup_populated(struct cgroup *cgroup);
 
 /* Whether there is a process other than `except` anywhere in the subtree: 1, 0, or -errno. */
 int cgroup_has_others(const struct cgroup *cgroup, pid_t except);

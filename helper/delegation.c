@@ -204,6 +204,14 @@ static int on_cgroup_event(sd_event_source *source, int fd, uint32_t revents, vo
         return 0;
 }
 
+static int watch_cgroup(struct delegation *d) {
+        int fd = d->cgroup.fd < 0 ? -ENOENT : cgroup_events(&d->cgroup);
+
+        if (fd < 0)
+                return fd == -ENOENT ? 0 : fd;
+        return sd_event_add_io(d->manager->event, &d->events_source, fd, EPOLLPRI, on_cgroup_event, d);
+}
+
 static void end_cgroup(struct delegation *d) {
         /* systemd removes what is in an empty scope once; the user must not be at it at the same time. */
         if (d->cgroup.backend == CGROUP_SCOPE)
@@ -234,10 +242,12 @@ void delegation_fail(struct delegation *d, int result, const char *reason) {
         d->anchor_source = sd_event_source_disable_unref(d->anchor_source);
         scope_job_free(TAKE_PTR(d->scope_job));
         maker_free(TAKE_PTR(d->maker));
+        /* Without it the sweep judges by number and owner. */
+        if (d->userns.inode != 0)
+                d->userns_fd = child_open_proc(&d->anchor, "ns/user");
         end_cgroup(d);
         child_done(&d->anchor, d->manager->event);
-        r = d->cgroup.fd < 0 ? 0 : sd_event_add_io(d->manager->event, &d->events_source, d->cgroup.events_fd, EPOLLPRI,
-                                                   on_cgroup_event, d);
+        r = watch_cgroup(d);
         if (r < 0)
                 log_line(LOG_WARNING, "%016" PRIx64 ": the cgroup cannot be watched, its end is polled for: %s", d->id,
                          strerror(-r));
@@ -355,13 +365,14 @@ int delegation_activate(struct delegation *d, struct errtext *err) {
 
 /* Everything is made; what is left is to give the user his part. */
 static int take_over(struct delegation *d, struct errtext *err) {
+        _cleanup_close_ int userns_fd = -1;
         int r;
 
-        maker_take(d->maker, &d->anchor, &d->userns_fd);
+        maker_take(d->maker, &d->anchor, &userns_fd);
         maker_free(TAKE_PTR(d->maker));
         r = sys_process_identify(d->anchor.pid, d->anchor.pidfd, &d->anchor_id);
         if (r >= 0)
-                r = sys_namespace_identify(d->userns_fd, &d->userns);
+                r = sys_namespace_identify(userns_fd, &d->userns);
         if (r < 0)
                 return fail(err, r, "the anchor: %s", strerror(-r));
         r = cgroup_give(&d->cgroup, d->uid, d->gid);

@@ -84,8 +84,8 @@ struct delegation {
         struct maker *maker;
         struct child anchor;
         struct sys_process anchor_id;
-        int userns_fd;
         struct sys_namespace userns; /* inode 0 as long as there is none */
+        int userns_fd;               /* from the beginning of its end on, so that the number is not given out again; -1: none */
         sd_event_source *anchor_source, *events_source, *timer;
 
         uint64_t ending_since; /* CLOCK_MONOTONIC */

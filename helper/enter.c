@@ -36,8 +36,8 @@ static bool is_tracing_off(void) {
         return dirfd >= 0 && cgroup_read_file(dirfd, "yama/ptrace_scope", value, sizeof(value)) > 0 && value[0] == '3';
 }
 
-int enter_check(const struct peer *peer, int delegation_userns_fd, struct errtext *err) {
-        struct stat ours, own_user, own_pid;
+int enter_check(const struct peer *peer, const struct sys_namespace *inside, struct errtext *err) {
+        struct stat own_user, own_pid;
         struct peer_facts first, facts;
         int r;
 
@@ -48,10 +48,9 @@ int enter_check(const struct peer *peer, int delegation_userns_fd, struct errtex
                 r = peer_inspect(peer, &facts);
         if (r < 0)
                 return fail(err, r, "the process that asked cannot be looked at: %s", strerror(-r));
-        if (fstat(delegation_userns_fd, &ours) < 0 || stat("/proc/self/ns/user", &own_user) < 0 ||
-            stat("/proc/self/ns/pid", &own_pid) < 0)
+        if (stat("/proc/self/ns/user", &own_user) < 0 || stat("/proc/self/ns/pid", &own_pid) < 0)
                 return fail(err, -errno, "the helper cannot tell namespaces apart: %m");
-        if (facts.user_ns.dev == ours.st_dev && facts.user_ns.ino == ours.st_ino)
+        if (facts.user_ns.dev == own_user.st_dev && facts.user_ns.ino == inside->inode)
                 return ENTER_INSIDE;
         if (facts.user_ns.ino != own_user.st_ino || facts.user_ns.dev != own_user.st_dev)
                 return fail(err, -EXDEV, "the process is in another user namespace (a container, or unshare): "

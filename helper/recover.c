@@ -19,6 +19,8 @@ struct recovery {
 
 /* Returns 0, or -errno with err: it cannot go on. */
 static int revive(struct delegation *d, enum proto_state state, struct errtext *err) {
+        _cleanup_close_ int userns_fd = -1;
+        struct sys_namespace userns;
         int r;
 
         if (state == PROTO_STATE_OPENING || state == PROTO_STATE_ENDING)
@@ -30,9 +32,12 @@ static int revive(struct delegation *d, enum proto_state state, struct errtext *
         if (r < 0)
                 return fail(err, r, "its anchor was killed while no bpfdelegd ran");
         d->anchor = (struct child){.pid = d->anchor_id.pid, .pidfd = r, .channel = -1};
-        d->userns_fd = child_open_proc(&d->anchor, "ns/user");
-        if (d->userns_fd < 0)
-                return fail(err, d->userns_fd, "its anchor's namespaces cannot be opened: %s", strerror(-d->userns_fd));
+        userns_fd = child_open_proc(&d->anchor, "ns/user");
+        r = userns_fd < 0 ? userns_fd : sys_namespace_identify(userns_fd, &userns);
+        if (r < 0)
+                return fail(err, r, "its anchor's namespaces cannot be looked at: %s", strerror(-r));
+        if (!sys_namespace_same(&userns, &d->userns))
+                return fail(err, -ESTALE, "its anchor is in another user namespace than was written down");
         return delegation_activate(d, err);
 }
 

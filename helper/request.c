@@ -273,7 +273,7 @@ enum { FD_USER, FD_CGROUP, FD_MOUNT, FD_NETWORK };
 static int collect_fds(const struct delegation *d, int fds[PROTO_ENTERED_FDS_MAX], size_t *ret_n) {
         size_t n = FD_MOUNT + 1;
 
-        fds[FD_USER] = fcntl(d->userns_fd, F_DUPFD_CLOEXEC, 3);
+        fds[FD_USER] = child_open_proc(&d->anchor, "ns/user");
         fds[FD_CGROUP] = child_open_proc(&d->anchor, "ns/cgroup");
         if (fds[FD_USER] < 0 || fds[FD_CGROUP] < 0)
                 return -EBADF;
@@ -359,7 +359,7 @@ void request_enter(struct connection *connection, const union proto_message *mes
                 refuse_enter(connection, NULL, -ENOENT, err.s);
                 return;
         }
-        r = enter_check(&connection->peer, d->userns_fd, &err);
+        r = enter_check(&connection->peer, &d->userns, &err);
         if (r < 0)
                 refuse_enter(connection, d, r, err.s);
         else if (r == ENTER_INSIDE)
