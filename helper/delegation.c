@@ -64,9 +64,8 @@ static void delegation_free(struct delegation *d) {
 void delegation_swept(void *userdata, uint64_t id) {
         struct manager *manager = userdata;
 
-        if (manager->guard)
-                guard_revoke_late(manager->guard, id);
-        state_remove(&manager->state, id);
+        if (!manager->guard || !guard_revoke_late(manager->guard, id))
+                state_remove(&manager->state, id);
 }
 
 /* One for each user, with his oldest delegation; who has none any more, but a dead token, shares one with his like. */
@@ -160,7 +159,9 @@ static void end_step(struct delegation *d) {
                 r = cgroup_kill(&d->cgroup);
                 if (r >= 0)
                         r = -EBUSY;
-        } else if (r == 0)
+        } else if (r == 0 && d->detaching)
+                return; /* guard_detached() goes on */
+        else if (r == 0)
                 r = cgroup_remove(&d->cgroup);
         if (r >= 0) {
                 delegation_gone(d);
@@ -181,6 +182,18 @@ void delegation_scope_unknown(void *userdata, uint64_t id) {
 
         if (d && d->state == PROTO_STATE_ENDING && d->cgroup.fd >= 0 && !d->cgroup.forgotten) {
                 d->cgroup.forgotten = true;
+                end_step(d);
+        }
+}
+
+void delegation_detached(void *userdata, uint64_t id, bool late) {
+        struct manager *manager = userdata;
+        struct delegation *d = manager_find(manager, id);
+
+        if (late)
+                state_remove(&manager->state, id);
+        else if (d) {
+                d->detaching = false;
                 end_step(d);
         }
 }
@@ -233,8 +246,8 @@ void delegation_fail(struct delegation *d, int result, const char *reason) {
         d->reason = strdup(reason);
         /* Before anything else: from here on no token of it is good for anything, whoever holds it. */
         if (d->manager->guard)
-                guard_revoke(d->manager->guard, d->id, d->policy->confine == POLICY_CONFINE_OFF ? d->manager->cgroups.mount_fd :
-                                                                                                   d->cgroup.fd);
+                d->detaching = guard_revoke(d->manager->guard, d->id, d->policy->confine == POLICY_CONFINE_OFF ?
+                                            d->manager->cgroups.mount_fd : d->cgroup.fd);
         (void) delegation_write_down(d); /* if it fails: what the old record says is ended as well */
         sessions_drop(d, result, reason);
 

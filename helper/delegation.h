@@ -90,6 +90,7 @@ struct delegation {
 
         uint64_t ending_since; /* CLOCK_MONOTONIC */
         uint64_t retry_usec;
+        bool detaching; /* what it has attached */
         bool reported; /* that it does not go */
         struct log_ratelimit refusals_limit; /* of the guard's, for this user */
         bool granted;  /* somebody was given it: its end is worth a record */
@@ -163,6 +164,7 @@ bool delegation_guarded(const struct delegation *d, uint64_t *ret_refusals);
 
 /* For guard_new(). */
 void delegation_guard_refused(void *userdata, const struct guard_report *report);
+void delegation_detached(void *userdata, uint64_t id, bool late);
 
 /* ---- between delegation.c, backend.c, session.c and recover.c ---- */
 

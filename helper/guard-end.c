@@ -10,24 +10,66 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sys/queue.h>
 
 #include "cgroup.h"
 #include "log.h"
 
 #define QUERIED 64  /* BPF_CGROUP_MAX_PROGS; a sockmap has one of each type */
 #define MAX_DEPTH 64
+/* What one turn of the loop does, in links, maps or sockets looked at: half a millisecond or so. A cgroup has some thirty attach
+ * types. */
+#define SLICE 256
+#define CGROUP_COSTS 32
 
-void guard_end_links(const struct guard *guard, uint64_t id) {
-        uint32_t link = 0;
+struct sockmap {
+        int fd; /* the one that is being emptied, or -1 */
+        uint32_t key_size, left;
+        bool more;
+        unsigned char next[512]; /* MAX_BPF_STACK, which bounds a sockhash's keys */
+};
 
-        while (bpf_link_get_next_id(link, &link) == 0) {
-                _cleanup_close_ int fd = bpf_link_get_fd_by_id(link);
+struct end {
+        TAILQ_ENTRY(end) entry;
+        uint64_t id;
+        bool late;
+        uint32_t flags; /* what is still to be done */
+        uint32_t map, link; /* the last looked at */
+        unsigned sockets;   /* how many more may be taken out */
+        struct sockmap sockmap;
+        DIR *dirs[MAX_DEPTH]; /* the cgroups on the way down */
+        int depth;
+};
+TAILQ_HEAD(end_list, end);
 
-                if (fd >= 0 && guard_owns(guard, id, fd) && bpf_link_detach(fd) < 0)
-                        log_line(LOG_ERR, "%016" PRIx64 ": its link %u cannot be detached, and goes on as long as somebody holds it: %m",
-                                 id, link);
-        }
+struct guard_ends {
+        const struct guard *guard;
+        sd_event_source *source; /* on while there is something to do */
+        struct end_list list;
+        guard_detached detached;
+        void *userdata;
+};
+
+/* ---- links ---- */
+
+static void end_link(const struct guard *guard, uint64_t id, uint32_t link) {
+        _cleanup_close_ int fd = bpf_link_get_fd_by_id(link);
+
+        if (fd >= 0 && guard_owns(guard, id, fd) && bpf_link_detach(fd) < 0)
+                log_line(LOG_ERR, "%016" PRIx64 ": its link %u cannot be detached, and goes on as long as somebody holds it: %m", id, link);
 }
+
+/* Like all of these: returns whether there is more to do. */
+static bool end_links(const struct guard *guard, struct end *end) {
+        for (unsigned i = 0; i < SLICE; i++) {
+                if (bpf_link_get_next_id(end->link, &end->link) < 0)
+                        return false;
+                end_link(guard, end->id, end->link);
+        }
+        return true;
+}
+
+/* ---- what is attached without a link ---- */
 
 /* How many programs of the delegation target_fd has of one attach type. They are detached if that is asked for. */
 static unsigned end_type(const struct guard *guard, uint64_t id, int target_fd, enum bpf_attach_type type, bool detach) {
@@ -61,32 +103,35 @@ static unsigned end_target(const struct guard *guard, uint64_t id, int fd, enum 
 
 /* ---- cgroups ---- */
 
-static void end_below(const struct guard *guard, uint64_t id, int fd, int depth) {
-        const struct dirent *e;
-        DIR *dir;
-        int copy;
+/* Goes down into one. If it cannot be opened it has been removed meanwhile. */
+static void enter_cgroup(struct end *end, int dirfd, const char *name) {
+        int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
-        (void) end_target(guard, id, fd, GUARD_AT_CGROUP, true);
-        copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        dir = copy < 0 ? NULL : fdopendir(copy);
-        if (!dir) {
-                (void) close_fd(copy);
-                return; /* removed meanwhile */
-        }
-        while ((e = readdir(dir))) {
-                _cleanup_close_ int child = -1;
-
-                if (depth == MAX_DEPTH || !cgroup_is_child(e))
-                        continue;
-                child = openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-                if (child >= 0)
-                        end_below(guard, id, child, depth + 1);
-        }
-        (void) closedir(dir);
+        if (dir)
+                end->dirs[end->depth++] = dir;
+        else
+                (void) close_fd(fd);
 }
 
-void guard_end_cgroups(const struct guard *guard, uint64_t id, int cgroup_fd) {
-        end_below(guard, id, cgroup_fd, 0);
+static void leave_cgroup(struct end *end) {
+        (void) closedir(end->dirs[--end->depth]);
+}
+
+static bool end_cgroups(const struct guard *guard, struct end *end) {
+        for (unsigned work = 0; end->depth > 0 && work < SLICE; work++) {
+                DIR *dir = end->dirs[end->depth - 1];
+                const struct dirent *e = readdir(dir);
+
+                if (!e)
+                        leave_cgroup(end);
+                else if (streq(e->d_name, ".")) {
+                        (void) end_target(guard, end->id, dirfd(dir), GUARD_AT_CGROUP, true);
+                        work += CGROUP_COSTS;
+                } else if (cgroup_is_child(e) && end->depth < MAX_DEPTH)
+                        enter_cgroup(end, dirfd(dir), e->d_name);
+        }
+        return end->depth > 0;
 }
 
 /* ---- sockmaps ---- */
@@ -102,34 +147,171 @@ static uint32_t sockmap_size(int fd, uint32_t *ret_key_size) {
         return info.type == BPF_MAP_TYPE_SOCKMAP || info.type == BPF_MAP_TYPE_SOCKHASH ? info.max_entries : 0;
 }
 
-/* Returns what is left of the budget. A sockmap has every number for a key, a sockhash what its user has put there. */
-static unsigned empty_sockmap(int fd, uint32_t key_size, uint32_t entries, unsigned budget) {
-        unsigned char key[512], next[512]; /* MAX_BPF_STACK, which bounds a sockhash's */
-        bool more = key_size <= sizeof(key) && bpf_map_get_next_key(fd, NULL, next) == 0;
+/* Begins with a map, if it is a sockmap that a program of the delegation is attached to. */
+static void enter_sockmap(const struct guard *guard, struct end *end) {
+        _cleanup_close_ int fd = bpf_map_get_fd_by_id(end->map);
+        struct sockmap *map = &end->sockmap;
 
-        for (uint32_t i = 0; more && i < entries && budget > 0; i++, budget--) {
-                memcpy(key, next, key_size);
-                more = bpf_map_get_next_key(fd, key, next) == 0;
-                (void) bpf_map_delete_elem(fd, key); /* nobody is there, or the map is frozen */
-        }
-        return budget;
+        map->left = fd < 0 ? 0 : sockmap_size(fd, &map->key_size);
+        if (map->left == 0 || end_target(guard, end->id, fd, GUARD_AT_MAP, false) == 0)
+                return;
+        map->more = map->key_size <= sizeof(map->next) && bpf_map_get_next_key(fd, NULL, map->next) == 0;
+        map->fd = TAKE_FD(fd);
 }
 
-void guard_end_sockmaps(const struct guard *guard, uint64_t id) {
-        unsigned budget = GUARD_END_SOCKETS;
-        uint32_t map = 0;
+/* A sockmap has every number for a key, a sockhash what its user has put there. */
+static void take_socket_out(struct end *end) {
+        struct sockmap *map = &end->sockmap;
+        unsigned char key[sizeof(map->next)];
 
-        while (bpf_map_get_next_id(map, &map) == 0) {
-                _cleanup_close_ int fd = bpf_map_get_fd_by_id(map);
-                uint32_t key_size, entries = fd < 0 ? 0 : sockmap_size(fd, &key_size);
+        memcpy(key, map->next, map->key_size);
+        map->more = bpf_map_get_next_key(map->fd, key, map->next) == 0;
+        (void) bpf_map_delete_elem(map->fd, key); /* nobody is there, or the map is frozen */
+        map->left--;
+        end->sockets--;
+}
 
-                if (entries == 0 || end_target(guard, id, fd, GUARD_AT_MAP, false) == 0)
-                        continue;
-                /* First the sockets: what becomes of one is told by the programs that its map has then. */
-                budget = empty_sockmap(fd, key_size, entries, budget);
-                (void) end_target(guard, id, fd, GUARD_AT_MAP, true);
-                if (budget == 0)
-                        log_line(LOG_WARNING, "%016" PRIx64 ": its sockmaps are too large to be emptied; a program of it may go on for "
-                                 "sockets of its user's that are kept", id);
+/* After the sockets: what becomes of one is told by the programs that its map has then. */
+static void leave_sockmap(const struct guard *guard, struct end *end) {
+        struct sockmap *map = &end->sockmap;
+
+        (void) end_target(guard, end->id, map->fd, GUARD_AT_MAP, true);
+        if (end->sockets == 0 && map->more && map->left > 0)
+                log_line(LOG_WARNING, "%016" PRIx64 ": its sockmaps are too large to be emptied; a program of it may go on for "
+                         "sockets of its user's that are kept", end->id);
+        map->fd = close_fd(map->fd);
+}
+
+static bool end_sockmaps(const struct guard *guard, struct end *end) {
+        const struct sockmap *map = &end->sockmap;
+
+        for (unsigned i = 0; i < SLICE; i++)
+                if (map->fd < 0) {
+                        if (bpf_map_get_next_id(end->map, &end->map) < 0)
+                                return false;
+                        enter_sockmap(guard, end);
+                } else if (map->more && map->left > 0 && end->sockets > 0)
+                        take_socket_out(end);
+                else
+                        leave_sockmap(guard, end);
+        return true;
+}
+
+/* ---- all of them, in slices ---- */
+
+/* In this order: a sockmap is known to be the delegation's by the programs that are attached to it. */
+static const struct {
+        uint32_t flag;
+        bool (*step)(const struct guard *guard, struct end *end);
+} steps[] = {
+        {GUARD_SOCKMAP, end_sockmaps},
+        {GUARD_LINKED, end_links},
+        {GUARD_LEGACY, end_cgroups},
+};
+#define STEPS (GUARD_SOCKMAP | GUARD_LINKED | GUARD_LEGACY)
+
+static bool end_more(const struct guard *guard, struct end *end) {
+        for (size_t i = 0; i < ELEMENTSOF(steps); i++)
+                if (end->flags & steps[i].flag) {
+                        if (!steps[i].step(guard, end))
+                                end->flags &= ~steps[i].flag;
+                        break;
+                }
+        return end->flags != 0;
+}
+
+static void end_init(struct end *end, uint64_t id, uint32_t flags, int cgroup_fd, bool late) {
+        *end = (struct end) {
+                .id = id, .late = late, .flags = flags & STEPS, .sockets = GUARD_END_SOCKETS, .sockmap = {.fd = -1},
+        };
+        if (end->flags & GUARD_LEGACY && cgroup_fd >= 0)
+                enter_cgroup(end, cgroup_fd, ".");
+}
+
+static void end_done(struct end *end) {
+        while (end->depth > 0)
+                leave_cgroup(end);
+        (void) close_fd(end->sockmap.fd);
+}
+
+static void end_remove(struct guard_ends *ends, struct end *end) {
+        TAILQ_REMOVE(&ends->list, end, entry);
+        end_done(end);
+        free(end);
+}
+
+/* Those who wait take turns. */
+static void one_slice(struct guard_ends *ends) {
+        struct end *end = TAILQ_FIRST(&ends->list);
+        uint64_t id = end->id;
+        bool late = end->late;
+
+        if (end_more(ends->guard, end)) {
+                TAILQ_REMOVE(&ends->list, end, entry);
+                TAILQ_INSERT_TAIL(&ends->list, end, entry);
+                return;
         }
+        end_remove(ends, end);
+        ends->detached(ends->userdata, id, late);
+}
+
+static int on_turn(sd_event_source *source, void *userdata) {
+        struct guard_ends *ends = userdata;
+
+        if (!TAILQ_EMPTY(&ends->list))
+                one_slice(ends);
+        return TAILQ_EMPTY(&ends->list) ? sd_event_source_set_enabled(source, SD_EVENT_OFF) : 0;
+}
+
+bool guard_ends_add(struct guard_ends *ends, uint64_t id, uint32_t flags, int cgroup_fd, bool late) {
+        struct end now, *end;
+
+        if (!(flags & STEPS))
+                return false;
+        end = malloc(sizeof(*end));
+        if (end && sd_event_source_set_enabled(ends->source, SD_EVENT_ON) >= 0) {
+                end_init(end, id, flags, cgroup_fd, late);
+                TAILQ_INSERT_TAIL(&ends->list, end, entry);
+                return true;
+        }
+        free(end);
+        /* Out of memory: rather slowly for all than not at all. */
+        end_init(&now, id, flags, cgroup_fd, late);
+        while (end_more(ends->guard, &now))
+                ;
+        end_done(&now);
+        return false;
+}
+
+void guard_ends_finish(struct guard_ends *ends) {
+        while (!TAILQ_EMPTY(&ends->list))
+                one_slice(ends);
+}
+
+int guard_ends_new(struct guard_ends **ret, sd_event *event, const struct guard *guard, guard_detached detached, void *userdata) {
+        struct guard_ends *ends = malloc(sizeof(*ends));
+        int r;
+
+        if (!ends)
+                return -ENOMEM;
+        *ends = (struct guard_ends) {.guard = guard, .detached = detached, .userdata = userdata};
+        TAILQ_INIT(&ends->list);
+        r = sd_event_add_defer(event, &ends->source, on_turn, ends);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(ends->source, SD_EVENT_OFF);
+        if (r < 0) {
+                guard_ends_free(ends);
+                return r;
+        }
+        *ret = ends;
+        return 0;
+}
+
+void guard_ends_free(struct guard_ends *ends) {
+        if (!ends)
+                return;
+        sd_event_source_disable_unref(ends->source);
+        while (!TAILQ_EMPTY(&ends->list))
+                end_remove(ends, TAILQ_FIRST(&ends->list));
+        free(ends);
 }

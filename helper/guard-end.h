@@ -4,23 +4,35 @@
 /*
  * The guard's last work for a delegation: its tokens are dead by now, but what is attached goes on by itself. Only programs
  * of the delegation are touched, wherever they are attached.
+ *
+ * Links and maps: their descriptors and pins may be anywhere, so all of the host are looked at, and another user may have
+ * made a million of them. That is why it is done in slices, in turn for all that have ended, while the loop serves others.
  */
+
+#include <systemd/sd-event.h>
 
 #include "guard.h"
 
-/* Detaches its links. Their descriptors and pins may be anywhere, so all links of the host are looked at. */
-void guard_end_links(const struct guard *guard, uint64_t id);
+struct guard_ends;
+
+typedef void (*guard_detached)(void *userdata, uint64_t id, bool late);
+
+int guard_ends_new(struct guard_ends **ret, sd_event *event, const struct guard *guard, guard_detached detached, void *userdata);
+/* What is not done yet is left as it is. */
+void guard_ends_free(struct guard_ends *ends);
 
 /*
- * Undoes what was attached to cgroup_fd and the cgroups below without a link (BPF_PROG_ATTACH). What was attached so to a
- * network namespace goes with that: it is the delegation's own, or the guard has refused it.
- */
-void guard_end_cgroups(const struct guard *guard, uint64_t id, int cgroup_fd);
-
-/*
- * Detaches its programs from sockmaps, and takes the sockets out of those: each has its own reference to the program
- * (net/core/sock_map.c, sock_map_link). Not more than GUARD_END_SOCKETS places are looked into: it is done in the loop. What
- * stays, of more than that or in a map that the user has frozen, sees that user's own sockets only.
+ * Begins, by what the delegation's flags (guard.bpf.h) say it has ever attached:
+ * - GUARD_SOCKMAP: detaches its programs from sockmaps, and takes the sockets out of those, since each has its own reference to
+ *   the program (net/core/sock_map.c, sock_map_link); no more than GUARD_END_SOCKETS of them. What stays, of more than that or in
+ *   a map that the user has frozen, sees that user's own sockets only.
+ * - GUARD_LINKED: detaches its links.
+ * - GUARD_LEGACY: undoes what was attached to cgroup_fd, if it is one, and the cgroups below without a link (BPF_PROG_ATTACH).
+ *   What was attached so to a network namespace goes with that: it is the delegation's own, or the guard has refused it.
+ * Returns whether detached(id, late) will be called from the loop: else it is done. cgroup_fd stays the caller's.
  */
 #define GUARD_END_SOCKETS 65536u
-void guard_end_sockmaps(const struct guard *guard, uint64_t id);
+bool guard_ends_add(struct guard_ends *ends, uint64_t id, uint32_t flags, int cgroup_fd, bool late);
+
+/* All of it now. */
+void guard_ends_finish(struct guard_ends *ends);

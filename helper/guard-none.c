@@ -8,13 +8,13 @@
 
 #include <stdlib.h>
 
-int guard_new(struct guard **ret, sd_event *event, const struct mask_names *names, const char *dir, guard_refused refused,
+int guard_new(struct guard **ret, sd_event *event, const struct mask_names *names, const char *dir, const struct guard_callbacks *callbacks,
               void *userdata, struct errtext *err) {
         (void) ret;
         (void) event;
         (void) names;
         (void) dir;
-        (void) refused;
+        (void) callbacks;
         (void) userdata;
         return fail(err, -EOPNOTSUPP, "this bpfdelegd was built without it (configure --enable-guard)");
 }
@@ -43,16 +43,21 @@ bool guard_knows(const struct guard *guard, uint64_t id, uint64_t *ret_refusals)
         abort();
 }
 
-void guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd) {
+bool guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd) {
         (void) guard;
         (void) id;
         (void) cgroup_fd;
         abort();
 }
 
-void guard_revoke_late(struct guard *guard, uint64_t id) {
+bool guard_revoke_late(struct guard *guard, uint64_t id) {
         (void) guard;
         (void) id;
+        abort();
+}
+
+void guard_finish(struct guard *guard) {
+        (void) guard;
         abort();
 }
 

@@ -28,8 +28,9 @@ struct guard {
         struct ring_buffer *reports;
         sd_event_source *source;
         const struct mask_names *names;
-        guard_refused refused;
+        struct guard_callbacks callbacks;
         void *userdata;
+        struct guard_ends *ends;
         unsigned reported; /* since on_readable began */
         struct undead {
                 uint64_t id;
@@ -312,7 +313,7 @@ static int on_report(void *ctx, void *data, size_t size) {
         struct guard *guard = ctx;
 
         if (size >= sizeof(struct guard_report))
-                guard->refused(guard->userdata, data);
+                guard->callbacks.refused(guard->userdata, data);
         return ++guard->reported < REPORTS_AT_ONCE ? 0 : -EAGAIN; /* libbpf goes no further; the descriptor stays readable */
 }
 
@@ -443,8 +444,8 @@ static int load(struct guard *guard, sd_event *event, const char *dir) {
         return r;
 }
 
-int guard_new(struct guard **ret, sd_event *event, const struct mask_names *names, const char *dir, guard_refused refused,
-              void *userdata, struct errtext *err) {
+int guard_new(struct guard **ret, sd_event *event, const struct mask_names *names, const char *dir,
+              const struct guard_callbacks *callbacks, void *userdata, struct errtext *err) {
         _cleanup_close_ int dir_fd = -1;
         struct guard *guard;
         bool first;
@@ -461,12 +462,14 @@ int guard_new(struct guard **ret, sd_event *event, const struct mask_names *name
         if (!guard)
                 return fail(err, -ENOMEM, "out of memory");
         guard->names = names;
-        guard->refused = refused;
+        guard->callbacks = *callbacks;
         guard->userdata = userdata;
         /* Of a first guard that does not come about nothing stays; one that is in force does. */
         first = faccessat(dir_fd, "kinds", F_OK, AT_SYMLINK_NOFOLLOW) < 0;
         guard->skel = guard_bpf__open();
         r = guard->skel ? load(guard, event, dir) : -errno;
+        if (r >= 0)
+                r = guard_ends_new(&guard->ends, event, guard, callbacks->detached, userdata);
         if (r >= 0)
                 r = find_undead(guard);
         if (r < 0) {
@@ -482,6 +485,7 @@ int guard_new(struct guard **ret, sd_event *event, const struct mask_names *name
 void guard_free(struct guard *guard) {
         if (!guard)
                 return;
+        guard_ends_free(guard->ends);
         sd_event_source_disable_unref(guard->source);
         ring_buffer__free(guard->reports);
         guard_bpf__destroy(guard->skel);
@@ -524,35 +528,30 @@ bool guard_owns(const struct guard *guard, uint64_t id, int fd) {
         return run(guard, &request) == 1;
 }
 
-static void end_attached(const struct guard *guard, uint64_t id, uint32_t flags) {
-        if (flags & GUARD_SOCKMAP)
-                guard_end_sockmaps(guard, id); /* while their programs are known by them */
-        if (flags & GUARD_LINKED)
-                guard_end_links(guard, id);
-}
-
-void guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd) {
+bool guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd) {
         struct guard_request request = {.op = GUARD_REVOKE, .delegation = id};
         struct guard_delegation delegation;
 
         if (!look_up(guard, id, &delegation))
-                return;
+                return false;
         (void) run(guard, &request);
         /* Once more: the flags are final only now. If it has gone, so have its last token and all programs made by it. */
         if (!look_up(guard, id, &delegation))
-                return;
+                return false;
         (void) add_undead(guard, id, delegation.uid); /* out of memory: it is not counted */
-        end_attached(guard, id, delegation.flags);
-        if (delegation.flags & GUARD_LEGACY && cgroup_fd >= 0)
-                guard_end_cgroups(guard, id, cgroup_fd);
+        return guard_ends_add(guard->ends, id, delegation.flags, cgroup_fd, false);
 }
 
 /* Mostly the entry has gone by now. */
-void guard_revoke_late(struct guard *guard, uint64_t id) {
+bool guard_revoke_late(struct guard *guard, uint64_t id) {
         struct guard_delegation delegation;
 
-        if (look_up(guard, id, &delegation) && delegation.flags & GUARD_REVOKED)
-                end_attached(guard, id, delegation.flags);
+        return look_up(guard, id, &delegation) && delegation.flags & GUARD_REVOKED &&
+               guard_ends_add(guard->ends, id, delegation.flags, -1, true);
+}
+
+void guard_finish(struct guard *guard) {
+        guard_ends_finish(guard->ends);
 }
 
 struct strangers {
@@ -564,7 +563,7 @@ static int revoke_stranger(struct guard *guard, uint64_t id, const struct guard_
         const struct strangers *strangers = userdata;
 
         if (!(delegation->flags & GUARD_REVOKED) && !strangers->living(strangers->userdata, id))
-                guard_revoke(guard, id, -1);
+                (void) guard_revoke(guard, id, -1);
         return 0;
 }
 

@@ -13,16 +13,20 @@
 
 struct guard;
 
-/* A refusal; called from the loop. report is good until it returns. */
-typedef void (*guard_refused)(void *userdata, const struct guard_report *report);
+struct guard_callbacks {
+        /* A refusal; called from the loop. report is good until it returns. */
+        void (*refused)(void *userdata, const struct guard_report *report);
+        /* What guard_revoke(), or if late guard_revoke_late(), has begun is done; called from the loop or guard_finish(). */
+        void (*detached)(void *userdata, uint64_t id, bool late);
+};
 
 /*
  * Loads and attaches, or replaces what an earlier helper has pinned in dir, without a moment in which nothing is
  * attached; its maps go on. dir is made if it is not there, on a bpf file system. Returns 0 and *ret, or -errno and err
  * with the reason why this host can have no guard, and what would help.
  */
-int guard_new(struct guard **ret, sd_event *event, const struct mask_names *names, const char *dir, guard_refused refused,
-              void *userdata, struct errtext *err);
+int guard_new(struct guard **ret, sd_event *event, const struct mask_names *names, const char *dir,
+              const struct guard_callbacks *callbacks, void *userdata, struct errtext *err);
 /*
  * Takes the guard off the host, once nothing that it keeps is left; waits 2 s for that. What is pinned goes now, the rest
  * with guard_free(). Returns 0; -EBUSY and err: it stays, because something of an ended delegation is still held; or
@@ -48,13 +52,18 @@ int guard_add(struct guard *guard, const struct guard_entry *entry);
 /* Whether it knows a delegation, and how many acts of it were refused. */
 bool guard_knows(const struct guard *guard, uint64_t id, uint64_t *ret_refusals);
 
-/* From now on every use of its tokens and programs is refused, for all holders, and what is attached is detached; of what
- * was attached without a link, on cgroup_fd and below. The entry goes with the last token and the superblock. */
-void guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd);
+/* From now on every use of its tokens and programs is refused, for all holders. What is attached is being detached then, in
+ * slices of the loop, for all links of the host are looked at; of what was attached without a link, on cgroup_fd (not kept)
+ * and below. The entry goes with the last token and the superblock. Returns whether detached() will be called: else it is
+ * done already. */
+bool guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd);
 
 /* The same once more, when all processes of it are dead: an attach that was already behind the guard's verdict when it was
  * revoked, and waited for a lock of the kernel, was not to be seen then. */
-void guard_revoke_late(struct guard *guard, uint64_t id);
+bool guard_revoke_late(struct guard *guard, uint64_t id);
+
+/* Ends all that is being detached, without the loop: for the helper's own end. */
+void guard_finish(struct guard *guard);
 
 /* Revokes all that `living` does not know: a helper may have died between the entry and its record. */
 void guard_revoke_strangers(struct guard *guard, bool (*living)(void *userdata, uint64_t id), void *userdata);

@@ -111,6 +111,8 @@ static void on_settled(struct manager *manager) {
         if (!running.stopping || !manager_is_settled(manager, running.ending_all))
                 return;
         sweep_flush(manager->sweep);
+        if (manager->guard)
+                guard_finish(manager->guard);
         (void) sd_event_exit(manager->event, 0);
 }
 
@@ -234,6 +236,7 @@ static int choose_backend(struct manager *manager, struct errtext *err) {
 }
 
 static int manager_init_cgroups(struct manager *manager, const struct options *options, struct errtext *err) {
+        static const struct guard_callbacks callbacks = {.refused = delegation_guard_refused, .detached = delegation_detached};
         int r;
 
         r = cgroups_open(&manager->cgroups, manager->settings.cgroup_parent, err);
@@ -248,7 +251,7 @@ static int manager_init_cgroups(struct manager *manager, const struct options *o
         if (r < 0 && r != -ENOENT)
                 return r;
         /* Under all locks: a second helper must not put its guard in the place of the first one's. */
-        if (guard_new(&manager->guard, manager->event, manager->names, options->guard_dir, delegation_guard_refused, manager,
+        if (guard_new(&manager->guard, manager->event, manager->names, options->guard_dir, &callbacks, manager,
                       &manager->guard_why) < 0)
                 log_line(LOG_NOTICE, "no guard, so policies with confine = required grant nothing: %s", manager->guard_why.s);
         /* What the kernel's BTF took. Each maker is a fork, and pays for the page tables of what is kept. */
