@@ -3,8 +3,9 @@
 /*
  * The sweep. A process is killed only when a pidfd opened before the last look at its namespace is what is signalled,
  * so never another one that got the number. Namespaces below an ended one count as well: NS_GET_PARENT is walked up,
- * only for the few processes that are in no namespace we know. A process may fork while the pass goes by it, so
- * passes are repeated until one finds nothing.
+ * only for the few processes that are in no namespace we know. A process may fork while the pass goes by it, so passes
+ * are repeated for an ended delegation until one, begun after its end, finds nothing of it. A pass is made in slices, between
+ * which the loop serves others.
  */
 
 #include "config.h"
@@ -13,29 +14,34 @@
 
 #include <dirent.h>
 #include <sys/ioctl.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 
 #include "log.h"
 #include "peer.h"
 
 #define SWEEP_DELAY_USEC (20 * USEC_PER_MSEC) /* many ends, one pass */
-#define SWEEP_MAX 256                         /* more ends than this at once: the pass is made at once */
+#define SWEEP_SLICE 256                       /* processes in one turn of the loop: a millisecond */
 #define SWEEP_PASSES 100                      /* then somebody out-forks us; it is reported */
 #define NS_DEPTH_MAX 33                       /* the kernel's own bound on nesting, kernel/user_namespace.c */
 
 struct ended {
+        LIST_ENTRY(ended) entry;
         uint64_t id;
         uid_t uid;
         struct sys_namespace ns;
-        int fd; /* -1: whether a namespace is this one has to be judged */
+        int fd;          /* -1: whether a namespace is this one has to be judged */
+        bool waits;      /* the pass that is being made began before */
+        bool found;      /* this pass has found a process of it */
+        unsigned passes; /* that have */
 };
+LIST_HEAD(ended_list, ended);
 
 struct sweep {
         sd_event *event;
-        sd_event_source *timer;
-        struct ended ended[SWEEP_MAX];
-        size_t n_ended;
-        unsigned passes;
+        sd_event_source *timer; /* on while there is something to do */
+        DIR *proc;              /* the pass that is being made, else NULL */
+        struct ended_list list;
         struct stat initial; /* the helper's own user namespace: where nearly everybody is */
         struct sweep_callbacks callbacks;
         void *userdata;
@@ -50,111 +56,152 @@ static bool is_meant(const struct sweep *sweep, const struct ended *ended, const
                (ioctl(fd, NS_GET_OWNER_UID, &owner) == 0 && owner == ended->uid && !sweep->callbacks.living(sweep->userdata, ns));
 }
 
-static bool is_ended(const struct sweep *sweep, int fd) {
+/* Which ended one it is, or NULL. */
+static struct ended *find_ended(const struct sweep *sweep, int fd) {
         struct sys_namespace ns;
+        struct ended *ended;
 
         if (sys_namespace_identify(fd, &ns) < 0)
-                return false;
-        for (size_t i = 0; i < sweep->n_ended; i++)
-                if (sys_namespace_same(&sweep->ended[i].ns, &ns) && is_meant(sweep, &sweep->ended[i], &ns, fd))
-                        return true;
-        return false;
+                return NULL;
+        LIST_FOREACH(ended, &sweep->list, entry)
+                if (sys_namespace_same(&ended->ns, &ns) && is_meant(sweep, ended, &ns, fd))
+                        return ended;
+        return NULL;
 }
 
 static bool is_initial(const struct sweep *sweep, const struct stat *st) {
         return st->st_ino == sweep->initial.st_ino && st->st_dev == sweep->initial.st_dev;
 }
 
-/* Whether the user namespace of /proc/PID, or one above it, is an ended one. */
-static bool is_stray(const struct sweep *sweep, int pid_dirfd) {
+/* Whose the user namespace of /proc/PID is, or one above it: an ended one's, or NULL. */
+static struct ended *stray_of(const struct sweep *sweep, int pid_dirfd) {
         _cleanup_close_ int fd = -1;
         struct stat st;
 
         if (fstatat(pid_dirfd, "ns/user", &st, 0) < 0 || is_initial(sweep, &st))
-                return false;
+                return NULL;
         fd = openat(pid_dirfd, "ns/user", O_RDONLY | O_CLOEXEC);
         for (unsigned depth = 0; fd >= 0 && depth < NS_DEPTH_MAX; depth++) {
+                struct ended *ended = find_ended(sweep, fd);
                 int parent;
 
-                if (is_ended(sweep, fd))
-                        return true;
+                if (ended)
+                        return ended;
                 parent = ioctl(fd, NS_GET_PARENT);
                 (void) close_fd(fd);
                 fd = parent;
                 if (fd < 0 || fstat(fd, &st) < 0 || is_initial(sweep, &st))
-                        return false;
+                        return NULL;
         }
-        return false;
+        return NULL;
 }
 
-/* Returns whether the process was a stray. */
-static bool look_at(struct sweep *sweep, int proc_fd, const char *name) {
+static void look_at(struct sweep *sweep, int proc_fd, const char *name) {
         _cleanup_close_ int dirfd = -1, pidfd = -1;
+        struct ended *ended;
         uint64_t pid;
 
         if (parse_uint(name, 10, INT32_MAX, &pid) < 0)
-                return false;
+                return;
         dirfd = openat(proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (dirfd < 0 || !is_stray(sweep, dirfd))
-                return false;
+        if (dirfd < 0 || !stray_of(sweep, dirfd))
+                return;
         pidfd = sys_pidfd_open((pid_t) pid);
+        if (pidfd < 0)
+                return;
         /* dirfd belongs to one process for ever: if it still answers now, pidfd is that process's. */
-        if (pidfd < 0 || !is_stray(sweep, dirfd))
-                return false;
+        ended = stray_of(sweep, dirfd);
         /* A zombie still has its namespace; it is its parent's to reap, and no stray any more. */
-        if (pidfd_exited(pidfd) || sys_pidfd_send_signal(pidfd, SIGKILL) < 0)
-                return false;
+        if (!ended || pidfd_exited(pidfd) || sys_pidfd_send_signal(pidfd, SIGKILL) < 0)
+                return;
+        ended->found = true;
         /* Later passes meet the same ones again until they are dead. */
-        if (sweep->passes == 0)
+        if (ended->passes == 0)
                 log_line(LOG_NOTICE, "killed the stray process %s of an ended delegation", name);
-        return true;
 }
 
-static size_t pass(struct sweep *sweep) {
-        const struct dirent *e;
-        size_t found = 0;
-        DIR *d;
+/* ---- passes ---- */
 
-        d = opendir("/proc");
-        if (!d) {
-                log_line(LOG_ERR, "strays cannot be looked for: /proc: %m");
-                return 0;
+static int pass_begin(struct sweep *sweep) {
+        struct ended *ended;
+
+        sweep->proc = opendir("/proc");
+        if (!sweep->proc)
+                return -errno;
+        LIST_FOREACH(ended, &sweep->list, entry)
+                ended->waits = ended->found = false;
+        return 0;
+}
+
+/* Returns whether there is more of it. */
+static bool pass_slice(struct sweep *sweep) {
+        const struct dirent *e = NULL;
+
+        for (unsigned i = 0; i < SWEEP_SLICE && (e = readdir(sweep->proc)); i++)
+                look_at(sweep, dirfd(sweep->proc), e->d_name);
+        return e;
+}
+
+static void ended_free(struct ended *ended) {
+        LIST_REMOVE(ended, entry);
+        (void) close_fd(ended->fd);
+        free(ended);
+}
+
+static void ended_swept(struct sweep *sweep, struct ended *ended) {
+        uint64_t id = ended->id;
+
+        ended_free(ended);
+        sweep->callbacks.swept(sweep->userdata, id);
+}
+
+/* Those of which nothing was found are done with, and those of which something is always found. */
+static void pass_end(struct sweep *sweep) {
+        struct ended *ended, *next;
+
+        (void) closedir(sweep->proc);
+        sweep->proc = NULL;
+        for (ended = LIST_FIRST(&sweep->list); ended; ended = next) {
+                next = LIST_NEXT(ended, entry);
+                if (ended->waits)
+                        continue;
+                if (ended->found && ++ended->passes < SWEEP_PASSES)
+                        continue;
+                if (ended->found)
+                        log_line(LOG_ERR, "strays of %016" PRIx64 " (uid %u) keep coming after %u passes; giving up on them",
+                                 ended->id, (unsigned) ended->uid, ended->passes);
+                ended_swept(sweep, ended);
         }
-        while ((e = readdir(d)))
-                found += look_at(sweep, dirfd(d), e->d_name);
-        (void) closedir(d);
-        return found;
 }
 
-static void close_all(struct sweep *sweep) {
-        for (size_t i = 0; i < sweep->n_ended; i++)
-                (void) close_fd(sweep->ended[i].fd);
-        sweep->n_ended = 0;
-        sweep->passes = 0;
-        sweep->timer = sd_event_source_disable_unref(sweep->timer);
-}
+/* Returns when to go on, from now, or UINT64_MAX: there is nothing left. */
+static uint64_t go_on(struct sweep *sweep) {
+        int r;
 
-static void forget(struct sweep *sweep) {
-        for (size_t i = 0; i < sweep->n_ended; i++)
-                sweep->callbacks.swept(sweep->userdata, sweep->ended[i].id);
-        close_all(sweep);
+        if (!sweep->proc) {
+                r = pass_begin(sweep);
+                if (r < 0) {
+                        log_line(LOG_ERR, "strays cannot be looked for: /proc: %s; going on trying", strerror(-r));
+                        return USEC_PER_SEC;
+                }
+        }
+        if (pass_slice(sweep))
+                return 0;
+        pass_end(sweep);
+        return LIST_EMPTY(&sweep->list) ? UINT64_MAX : SWEEP_DELAY_USEC;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct sweep *sweep = userdata;
+        uint64_t in = go_on(sweep);
         int r;
 
         (void) usec;
-        if (pass(sweep) == 0) {
-                forget(sweep);
+        if (in == UINT64_MAX) {
+                sweep->timer = sd_event_source_disable_unref(sweep->timer);
                 return 0;
         }
-        if (++sweep->passes >= SWEEP_PASSES) {
-                log_line(LOG_ERR, "strays of ended delegations keep coming after %u passes; giving up on them", sweep->passes);
-                forget(sweep);
-                return 0;
-        }
-        r = sd_event_source_set_time_relative(source, SWEEP_DELAY_USEC);
+        r = sd_event_source_set_time_relative(source, in);
         return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -165,6 +212,7 @@ int sweep_new(struct sweep **ret, sd_event *event, const struct sweep_callbacks 
         if (!sweep)
                 return -ENOMEM;
         *sweep = (struct sweep){.event = event, .callbacks = *callbacks, .userdata = userdata};
+        LIST_INIT(&sweep->list);
         if (stat("/proc/self/ns/user", &sweep->initial) < 0) {
                 free(sweep);
                 return -errno;
@@ -173,27 +221,34 @@ int sweep_new(struct sweep **ret, sd_event *event, const struct sweep_callbacks 
         return 0;
 }
 
+/* What is not swept yet is for the next start: it has its record still. */
 void sweep_free(struct sweep *sweep) {
         if (!sweep)
                 return;
-        close_all(sweep); /* what is not swept yet is for the next start: it has its record still */
+        sd_event_source_disable_unref(sweep->timer);
+        if (sweep->proc)
+                (void) closedir(sweep->proc);
+        while (!LIST_EMPTY(&sweep->list))
+                ended_free(LIST_FIRST(&sweep->list));
         free(sweep);
 }
 
 int sweep_add(struct sweep *sweep, uint64_t id, uid_t uid, const struct sys_namespace *ns, int take_fd) {
-        if (sweep->n_ended == SWEEP_MAX) {
-                (void) pass(sweep);
-                forget(sweep);
+        struct ended *ended = malloc(sizeof(*ended));
+
+        if (!ended) {
+                (void) close_fd(take_fd);
+                return -ENOMEM;
         }
-        sweep->ended[sweep->n_ended++] = (struct ended){.id = id, .uid = uid, .ns = *ns, .fd = take_fd};
-        sweep->passes = 0;
+        *ended = (struct ended){.id = id, .uid = uid, .ns = *ns, .fd = take_fd, .waits = true};
+        LIST_INSERT_HEAD(&sweep->list, ended, entry);
         if (sweep->timer)
                 return 0;
         return sd_event_add_time_relative(sweep->event, &sweep->timer, CLOCK_MONOTONIC, SWEEP_DELAY_USEC, 1, on_timer, sweep);
 }
 
 void sweep_flush(struct sweep *sweep) {
-        while (sweep->n_ended > 0 && pass(sweep) > 0 && ++sweep->passes < SWEEP_PASSES)
-                (void) usleep(SWEEP_DELAY_USEC / 10);
-        forget(sweep);
+        while (!LIST_EMPTY(&sweep->list) && go_on(sweep) < USEC_PER_SEC)
+                if (!sweep->proc && !LIST_EMPTY(&sweep->list))
+                        (void) usleep(SWEEP_DELAY_USEC / 10);
 }
