@@ -38,7 +38,9 @@ int child_spawn(struct child *ret, int cgroup_fd, child_main main, void *arg, co
         if (pid < 0)
                 return pid;
         if (pid == 0) {
-                if (sys_close_all_but(kept, n_keep + 1) == 0)
+                /* First of all: until its copies of the helper's descriptors are closed, it holds the locks by which the next
+                 * helper knows that it is the only one. Should the helper be dead already, the channel ends the child. */
+                if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && sys_close_all_but(kept, n_keep + 1) == 0)
                         main(theirs, arg);
                 _exit(0);
         }

@@ -26,8 +26,9 @@ struct child_message {
 };
 
 /*
- * Forks. The child: closes everything but its end of the channel and keep (at most 6, -1 skipped), calls
- * main(channel, arg) and exits with 0 whatever it returns. It is a copy of a process with a heap in an unknown state:
+ * Forks. The child: dies with the helper (it may take that back, and must say so again after each change of uid);
+ * closes everything but its end of the channel and keep (at most 6, -1 skipped), calls main(channel, arg) and exits with
+ * 0 whatever it returns. It is a copy of a process with a heap in an unknown state:
  * only async-signal-safe calls. cgroup_fd: a cgroup directory to be born in, or -1. Returns 0 and *ret, to be given
  * to child_done(); or -errno.
  */

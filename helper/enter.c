@@ -20,7 +20,6 @@
 
 #include <sched.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -117,7 +116,6 @@ static void escort_main(int channel, void *arg) {
         const struct escort_spec *spec = arg;
         int fd;
 
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         fd = clone_mount(spec);
         child_must(channel, STEP_CLONE, fd);
         child_must(channel, STEP_HOLD, hold(spec));

@@ -97,8 +97,7 @@ static int become_user(uid_t uid, gid_t gid, uint64_t keep_caps) {
 }
 
 static int hide(bool die_with_helper) {
-        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
-            (die_with_helper && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0))
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, die_with_helper ? SIGKILL : 0, 0, 0, 0) < 0)
                 return -errno;
         return 0;
 }
@@ -165,7 +164,7 @@ static void anchor_main(int channel, void *arg) {
         sigset_t all;
 
         /* As the user, who owns the namespaces, and not as root: whatever might be done to this process from inside,
-         * it has nothing of root's to give. It outlives the helper, so no PDEATHSIG. */
+         * it has nothing of root's to give. Should the helper die from here on, its successor ends it with the cgroup. */
         child_must(channel, STEP_BECOME_USER, become_user(spec->uid, spec->gid, 0));
         child_must(channel, STEP_BECOME_USER, hide(false));
         for (unsigned i = 0; i < NS_MAX; i++)
