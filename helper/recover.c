@@ -3,7 +3,8 @@
 /*
  * After a restart: the records say what there was, the kernel says what there is. A delegation goes on only if its
  * anchor is the very process that was written down and its cgroup is there; a session only if its leader is. All else
- * is ended the way every delegation ends, and what no record names is removed.
+ * is ended the way every delegation ends, and what no record names is removed. What cannot be looked at for want of
+ * memory or descriptors is not taken for gone: the start fails, and the next one tries again.
  */
 
 #include "config.h"
@@ -15,6 +16,7 @@
 struct recovery {
         struct manager *manager;
         size_t taken_over, sessions, ended;
+        int shortage; /* something could not be looked at for want of descriptors or memory: -errno, else 0 */
 };
 
 /* Returns 0, or -errno with err: it cannot go on. */
@@ -30,7 +32,7 @@ static int revive(struct delegation *d, enum proto_state state, struct errtext *
                 return fail(err, -ENOENT, "its cgroup has gone");
         r = sys_process_open(&d->anchor_id);
         if (r < 0)
-                return fail(err, r, "its anchor was killed while no bpfdelegd ran");
+                return fail(err, r, r == -ESRCH ? "its anchor was killed while no bpfdelegd ran" : "its anchor cannot be looked at");
         d->anchor = (struct child){.pid = d->anchor_id.pid, .pidfd = r, .channel = -1};
         userns_fd = child_open_proc(&d->anchor, "ns/user");
         r = userns_fd < 0 ? userns_fd : sys_namespace_identify(userns_fd, &userns);
@@ -46,20 +48,25 @@ static void on_delegation(void *userdata, const struct state_record *record, str
         struct manager *manager = recovery->manager;
         struct delegation *d;
         struct errtext err;
+        int r = 0;
 
         d = delegation_restore(manager, record, take_policy);
         if (!d) {
-                log_line(LOG_ERR, "the delegation %016" PRIx64 " cannot be taken over now: out of memory", record->id);
+                recovery->shortage = -ENOMEM;
                 return;
         }
         if (record->cgroup[0] != '\0')
-                (void) cgroup_reopen(&d->cgroup, &manager->cgroups, record->backend, record->cgroup); /* if it has gone, so has the delegation */
-        if (revive(d, record->state, &err) >= 0) {
+                r = cgroup_reopen(&d->cgroup, &manager->cgroups, record->backend, record->cgroup);
+        if (!is_shortage(r)) /* if it has gone, so has the delegation */
+                r = revive(d, record->state, &err);
+        if (is_shortage(r))
+                recovery->shortage = r;
+        else if (r >= 0)
                 recovery->taken_over++;
-                return;
+        else {
+                recovery->ended++;
+                delegation_end(d, err.s);
         }
-        recovery->ended++;
-        delegation_end(d, err.s);
 }
 
 static void on_session(void *userdata, uint64_t id, const struct state_session *record) {
@@ -71,6 +78,10 @@ static void on_session(void *userdata, uint64_t id, const struct state_session *
         if (!d || d->state != PROTO_STATE_ACTIVE)
                 return;
         pidfd = sys_process_open(&record->leader);
+        if (is_shortage(pidfd)) {
+                recovery->shortage = pidfd;
+                return;
+        }
         if (pidfd < 0) {
                 log_line(LOG_INFO, "session %016" PRIx64 "-%" PRIu64 " of uid %u has ended while no bpfdelegd ran", id,
                          record->number, (unsigned) d->uid);
@@ -78,7 +89,9 @@ static void on_session(void *userdata, uint64_t id, const struct state_session *
                 return;
         }
         r = session_add(&session, d, record->number, record->service, pidfd);
-        if (r < 0)
+        if (is_shortage(r))
+                recovery->shortage = r;
+        else if (r < 0)
                 log_line(LOG_ERR, "session %016" PRIx64 "-%" PRIu64 " cannot be taken over: %s", id, record->number, strerror(-r));
         else
                 recovery->sessions++;
@@ -106,6 +119,10 @@ int manager_recover(struct manager *manager, struct errtext *err) {
         r = state_read(&manager->state, &reader, err);
         if (r < 0)
                 return r;
+        /* What cannot be looked at must not be taken for gone: users are at work in there. */
+        if (recovery.shortage < 0)
+                return fail(err, recovery.shortage, "what an earlier bpfdelegd left cannot be taken over now, and stays as it is for the next "
+                            "start: %s", strerror(-recovery.shortage));
         end_deserted(manager);
         if (manager->guard)
                 guard_revoke_strangers(manager->guard, knows, manager);

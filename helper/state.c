@@ -20,6 +20,7 @@
 #define RECORD "record"
 #define SESSION "session-"
 #define BAD "bad-"
+#define PART_SIZE (PROTO_ID_SIZE + 1)
 #define PLAIN "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@/:"
 
 /* ---- values ---- */
@@ -251,20 +252,42 @@ static int write_record(int dirfd, const struct state_record *record) {
         return write_file(dirfd, RECORD, write_fields, &fields);
 }
 
-int state_new(const struct state_dir *dir, const struct state_record *record, const char *policy_text, size_t policy_size) {
-        const struct bytes bytes = {.p = policy_text, .size = policy_size};
+/* A directory that is being filled, or emptied. */
+static void part_name(uint64_t id, char buf[PART_SIZE]) {
+        buf[0] = '.';
+        (void) proto_id_format(id, buf + 1);
+}
+
+static void remove_dir(const struct state_dir *dir, const char *name);
+
+static int fill(const struct state_dir *dir, const char *part, const struct state_record *record, const struct bytes *policy) {
         _cleanup_close_ int fd = -1;
         char name[PROTO_ID_SIZE];
         int r;
 
-        (void) proto_id_format(record->id, name);
-        if (mkdirat(dir->fd, name, 0700) < 0)
-                return -errno;
-        fd = open_id(dir, record->id);
+        fd = openat(dir->fd, part, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
-                return take_fd(&fd);
-        r = write_file(fd, record->policy, write_bytes, &bytes);
-        return r < 0 ? r : write_record(fd, record);
+                return -errno;
+        r = write_file(fd, record->policy, write_bytes, policy);
+        if (r >= 0)
+                r = write_record(fd, record);
+        if (r >= 0 && renameat(dir->fd, part, dir->fd, proto_id_format(record->id, name)) < 0)
+                r = -errno;
+        return r;
+}
+
+int state_new(const struct state_dir *dir, const struct state_record *record, const char *policy_text, size_t policy_size) {
+        const struct bytes policy = {.p = policy_text, .size = policy_size};
+        char part[PART_SIZE];
+        int r;
+
+        part_name(record->id, part);
+        if (mkdirat(dir->fd, part, 0700) < 0)
+                return -errno;
+        r = fill(dir, part, record, &policy);
+        if (r < 0)
+                remove_dir(dir, part);
+        return r;
 }
 
 int state_update(const struct state_dir *dir, const struct state_record *record) {
@@ -307,7 +330,6 @@ static DIR *open_stream(int dirfd, const char *name) {
         return d;
 }
 
-/* The record last: without it nobody would find the rest again. */
 static void remove_dir(const struct state_dir *dir, const char *name) {
         const struct dirent *e;
         DIR *d;
@@ -316,18 +338,18 @@ static void remove_dir(const struct state_dir *dir, const char *name) {
         if (!d)
                 return;
         while ((e = readdir(d)))
-                if (!streq(e->d_name, ".") && !streq(e->d_name, "..") && !streq(e->d_name, RECORD))
+                if (!streq(e->d_name, ".") && !streq(e->d_name, ".."))
                         (void) unlinkat(dirfd(d), e->d_name, 0);
-        (void) unlinkat(dirfd(d), RECORD, 0);
         (void) closedir(d);
         (void) unlinkat(dir->fd, name, AT_REMOVEDIR);
 }
 
 void state_remove(const struct state_dir *dir, uint64_t id) {
-        char name[PROTO_ID_SIZE];
+        char name[PROTO_ID_SIZE], part[PART_SIZE];
 
-        (void) proto_id_format(id, name);
-        remove_dir(dir, name);
+        part_name(id, part);
+        /* Where it cannot be renamed: better half of it for a moment than all of it for ever. */
+        remove_dir(dir, renameat(dir->fd, proto_id_format(id, name), dir->fd, part) < 0 ? name : part);
 }
 
 /* ---- reading ---- */
@@ -338,13 +360,18 @@ struct reading {
         int count;
 };
 
+/* An earlier one of the same name gives way, unless root has put something into it. */
 static void set_aside(const struct state_dir *dir, const char *name, const char *why) {
-        char bad[NAME_MAX + 1];
+        char bad[sizeof(BAD) + PROTO_ID_SIZE];
 
-        log_line(LOG_ERR, "the record of a delegation makes no sense and is set aside (%s/" BAD "%.32s): %s", dir->path, name, why);
-        (void) snprintf(bad, sizeof(bad), BAD "%.32s", name);
-        remove_dir(dir, bad);
-        (void) renameat(dir->fd, name, dir->fd, bad);
+        (void) snprintf(bad, sizeof(bad), BAD "%.*s", PROTO_ID_SIZE - 1, name);
+        if (unlinkat(dir->fd, bad, 0) < 0)
+                remove_dir(dir, bad);
+        if (renameat(dir->fd, name, dir->fd, bad) == 0)
+                log_line(LOG_ERR, "the record of a delegation makes no sense and is set aside (%s/%s): %s", dir->path, bad, why);
+        else
+                log_line(LOG_ERR, "the record of a delegation makes no sense and is passed over (it cannot be renamed to %s/%s: %m): %s",
+                         dir->path, bad, why);
 }
 
 static int read_record(const char *path, int fd, uint64_t id, struct state_record *record, struct policy **policy,
@@ -372,22 +399,25 @@ static bool is_session(const char *name, uint64_t *ret) {
         return strncmp(name, SESSION, strlen(SESSION)) == 0 && parse_uint(name + strlen(SESSION), 10, UINT64_MAX, ret) == 0;
 }
 
-static void read_session(const struct reading *reading, const char *path, int fd, uint64_t id, const char *name) {
+static int read_session(const struct reading *reading, const char *path, int fd, uint64_t id, const char *name) {
         struct state_session session = {0};
         struct errtext err;
         char text[320];
+        int r;
 
         if (!is_session(name, &session.number))
-                return;
+                return 0;
         (void) snprintf(text, sizeof(text), "%s/%.40s", path, name);
-        if (read_fields(fd, name, text, session_fields, ELEMENTSOF(session_fields), &session, &err) >= 0) {
+        r = read_fields(fd, name, text, session_fields, ELEMENTSOF(session_fields), &session, &err);
+        if (r >= 0)
                 reading->reader->session(reading->reader->userdata, id, &session);
-                return;
-        }
-        log_line(LOG_ERR, "the record of a session makes no sense and is passed over: %s", err.s);
+        else if (!is_shortage(r))
+                log_line(LOG_ERR, "the record of a session makes no sense and is passed over: %s", err.s);
+        return is_shortage(r) ? r : 0;
 }
 
-static void read_delegation(struct reading *reading, const char *name, uint64_t id) {
+/* Returns 0, or -errno if it may make sense and cannot be read now. */
+static int read_delegation(struct reading *reading, const char *name, uint64_t id) {
         _cleanup_(policy_freep) struct policy *policy = NULL;
         struct state_record record = {0};
         const struct dirent *e;
@@ -398,35 +428,39 @@ static void read_delegation(struct reading *reading, const char *name, uint64_t 
 
         (void) snprintf(path, sizeof(path), "%s/%s", reading->dir->path, name);
         d = open_stream(reading->dir->fd, name);
-        if (!d)
-                return;
-        r = read_record(path, dirfd(d), id, &record, &policy, &err);
+        r = d ? read_record(path, dirfd(d), id, &record, &policy, &err) : fail(&err, -errno, "%s: %m", path);
         if (r < 0) {
-                (void) closedir(d);
-                set_aside(reading->dir, name, err.s);
-                return;
+                if (d)
+                        (void) closedir(d);
+                if (!is_shortage(r))
+                        set_aside(reading->dir, name, err.s);
+                return is_shortage(r) ? r : 0;
         }
         reading->count++;
         reading->reader->delegation(reading->reader->userdata, &record, TAKE_PTR(policy));
-        while ((e = readdir(d)))
-                read_session(reading, path, dirfd(d), id, e->d_name);
+        for (r = 0; r >= 0 && (e = readdir(d));)
+                r = read_session(reading, path, dirfd(d), id, e->d_name);
         (void) closedir(d);
+        return r;
 }
 
 int state_read(const struct state_dir *dir, const struct state_reader *reader, struct errtext *err) {
         struct reading reading = {.dir = dir, .reader = reader};
         const struct dirent *e;
         uint64_t id;
+        int r = 0;
         DIR *d;
 
         d = open_stream(dir->fd, ".");
         if (!d)
                 return fail(err, -errno, "%s cannot be read: %m", dir->path);
-        while ((e = readdir(d)))
+        while (r >= 0 && (e = readdir(d)))
                 if (proto_id_parse(e->d_name, &id) == 0)
-                        read_delegation(&reading, e->d_name, id);
+                        r = read_delegation(&reading, e->d_name, id);
+                else if (e->d_name[0] == '.' && proto_id_parse(e->d_name + 1, &id) == 0)
+                        remove_dir(dir, e->d_name);
         (void) closedir(d);
-        return reading.count;
+        return r < 0 ? fail(err, r, "%s cannot be read now: %s", dir->path, strerror(-r)) : reading.count;
 }
 
 /* Returns a locked descriptor, or -errno with err. */

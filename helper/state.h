@@ -9,7 +9,8 @@
  *     50-x.ini      the policy file's bytes as they were granted, whatever the admin has written since
  *     session-<n>   one for each open session: its leader
  *
- * INI files, root's alone, each put in place by rename(2): a helper killed at any moment leaves the old or the new one.
+ * INI files, root's alone, each put in place by rename(2), and so is the directory, which is filled and emptied under
+ * another name, ".<id>": a helper killed at any moment leaves the old or the new one, and nothing but that is ever half there.
  * They live in /run, so nothing of them outlives the kernel that the delegations live in.
  */
 
@@ -50,8 +51,7 @@ struct state_session {
         char service[PROTO_SERVICE_SIZE];
 };
 
-/* Writes a delegation's record for the first time, with its policy's bytes. Returns 0 or -errno; what failed half-way
- * is for state_remove(). */
+/* Writes a delegation's record for the first time, with its policy's bytes. Returns 0, or -errno and nothing is there. */
 int state_new(const struct state_dir *dir, const struct state_record *record, const char *policy_text, size_t policy_size);
 /* Replaces the record. */
 int state_update(const struct state_dir *dir, const struct state_record *record);
@@ -63,7 +63,8 @@ void state_remove(const struct state_dir *dir, uint64_t id);
 /*
  * Reads everything. For each delegation whose record makes sense calls delegation(), with its policy (to be taken), and
  * then session() for each of its sessions. What makes no sense is set aside, renamed to "bad-<name>", with a line in
- * the log: never trusted, never fatal. Returns how many there were, or -errno with err.
+ * the log: never trusted, never fatal. What was being made or removed is removed. Returns how many there were, or -errno with err:
+ * they cannot be read now, for want of something (is_shortage()), and nothing is said about those that were not read.
  */
 struct state_reader {
         void (*delegation)(void *userdata, const struct state_record *record, struct policy *take_policy);

@@ -87,6 +87,11 @@ static inline bool streq(const char *a, const char *b) {
         return strcmp(a, b) == 0;
 }
 
+/* Whether an error says that something is used up here and now, and nothing about what was asked for. */
+static inline bool is_shortage(int r) {
+        return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
 /* Copies a string into a field of fixed size and fills the rest with zeros (nothing of old memory goes
  * over a socket). Returns 0, or -ENAMETOOLONG with the field untouched. */
 static inline int copy_field(char *field, size_t size, const char *s) {
