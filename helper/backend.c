@@ -17,6 +17,13 @@ static int write_down(const struct delegation *d, struct errtext *err) {
         return r < 0 ? fail(err, r, "its record cannot be written to %s: %s", d->manager->state.path, strerror(-r)) : 0;
 }
 
+void backend_plan(struct delegation *d) {
+        char name[PROTO_ID_SIZE];
+
+        if (!d->manager->scopes)
+                cgroup_plan(&d->cgroup, &d->manager->cgroups, proto_id_format(d->id, name));
+}
+
 static int make_cgroup(struct delegation *d, struct errtext *err) {
         char name[PROTO_ID_SIZE];
 
@@ -27,19 +34,23 @@ static int make_cgroup(struct delegation *d, struct errtext *err) {
  * it later: it would move a process of ours out of our cgroup. */
 static int fall_back(struct delegation *d, int result, const char *why, struct errtext *err) {
         const struct child *maker = maker_child(d->maker);
+        char name[PROTO_ID_SIZE];
         int r;
 
         if (d->manager->settings.backend != SETTINGS_BACKEND_AUTO || result == -ETIMEDOUT || result == -ECONNRESET)
                 return fail(err, result, "%s", why);
         log_line(LOG_WARNING, "%016" PRIx64 " gets a cgroup of the cgroupfs backend: %s", d->id, why);
-        r = make_cgroup(d, err);
+        d->scope_asked = false;
+        cgroup_plan(&d->cgroup, &d->manager->cgroups, proto_id_format(d->id, name));
+        r = write_down(d, err);
+        if (r >= 0)
+                r = make_cgroup(d, err);
         if (r < 0)
                 return r;
         r = cgroup_move(&d->cgroup, maker->pid);
         if (r < 0)
                 return fail(err, r, "the maker cannot be moved to %s: %s", d->cgroup.path, strerror(-r));
-        d->scope_asked = false;
-        return write_down(d, err);
+        return 0;
 }
 
 /* Where the job has put the maker, by the kernel's word: the last line of /proc/PID/cgroup, "0::/path". */

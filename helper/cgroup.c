@@ -193,22 +193,27 @@ int cgroup_reopen(struct cgroup *ret, const struct cgroups *cgroups, enum cgroup
         if (r < 0 || path[0] != '/')
                 return -EINVAL;
         r = open_root(&cgroup);
-        if (r < 0)
+        if (r < 0 && r != -ENOENT)
                 return r;
         *ret = cgroup;
-        return 0;
+        return r;
+}
+
+void cgroup_plan(struct cgroup *ret, const struct cgroups *cgroups, const char *name) {
+        *ret = (struct cgroup) CGROUP_INIT;
+        ret->cgroups = cgroups;
+        (void) snprintf(ret->path, sizeof(ret->path), "/%s/%s", cgroups->name, name);
 }
 
 int cgroup_create(struct cgroup *ret, struct cgroups *cgroups, const char *name, const uint64_t limit[POLICY_LIMITS],
                   struct errtext *err) {
-        struct cgroup cgroup = CGROUP_INIT;
+        struct cgroup cgroup;
         int r;
 
         r = cgroups_use_parent(cgroups, true, err);
         if (r < 0)
                 return r;
-        cgroup.cgroups = cgroups;
-        (void) snprintf(cgroup.path, sizeof(cgroup.path), "/%s/%s", cgroups->name, name);
+        cgroup_plan(&cgroup, cgroups, name);
         if (mkdirat(cgroups->parent_fd, name, 0755) < 0) {
                 /* Somebody has removed the parent directory, while it was empty: once more, in a new one. */
                 if (errno == ENOENT) {

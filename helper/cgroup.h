@@ -56,6 +56,9 @@ struct cgroup {
 };
 #define CGROUP_INIT {.fd = -1, .events_fd = -1}
 
+/* Names the <root> that cgroup_create() is going to make, so that it can be written down before; cgroup_remove() finds it by that. */
+void cgroup_plan(struct cgroup *ret, const struct cgroups *cgroups, const char *name);
+
 /*
  * Makes <root> and <root>/supervisor in the parent directory, with the policy's limits in force. name is the id. A
  * limit whose controller this host lacks (or does not give to the parent) is -EOPNOTSUPP, by name in err; nothing is
@@ -69,7 +72,7 @@ int cgroup_create(struct cgroup *ret, struct cgroups *cgroups, const char *name,
 int cgroup_adopt_scope(struct cgroup *ret, const struct cgroups *cgroups, const char *path,
                        const uint64_t limit[POLICY_LIMITS], struct errtext *err);
 
-/* Opens again what an earlier helper made. Returns 0 or -errno; -ENOENT: it has gone. */
+/* Opens again what an earlier helper made. Returns 0 or -errno; -ENOENT: it has gone, and *ret has its name only. */
 int cgroup_reopen(struct cgroup *ret, const struct cgroups *cgroups, enum cgroup_backend backend, const char *path);
 
 /* Whether this host has the controllers of the limits: 0, or -EOPNOTSUPP and err names the first that is missing. */

@@ -488,11 +488,11 @@ int delegation_new(struct delegation **ret, struct manager *manager, struct sess
         r = mask_parse_policy(manager->names, d->policy, d->masks, err);
         if (r >= 0 && (r = choose_id(d)) < 0)
                 (void) fail(err, r, "no random numbers: %s", strerror(-r));
-        if (r >= 0)
+        if (r >= 0) {
+                backend_plan(d);
                 r = write_down_new(d, err);
+        }
         if (r < 0) {
-                if (d->id != 0)
-                        state_remove(&manager->state, d->id);
                 delegation_free(d);
                 return r;
         }

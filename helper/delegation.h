@@ -173,6 +173,8 @@ int delegation_new(struct delegation **ret, struct manager *manager, struct sess
 /* One that an earlier helper made, as far as the record says; still without descriptors, anchor and session. NULL: no
  * memory. */
 struct delegation *delegation_restore(struct manager *manager, const struct state_record *record, struct policy *take_policy);
+/* Names its cgroup, if its name is known before it is made: for the record. */
+void backend_plan(struct delegation *delegation);
 /* Gives it a cgroup and starts its maker: delegation_made() goes on from there, or delegation_fail(). Returns 0 or -errno
  * with err. */
 int backend_begin(struct delegation *delegation, struct errtext *err);
