@@ -27,7 +27,7 @@ static void end_leftover(int parent_fd, const char *name) {
                         (void) poll(&(struct pollfd){.fd = cgroup_events(&old), .events = POLLPRI}, 1, 100);
         }
         cgroup_done(&old);
-        if (cgroup_remove_tree(parent_fd, name) < 0)
+        if (cgroup_remove_tree(parent_fd, name, true) < 0)
                 log_line(LOG_WARNING, "the subtree %s of an earlier helper cannot be removed yet: %m", name);
 }
 

@@ -14,8 +14,8 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
-#define SUPERVISOR "supervisor"
 #define RUN "run"
 
 /* What the user may build below <root>: enough for any container manager, and a bound for the walks here. */
@@ -172,7 +172,7 @@ static int fill(struct cgroup *cgroup, const uint64_t limit[POLICY_LIMITS], stru
                 r = cgroup_write_file(cgroup->fd, "cgroup.max.descendants", MAX_DESCENDANTS);
         if (r < 0)
                 return fail(err, r, "the size of %s cannot be bounded: %s", cgroup->path, strerror(-r));
-        if (mkdirat(cgroup->fd, SUPERVISOR, 0755) < 0 || mkdirat(cgroup->fd, RUN, 0755) < 0)
+        if (mkdirat(cgroup->fd, CGROUP_SUPERVISOR, 0755) < 0 || mkdirat(cgroup->fd, RUN, 0755) < 0)
                 return fail(err, -errno, "the subtree %s cannot be filled: %m", cgroup->path);
         return 0;
 }
@@ -263,7 +263,7 @@ static int open_dir(int dirfd, const char *name) {
 }
 
 int cgroup_open_supervisor(const struct cgroup *cgroup) {
-        return open_dir(cgroup->fd, SUPERVISOR);
+        return open_dir(cgroup->fd, CGROUP_SUPERVISOR);
 }
 
 /* Gives one directory and its files of the kernel's list. A file of the list that is not there belongs to a
@@ -371,27 +371,41 @@ bool cgroup_is_child(const struct dirent *e) {
         return e->d_type == DT_DIR && !streq(e->d_name, ".") && !streq(e->d_name, "..");
 }
 
-/* Calls fn for each sub-directory of dirfd. What recurses through this is bounded by MAX_DEPTH. */
-static int for_each_below(int dirfd, int (*fn)(int dirfd, const char *name, void *userdata), void *userdata) {
-        int fd, r = 0;
-        const struct dirent *e;
-        DIR *d;
+/* As getdents64(2) gives them; <dirent.h> has it only for readdir(3), which allocates. */
+struct entry {
+        uint64_t ino;
+        int64_t off;
+        uint16_t size;
+        uint8_t type;
+        char name[];
+};
+
+static bool is_child(const struct entry *e) {
+        return e->type == DT_DIR && !streq(e->name, ".") && !streq(e->name, "..");
+}
+
+/* What recurses through this is bounded by MAX_DEPTH, so the buffer is small. */
+int cgroup_for_each_below(int dirfd, int (*fn)(int dirfd, const char *name, void *userdata), void *userdata) {
+        _cleanup_close_ int fd = -1;
+        _Alignas(struct entry) char buf[2048];
+        const struct entry *e;
+        long n;
+        int r = 0;
 
         fd = open_dir(dirfd, ".");
         if (fd == -ENOENT || fd == -ENODEV)
                 return 0; /* removed meanwhile, so there is none */
         if (fd < 0)
-                return fd;
-        d = fdopendir(fd);
-        if (!d) {
-                r = -errno;
-                (void) close_fd(fd);
-                return r;
+                return take_fd(&fd);
+        while (r == 0 && (n = syscall(SYS_getdents64, fd, buf, sizeof(buf))) != 0) {
+                if (n < 0)
+                        return errno == ENOENT ? 0 : -errno;
+                for (long at = 0; r == 0 && at < n; at += e->size) {
+                        e = (const struct entry *) (const void *) (buf + at);
+                        if (is_child(e))
+                                r = fn(dirfd, e->name, userdata);
+                }
         }
-        while (r == 0 && (e = readdir(d)))
-                if (cgroup_is_child(e))
-                        r = fn(dirfd, e->d_name, userdata);
-        (void) closedir(d);
         return r;
 }
 
@@ -426,7 +440,7 @@ static int dir_has_others(int dirfd, const char *name, void *userdata) {
         r = procs_has_others(fd, *except);
         if (r == -ENOENT || r == -ENODEV || r == -EOPNOTSUPP) /* removed meanwhile; a threaded cgroup, whose processes are listed above it */
                 r = 0;
-        return r != 0 ? r : for_each_below(fd, dir_has_others, userdata);
+        return r != 0 ? r : cgroup_for_each_below(fd, dir_has_others, userdata);
 }
 
 int cgroup_has_others(const struct cgroup *cgroup, pid_t except) {
@@ -444,7 +458,7 @@ static int take_entry(int dirfd, const char *name, void *userdata) {
 
         fd = open_dir(dirfd, name);
         if (fd >= 0 && take_dir(fd) >= 0)
-                (void) for_each_below(fd, take_entry, userdata);
+                (void) cgroup_for_each_below(fd, take_entry, userdata);
         return 0;
 }
 
@@ -454,22 +468,24 @@ void cgroup_take_back(const struct cgroup *cgroup) {
 }
 
 static int remove_entry(int dirfd, const char *name, void *userdata) {
-        (void) userdata;
-        return cgroup_remove_tree(dirfd, name);
+        const bool *take = userdata;
+
+        return cgroup_remove_tree(dirfd, name, *take);
 }
 
-int cgroup_remove_tree(int dirfd, const char *name) {
+int cgroup_remove_tree(int dirfd, const char *name, bool take) {
         _cleanup_close_ int fd = -1;
-        int r;
+        int r = 0;
 
         if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
                 return 0;
         fd = open_dir(dirfd, name);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        r = take_dir(fd);
+        if (take)
+                r = take_dir(fd);
         if (r >= 0)
-                r = for_each_below(fd, remove_entry, NULL);
+                r = cgroup_for_each_below(fd, remove_entry, &take);
         if (r < 0)
                 return r;
         return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
@@ -488,7 +504,7 @@ static int remove_root(const struct cgroup *cgroup) {
         fd = open_dir(cgroup->cgroups->mount_fd, parent[0] ? parent + 1 : ".");
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        r = cgroup_remove_tree(fd, slash + 1);
+        r = cgroup_remove_tree(fd, slash + 1, true);
         /* A parent directory that bpfdeleg.ini no longer names goes with the last one in it. */
         if (r >= 0 && cgroup->backend == CGROUP_FS && parent[0] && !streq(parent + 1, cgroup->cgroups->name))
                 (void) unlinkat(cgroup->cgroups->mount_fd, parent + 1, AT_REMOVEDIR);

@@ -59,6 +59,9 @@ struct cgroup {
 /* Names the <root> that cgroup_create() is going to make, so that it can be written down before; cgroup_remove() finds it by that. */
 void cgroup_plan(struct cgroup *ret, const struct cgroups *cgroups, const char *name);
 
+/* The anchor's, in <root>. */
+#define CGROUP_SUPERVISOR "supervisor"
+
 /*
  * Makes <root> and <root>/supervisor in the parent directory, with the policy's limits in force. name is the id. A
  * limit whose controller this host lacks (or does not give to the parent) is -EOPNOTSUPP, by name in err; nothing is
@@ -116,8 +119,12 @@ int cgroup_remove(struct cgroup *cgroup);
 
 void cgroup_done(struct cgroup *cgroup);
 
-/* For cgroup-fs.c: removes the directory `name` in dirfd and all below it. */
-int cgroup_remove_tree(int dirfd, const char *name);
+/* Removes the directory `name` in dirfd and all below it. take: each is taken back from its owner first, as in cgroup_remove();
+ * without, one that cannot be removed is left as it was. Returns 0, also when there is none; -EBUSY: there are processes, or
+ * somebody makes cgroups in it; or -errno. Async-signal-safe, as what follows is. */
+int cgroup_remove_tree(int dirfd, const char *name, bool take);
+/* Calls fn for each cgroup in the directory dirfd until it returns another value than 0, and returns that, or -errno. */
+int cgroup_for_each_below(int dirfd, int (*fn)(int dirfd, const char *name, void *userdata), void *userdata);
 /* Reads a whole small file in dirfd, terminated. Returns its length or -errno. */
 ssize_t cgroup_read_file(int dirfd, const char *name, char *buf, size_t size);
 int cgroup_write_file(int dirfd, const char *name, const char *value);
