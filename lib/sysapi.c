@@ -10,6 +10,7 @@
 #include "sysapi.h"
 
 #include <linux/capability.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -40,6 +41,12 @@ int sys_move_mount(int from_fd, int to_dirfd, const char *to_path) {
 
 int sys_open_tree_clone(int dirfd, const char *path) {
         return result(syscall(SYS_open_tree, dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+}
+
+int sys_openat2(int dirfd, const char *path, int flags, uint64_t resolve) {
+        struct open_how how = {.flags = (uint64_t) flags | O_CLOEXEC, .resolve = resolve};
+
+        return result(syscall(SYS_openat2, dirfd, path, &how, sizeof(how)));
 }
 
 pid_t sys_clone3(uint64_t flags, int cgroup_fd, int *ret_pidfd) {

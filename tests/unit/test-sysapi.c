@@ -11,6 +11,7 @@
 
 #include <linux/capability.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -766,6 +767,77 @@ static void test_clone3_namespace(void **state) {
         assert_true(other);
 }
 
+/* ---- openat2 ----------------------------------------------------------------------------------------------------- */
+
+static void test_openat2(void **state) {
+        static const struct {
+                const char *path;
+                int result;
+        } cases[] = {
+                {"in", 0}, {"in/deep", 0}, {"in/..", 0}, {"in/missing", -ENOENT}, {"..", -EXDEV}, {"in/../../etc", -EXDEV},
+                {"/etc", -EXDEV}, {"link", -ELOOP}, {"in/link/x", -ELOOP},
+        };
+        _cleanup_close_ int root_fd = open(files_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+
+        (void) state;
+        assert_true(root_fd >= 0);
+        assert_int_equal(mkdirat(root_fd, "in", 0700), 0);
+        assert_int_equal(mkdirat(root_fd, "in/deep", 0700), 0);
+        assert_int_equal(symlinkat("in", root_fd, "link"), 0);
+        assert_int_equal(symlinkat("/", root_fd, "in/link"), 0);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_close_ int fd = sys_openat2(root_fd, cases[i].path, O_RDONLY | O_DIRECTORY, resolve);
+
+                assert_int_equal(fd < 0 ? fd : 0, cases[i].result);
+                assert_true(fd < 0 || is_cloexec(fd));
+        }
+        assert_int_equal(sys_openat2(root_fd, "in", O_RDONLY, UINT64_C(1) << 60), -EINVAL);
+}
+
+/* Moves `deep` out of the tree and back, as fast as it can. */
+static void rename_for_ever(const void *argument) {
+        const int *base_fd = argument;
+
+        for (;;) {
+                CHECK(renameat(*base_fd, "tree/race/deep", *base_fd, "outside/deep") == 0);
+                CHECK(renameat(*base_fd, "outside/deep", *base_fd, "tree/race/deep") == 0);
+        }
+}
+
+/* A path that the kernel walks while its directory is moved away: from outside/deep on, "../.." is above the tree. */
+static void test_openat2_renames(void **state) {
+        _cleanup_close_ int base_fd = -1, tree_fd = -1;
+        unsigned inside = 0, refused = 0; /* both must be seen: then the race was one */
+        struct stat wanted, st;
+        pid_t pid;
+
+        (void) state;
+        assert_int_equal(mkdirat(AT_FDCWD, files_path("race-base"), 0700), 0);
+        base_fd = open(files_path("race-base"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(base_fd >= 0);
+        for (size_t i = 0; i < 5; i++)
+                assert_int_equal(mkdirat(base_fd, (const char *const[]){"x", "outside", "tree", "tree/race", "tree/x"}[i], 0700), 0);
+        assert_int_equal(mkdirat(base_fd, "tree/race/deep", 0700), 0);
+        tree_fd = openat(base_fd, "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        assert_true(tree_fd >= 0 && fstatat(tree_fd, "x", &wanted, 0) == 0);
+
+        pid = child_start(rename_for_ever, &base_fd);
+        while (inside < 1000 || refused < 1000) {
+                _cleanup_close_ int fd = sys_openat2(tree_fd, "race/deep/../../x", O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH);
+
+                if (fd < 0)
+                        refused++;
+                else
+                        inside++;
+                assert_true(fd >= 0 || fd == -ENOENT || fd == -EAGAIN || fd == -EXDEV);
+                assert_true(fd < 0 || (fstat(fd, &st) == 0 && st.st_ino == wanted.st_ino && st.st_dev == wanted.st_dev));
+        }
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        assert_int_equal(*child_line, 0);
+}
+
 int main(void) {
         static const struct CMUnitTest tests[] = {
                 SYS_TEST(test_close_all_but),
@@ -785,6 +857,8 @@ int main(void) {
                 SYS_TEST(test_capset_none),
                 SYS_TEST(test_capset_some),
                 SYS_TEST(test_fs_magic),
+                SYS_TEST(test_openat2),
+                SYS_TEST(test_openat2_renames),
                 SYS_TEST(test_mounts),
                 SYS_TEST(test_bpffs),
                 SYS_TEST(test_mounts_refused),
