@@ -35,6 +35,9 @@ static const struct proto_layout layouts[] = {
         {PROTO_CLOSE_SESSION, sizeof(struct proto_close_session), {{0, 0}}, {0, 0}},
         {PROTO_ENTER, sizeof(struct proto_enter), {{0, 0}}, {0, 0}},
         {PROTO_STATUS, sizeof(struct proto_status), {{0, 0}}, {0, 0}},
+        {PROTO_KILL_SUBGROUP, sizeof(struct proto_kill_subgroup), {FIELD(proto_kill_subgroup, path)},
+         FIELD(proto_kill_subgroup, padding)},
+        {PROTO_REMOVE_SUBGROUP, sizeof(struct proto_remove_subgroup), {FIELD(proto_remove_subgroup, path)}, {0, 0}},
         {PROTO_REPLY, sizeof(struct proto_reply), {FIELD(proto_reply, text)}, FIELD(proto_reply, padding)},
         {PROTO_OPENED, sizeof(struct proto_opened), {FIELD(proto_opened, text)}, FIELD(proto_opened, padding)},
         {PROTO_ENTERED, sizeof(struct proto_entered),
@@ -52,6 +55,8 @@ _Static_assert(sizeof(struct proto_open_session) ==
 _Static_assert(sizeof(struct proto_opened) == 8 + 4 + 4 + 16 + PROTO_TEXT_SIZE, "opened");
 _Static_assert(sizeof(struct proto_close_session) == 24, "close_session");
 _Static_assert(sizeof(struct proto_enter) == 24, "enter");
+_Static_assert(sizeof(struct proto_kill_subgroup) == 32 + PROTO_SUBGROUP_SIZE, "kill_subgroup");
+_Static_assert(sizeof(struct proto_remove_subgroup) == 24 + PROTO_SUBGROUP_SIZE, "remove_subgroup");
 _Static_assert(sizeof(struct proto_entered) == 8 + 4 + 4 + 8 + PROTO_PATH_SIZE + PROTO_TEXT_SIZE, "entered");
 _Static_assert(sizeof(struct proto_row) ==
                        8 + 8 + 8 * 4 + 8 + 4 * 8 + 8 + PROTO_POLICY_SIZE + 2 * PROTO_PATH_SIZE, "row");
@@ -114,6 +119,25 @@ int proto_check(const void *message, size_t size, struct errtext *err) {
         if (!all_zero((const char *) message + layout->zero.offset, layout->zero.size))
                 return fail(err, -EBADMSG, "message type %" PRIu32 " with padding that is not zero", head.type);
         return 0;
+}
+
+int proto_check_subgroup(const char *path, struct errtext *err) {
+        if (path[0] == '\0')
+                return fail(err, -EINVAL, "no cgroup is named");
+        if (path[0] == '/')
+                return fail(err, -EINVAL, "the path begins with a slash, and is one from the root of your subtree on, such as run/a");
+        for (const char *p = path;; p++) {
+                size_t n = strcspn(p, "/");
+
+                if (n == 0)
+                        return fail(err, -EINVAL, "there is an empty name in the path");
+                if (p[0] == '.' && (n == 1 || (n == 2 && p[1] == '.')))
+                        return fail(err, -EINVAL, "'%.*s' in the path: name the cgroups from the root of your subtree on, such as run/a",
+                                    (int) n, p);
+                p += n;
+                if (*p == '\0')
+                        return 0;
+        }
 }
 
 char *proto_cookie_format(const struct proto_cookie *cookie, char *buf) {

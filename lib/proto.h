@@ -24,6 +24,7 @@
 #define PROTO_PATH_SIZE 256 /* where the bpffs is mounted; a cgroup path */
 #define PROTO_TEXT_SIZE 512 /* words for a person; as large as struct errtext */
 #define PROTO_DIGEST_SIZE 32
+#define PROTO_SUBGROUP_SIZE 1024 /* a cgroup in the subtree */
 #define PROTO_PACKAGE_SIZE 32 /* version of the package, as --version prints it */
 
 enum proto_type {
@@ -33,8 +34,10 @@ enum proto_type {
         /* user socket */
         PROTO_ENTER = 16,
         PROTO_STATUS = 17,
+        PROTO_KILL_SUBGROUP = 18,
+        PROTO_REMOVE_SUBGROUP = 19,
         /* answers */
-        PROTO_REPLY = 64,   /* to CLOSE_SESSION, and to any request that failed before its own answer could be made */
+        PROTO_REPLY = 64,   /* to CLOSE_SESSION, KILL_SUBGROUP, REMOVE_SUBGROUP, and any request that failed before its own answer could be made */
         PROTO_OPENED = 65,  /* to OPEN_SESSION */
         PROTO_ENTERED = 66, /* to ENTER, with descriptors */
         PROTO_ROW = 67,     /* to STATUS: one for each delegation … */
@@ -136,6 +139,20 @@ struct proto_row {
         char cgroup[PROTO_PATH_SIZE]; /* of the subtree, below the cgroup2 mount */
 };
 
+struct proto_kill_subgroup {
+        struct proto_head head;
+        uint32_t signal;
+        uint32_t padding;           /* 0 */
+        struct proto_cookie cookie; /* as in ENTER */
+        char path[PROTO_SUBGROUP_SIZE];
+};
+
+struct proto_remove_subgroup {
+        struct proto_head head;
+        struct proto_cookie cookie;
+        char path[PROTO_SUBGROUP_SIZE];
+};
+
 struct proto_end {
         struct proto_head head;
         int32_t result;
@@ -162,6 +179,8 @@ union proto_message {
         struct proto_enter enter;
         struct proto_entered entered;
         struct proto_status status;
+        struct proto_kill_subgroup kill_subgroup;
+        struct proto_remove_subgroup remove_subgroup;
         struct proto_row row;
         struct proto_end end;
         struct proto_reply reply;
@@ -179,6 +198,12 @@ size_t proto_size(uint32_t type);
  * -EBADMSG and in err what is wrong with it. Never reads beyond size. Who may send the type is the caller's question.
  */
 int proto_check(const void *message, size_t size, struct errtext *err);
+
+/*
+ * Judges how a cgroup in a subtree is written: names joined by single slashes, below the subtree's root, none of them "." or
+ * "..". Returns 0, or -EINVAL with err for whoever typed it. Whether it is there is the kernel's to say.
+ */
+int proto_check_subgroup(const char *path, struct errtext *err);
 
 /* The cookie as text, for the environment and for people; buf has PROTO_COOKIE_TEXT_SIZE bytes. Returns buf. */
 char *proto_cookie_format(const struct proto_cookie *cookie, char *buf);

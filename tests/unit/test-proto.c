@@ -34,6 +34,9 @@ static const struct known {
         {PROTO_CLOSE_SESSION, sizeof(struct proto_close_session), 0, {{0, 0}}, {0, 0}},
         {PROTO_ENTER, sizeof(struct proto_enter), 0, {{0, 0}}, {0, 0}},
         {PROTO_STATUS, sizeof(struct proto_status), 0, {{0, 0}}, {0, 0}},
+        {PROTO_KILL_SUBGROUP, sizeof(struct proto_kill_subgroup), 1, {FIELD(proto_kill_subgroup, path)},
+         FIELD(proto_kill_subgroup, padding)},
+        {PROTO_REMOVE_SUBGROUP, sizeof(struct proto_remove_subgroup), 1, {FIELD(proto_remove_subgroup, path)}, {0, 0}},
         {PROTO_REPLY, sizeof(struct proto_reply), 1, {FIELD(proto_reply, text)}, FIELD(proto_reply, padding)},
         {PROTO_OPENED, sizeof(struct proto_opened), 1, {FIELD(proto_opened, text)}, FIELD(proto_opened, padding)},
         {PROTO_ENTERED, sizeof(struct proto_entered), 2,
@@ -280,7 +283,7 @@ static void test_padding(void **state) {
                                 bytes[known[i].padding.offset + at] = (char) (1u << bit);
                                 assert_int_equal(judge(bytes, known[i].size), -EBADMSG);
                         }
-        assert_int_equal(n, 12); /* REPLY, OPENED and END */
+        assert_int_equal(n, 16); /* KILL_SUBGROUP, REPLY, OPENED and END */
 }
 
 static bool in_field(const struct field *f, size_t at) {
@@ -388,6 +391,44 @@ static void test_random(void **state) {
         assert_true(refused > 1000);
 }
 
+/* ---- paths of sub-cgroups ---------------------------------------------------------------------------------------- */
+
+static const char *const subgroups[] = {
+        "run", "a", "run/a", "run/a/b/c", "...", "..a", ".a", "a..", "run/...", "a b", "M\xc3\xbcller", "\xff\xfe/\x80",
+        "supervisor", "run/supervisor", "cgroup.procs", "-", "\\",
+};
+
+static const char *const no_subgroups[] = {
+        "", "/", "//", "/run", "/sys/fs/cgroup/run", "run/", "run//a", "run///", ".", "./run", "run/.", "run/./a", "..", "../run",
+        "run/..", "run/../a", "run/a/..", "../../..", "run/../../other", "./", "../", "a/..//",
+};
+
+static void test_subgroups(void **state) {
+        char longest[PROTO_SUBGROUP_SIZE];
+        struct errtext err;
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(subgroups); i++) {
+                (void) snprintf(err.s, sizeof(err.s), "untouched");
+                assert_int_equal(proto_check_subgroup(subgroups[i], &err), 0);
+                assert_string_equal(err.s, "untouched");
+        }
+        for (size_t i = 0; i < ELEMENTSOF(no_subgroups); i++) {
+                err.s[0] = '\0';
+                assert_int_equal(proto_check_subgroup(no_subgroups[i], &err), -EINVAL);
+                assert_string_not_equal(err.s, "");
+                assert_int_equal(proto_check_subgroup(no_subgroups[i], NULL), -EINVAL);
+        }
+        /* Names and slashes in turn up to the field's end, right and with a ".." at its end. */
+        for (size_t i = 0; i < sizeof(longest) - 1; i++)
+                longest[i] = i % 2 ? '/' : 'a';
+        longest[sizeof(longest) - 1] = '\0';
+        assert_int_equal(proto_check_subgroup(longest, &err), 0);
+        memcpy(longest + sizeof(longest) - 4, "/..", 3);
+        longest[sizeof(longest) - 5] = 'a';
+        assert_int_equal(proto_check_subgroup(longest, &err), -EINVAL);
+}
+
 /* ---- cookies ----------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -486,6 +527,7 @@ int main(void) {
                 cmocka_unit_test(test_padding),
                 cmocka_unit_test(test_numbers),
                 cmocka_unit_test(test_random),
+                cmocka_unit_test(test_subgroups),
                 cmocka_unit_test(test_cookies),
                 cmocka_unit_test(test_no_cookies),
                 cmocka_unit_test(test_random_cookies),
