@@ -3,6 +3,9 @@
 /*
  * One record, one write(2), so that lines never mix. When stderr is the journal's stream, events go to the journal
  * with their fields, and plain lines get the "<N>" prefix of sd-daemon(3).
+ *
+ * The guarantee: nobody's login waits for whoever reads the log. A journal that hangs, or a pipe that is full, costs lines; how many
+ * they were is the first thing it hears again.
  */
 
 #include "config.h"
@@ -10,13 +13,13 @@
 #include "log.h"
 
 #include <inttypes.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/uio.h>
+#include <sys/un.h>
 
-/* Which of our source files wrote an entry is of no use to whoever reads it. */
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
 static const struct {
         const char *name, *id;
@@ -62,6 +65,33 @@ static void write_line(int priority, char *line, size_t size, size_t n) {
                 return; /* nowhere left to say so */
 }
 
+/* Whether a write would wait. With room at all, a pipe takes a line of ours, and so does the journal's stream; stderr's flags are not ours to change:
+ * it may be shared with a shell. */
+static bool is_full(void) {
+        return poll(&(struct pollfd){.fd = STDERR_FILENO, .events = POLLOUT}, 1, 0) == 0;
+}
+
+static unsigned lost;
+
+/* Before anything else is said. */
+static void tell_lost(void) {
+        char line[120];
+        int n;
+
+        if (lost == 0 || is_full())
+                return;
+        n = snprintf(line, sizeof(line), "%u lines of this log were lost: whoever reads it did not keep up", lost);
+        lost = 0;
+        write_line(LOG_WARNING, line, sizeof(line), (size_t) n);
+}
+
+static void write_or_lose(int priority, char *line, size_t size, size_t n) {
+        if (is_full())
+                lost++;
+        else
+                write_line(priority, line, size, n);
+}
+
 void log_line(int priority, const char *format, ...) {
         char line[1200];
         va_list ap;
@@ -72,8 +102,9 @@ void log_line(int priority, const char *format, ...) {
         va_start(ap, format);
         n = vsnprintf(line, sizeof(line), format, ap);
         va_end(ap);
+        tell_lost();
         if (n > 0)
-                write_line(priority, line, sizeof(line), (size_t) n);
+                write_or_lose(priority, line, sizeof(line), (size_t) n);
 }
 
 /* Appends to a line; what does not fit is cut. */
@@ -90,10 +121,8 @@ static _printf_(4, 5) void append(char *line, size_t size, size_t *n, const char
                 *n += (size_t) r;
 }
 
-/* An entry's fields, as sd_journal_sendv(3) takes them. */
+/* An entry's fields: one KEY=value a line. */
 struct fields {
-        struct iovec iov[12];
-        int n;
         char text[2400];
         size_t used;
 };
@@ -108,15 +137,28 @@ static _printf_(2, 3) void add_field(struct fields *fields, const char *format, 
         va_start(ap, format);
         r = vsnprintf(p, left, format, ap);
         va_end(ap);
-        if (r < 0 || (size_t) r >= left || (size_t) fields->n == ELEMENTSOF(fields->iov))
+        if (r < 0 || (size_t) r >= left)
                 return;
         make_printable(p, (size_t) r);
-        fields->iov[fields->n++] = (struct iovec){.iov_base = p, .iov_len = (size_t) r};
+        p[r] = '\n';
         fields->used += (size_t) r + 1;
 }
 
+/* The journal's native protocol, https://systemd.io/JOURNAL_NATIVE_PROTOCOL. Not sd_journal_sendv(3): it waits for as long as the
+ * journal does not read. */
+static int send_fields(const struct fields *fields) {
+        static const struct sockaddr_un journal = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
+        static int fd = -1;
+
+        if (fd < 0)
+                fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || sendto(fd, fields->text, fields->used, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *) &journal, sizeof(journal)) < 0)
+                return -errno;
+        return 0;
+}
+
 static int send_entry(enum log_event event, const struct log_subject *subject, const char *line) {
-        struct fields fields = {.n = 0};
+        struct fields fields = {.used = 0};
 
         add_field(&fields, "MESSAGE=%s", line);
         add_field(&fields, "MESSAGE_ID=%s", events[event].id);
@@ -134,7 +176,7 @@ static int send_entry(enum log_event event, const struct log_subject *subject, c
                 add_field(&fields, "BPFDELEG_ID=%016" PRIx64, subject->id);
         if (subject->session)
                 add_field(&fields, "BPFDELEG_SESSION=%" PRIu64, subject->session);
-        return sd_journal_sendv(fields.iov, fields.n);
+        return send_fields(&fields);
 }
 
 void log_event(enum log_event event, const struct log_subject *subject, const char *format, ...) {
@@ -157,8 +199,10 @@ void log_event(enum log_event event, const struct log_subject *subject, const ch
         (void) vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
         append(line, sizeof(line), &n, ": %s", text);
+        tell_lost();
+        /* Its stream may have room still where its socket has none: a line without fields is better than none. */
         if (!stderr_is_journal() || send_entry(event, subject, line) < 0)
-                write_line(events[event].priority, line, sizeof(line), n);
+                write_or_lose(events[event].priority, line, sizeof(line), n);
 }
 
 bool log_ratelimit(struct log_ratelimit *limit, unsigned *ret_suppressed) {
