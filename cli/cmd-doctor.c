@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bpfdeleg doctor: what a host lacks, and what mends it. The checks are in doctor-*.c; here is what is printed. */
+/* bpfdeleg-doctor, the program of `bpfdeleg doctor`: what a host lacks, and what mends it. The checks are in doctor-*.c;
+ * here is what is printed. */
 
 #include "config.h"
 
@@ -127,7 +128,6 @@ static int parse_options(int argc, char **argv, struct options *ret) {
         int c;
 
         *ret = (struct options){.pam_dirs = {"/etc/pam.d", "/usr/lib/pam.d"}};
-        optind = 0; /* glibc: start anew, on the subcommand's arguments */
         while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0)
                 switch (c) {
                 case 'j':
@@ -166,7 +166,7 @@ static int examine(struct doctor *doctor, bool json) {
         return json ? print_json(doctor) : 0;
 }
 
-int cmd_doctor(int argc, char **argv, const char *socket) {
+int main(int argc, char **argv) {
         struct options options;
         struct doctor doctor;
         int r, status;
@@ -174,7 +174,7 @@ int cmd_doctor(int argc, char **argv, const char *socket) {
         r = parse_options(argc, argv, &options);
         if (r <= 0)
                 return r < 0 ? EXIT_USAGE : EXIT_OK;
-        r = doctor_init(&doctor, socket, options.pam_dirs,
+        r = doctor_init(&doctor, cli_socket(), options.pam_dirs,
                         options.policy_dirs[0] ? options.policy_dirs : policy_default_dirs);
         if (r >= 0)
                 r = examine(&doctor, options.json);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bpfdeleg status: what was delegated to the caller, in the words of the policy file. */
+/* bpfdeleg-status, the program of `bpfdeleg status`: what was delegated to the caller, in the words of the policy file. */
 
 #include "config.h"
 
@@ -88,7 +88,7 @@ static int print_rows(struct client *client, const struct mask_names *names) {
         }
 }
 
-int cmd_status(int argc, char **argv, const char *socket) {
+int main(int argc, char **argv) {
         struct proto_status request = PROTO_INIT(PROTO_STATUS);
         _cleanup_(mask_names_freep) struct mask_names *names = NULL;
         _cleanup_(client_done) struct client client = CLIENT_INIT;
@@ -104,7 +104,7 @@ int cmd_status(int argc, char **argv, const char *socket) {
                 cli_error("the kernel's names cannot be read: %s", strerror(-r));
                 return EXIT_FAILURE;
         }
-        if (cli_connect(socket, &client) < 0)
+        if (cli_connect(cli_socket(), &client) < 0)
                 return EXIT_FAILURE;
         r = client_send(&client, &request);
         if (r >= 0)

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The tool's subcommands: one file each. */
+/*
+ * The tool's commands: one file each. Each attach proxy is a copy of the tool that lives as long as a command of `run`,
+ * so the tool is linked with libc alone: commands that need more are programs of their own, named bpfdeleg-COMMAND, in
+ * the directory of bpfdelegd.
+ */
 
 #include "client.h"
 
@@ -12,8 +16,12 @@ enum { EXIT_NOT_POSSIBLE = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 
 
 /* Gets the arguments from the subcommand's name on, and the user socket's path; returns the exit status. */
 int cmd_run(int argc, char **argv, const char *socket);
-int cmd_doctor(int argc, char **argv, const char *socket);
-int cmd_status(int argc, char **argv, const char *socket);
+/* Becomes the program of the command argv[0], which gets the socket in its environment; returns only if it cannot. */
+int cmd_program(int argc, char **argv, const char *socket);
+
+/* The user socket's path: from the environment, or the built-in one. */
+#define CLI_SOCKET_ENV "BPFDELEG_SOCKET"
+const char *cli_socket(void);
 
 /* Says why on stderr, in one line that begins with the tool's name. */
 void cli_error(const char *format, ...) _printf_(1, 2);

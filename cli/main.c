@@ -23,45 +23,9 @@ static const struct {
         int (*main)(int argc, char **argv, const char *socket);
 } commands[] = {
         {"run", cmd_run},
-        {"status", cmd_status},
-        {"doctor", cmd_doctor},
+        {"status", cmd_program},
+        {"doctor", cmd_program},
 };
-
-void cli_error(const char *format, ...) {
-        va_list ap;
-
-        (void) fputs("bpfdeleg: ", stderr);
-        va_start(ap, format);
-        (void) vfprintf(stderr, format, ap);
-        va_end(ap);
-        (void) fputc('\n', stderr);
-}
-
-int cli_connect(const char *socket, struct client *ret) {
-        int r;
-
-        r = client_connect(socket, CLI_TIMEOUT_USEC, ret);
-        if (r == -ENOENT || r == -ECONNREFUSED)
-                cli_error("nothing is delegated here: bpfdelegd is not running (no one answers at %s); "
-                          "ask the admin to start it, see bpfdelegd(8)", socket);
-        else if (r < 0)
-                cli_error("cannot connect to bpfdelegd at %s: %s", socket, strerror(-r));
-        return r;
-}
-
-const char *cli_no_answer(int error) {
-        switch (error) {
-        case -ETIMEDOUT:
-                return "bpfdelegd does not answer in time";
-        case -ECONNRESET:
-        case -EPIPE:
-                return "bpfdelegd closed the connection without an answer; its log says why";
-        case -EBADMSG:
-                return "bpfdelegd speaks another version of the protocol than this tool; was only one of them upgraded?";
-        default:
-                return strerror(-error);
-        }
-}
 
 int main(int argc, char **argv) {
         static const struct option longs[] = {
@@ -70,11 +34,9 @@ int main(int argc, char **argv) {
                 {"help", no_argument, NULL, 'h'},
                 {NULL, 0, NULL, 0},
         };
-        const char *socket = getenv("BPFDELEG_SOCKET");
+        const char *socket = cli_socket();
         int c;
 
-        if (!socket || socket[0] == '\0')
-                socket = RUNTIME_DIR "/user";
         while ((c = getopt_long(argc, argv, "+", longs, NULL)) >= 0)
                 switch (c) {
                 case 's':

@@ -116,6 +116,7 @@ fi
 
 exits "--help: exit 0" 0 'Usage: bpfdeleg doctor' "$T/bin/bpfdeleg" doctor --help
 exits "an option it does not know: exit 2" 2 'no-such-option' doctor --no-such-option
+exits "with the words that were typed before it" 2 'bpfdeleg doctor: unrecognized option' doctor --no-such-option
 exits "an argument: exit 2" 2 'doctor takes no argument: x' doctor x
 trace() {
         env ASAN_OPTIONS=detect_leaks=0 strace -f -o "$T/trace" "$T/bin/bpfdeleg" "--socket=$socket" doctor "--pam-dir=$T/services" \
@@ -129,6 +130,43 @@ lacks "nothing to write to, and changes nothing" \
 still_idle "nothing is left of it"
 
 ok "the helper stops" helper_stop
+
+# ---- a program of its own ----
+
+# The tool in a directory alone, with nothing where it would be installed; then what is done there.
+mkdir "$T/alone" "$T/by"
+install -m 0755 "$T/bin/bpfdeleg" "$T/alone/"
+libexec=$(grep -aoE '/[[:alnum:]/._+-]*/bpfdeleg-%s' "$T/bin/bpfdeleg" | head -n 1)
+libexec=${libexec%/*}
+export libexec
+alone() { # CHANGE ARGUMENT…
+        local change=$1
+        shift
+        # shellcheck disable=SC2016 # for the inner shell
+        unshare --mount --propagation private bash -c '
+                mount -t tmpfs -o mode=0755 none "$libexec" && eval "$1" && shift && exec "$T/alone/bpfdeleg" "$@"' sh "$change" "$@"
+}
+if [ -d "$libexec" ]; then
+        exits "not installed: 125, with the path and what to do" 125 "bpfdeleg: doctor: cannot execute $libexec/bpfdeleg-doctor, .*: No such file .*install bpfdeleg anew" \
+                alone : doctor --help
+        exits "nor is status" 125 "status: cannot execute $libexec/bpfdeleg-status, .*: No such file" alone : status
+        exits "run needs neither" 125 '^Usage: bpfdeleg run' alone : run
+        # shellcheck disable=SC2016 # for the inner shell
+        exits "installed: it is found there" 0 'Usage: bpfdeleg doctor' alone 'cp "$T/bin/bpfdeleg-doctor" "$libexec/"' doctor --help
+else
+        skip "doctor where it is installed, and where not" "there is no directory $libexec"
+fi
+printf '#!/bin/sh\necho "$0 $* $BPFDELEG_SOCKET"\n' >"$T/alone/bpfdeleg-doctor"
+exits "one beside the tool that cannot be executed is not passed over" 125 "cannot execute $T/alone/bpfdeleg-doctor, .*: Permission denied" \
+        "$T/alone/bpfdeleg" doctor --help
+chmod 0755 "$T/alone/bpfdeleg-doctor"
+prints "one beside the tool comes first, and gets arguments and socket" "^$T/alone/bpfdeleg-doctor --json x $T/no socket\$" \
+        "$T/alone/bpfdeleg" "--socket=$T/no socket" doctor --json x
+ln -s ../alone/bpfdeleg "$T/by/"
+printf '#!/bin/sh\necho "the wrong one"\n' >"$T/by/bpfdeleg-doctor"
+chmod 0755 "$T/by/bpfdeleg-doctor"
+not_by_name() { (cd "$T/by" && exec -a "$T/by/bpfdeleg" ./bpfdeleg doctor); }
+prints "beside the tool's file, whatever name it was called by" "^$T/alone/bpfdeleg-doctor " not_by_name
 
 # ---- all ok ----
 

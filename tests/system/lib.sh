@@ -204,7 +204,7 @@ place_programs() {
         bpfdelegd=$(program helper/bpfdelegd) && pam_session=$(program tests/tools/pam-session) || return 1
         pam_module=$top_builddir/pam/.libs/pam_bpfdeleg.so
         [ -e "$pam_module" ] || { echo "lib.sh: $pam_module is not built" >&2; return 1; }
-        for p in cli/bpfdeleg helper/bpfdelegd tests/tools/packets tests/tools/enter-as tests/tools/hostile; do
+        for p in cli/bpfdeleg cli/bpfdeleg-status cli/bpfdeleg-doctor helper/bpfdelegd tests/tools/packets tests/tools/enter-as tests/tools/hostile; do
                 install -m 0755 "$(program "$p")" "$T/bin/" || return 1
         done
         install -m 0644 "$top_builddir"/tests/tools/*.bpf.o "$T/bin/" || return 1

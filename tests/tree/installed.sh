@@ -33,7 +33,7 @@ a_bit_is_seen() {
 }
 
 ok "make install DESTDIR=" install_it
-for file in '.*/bin/bpfdeleg' '.*/libexec/bpfdelegd' '.*/security/pam_bpfdeleg\.so' '.*/man8/pam_bpfdeleg\.8' \
+for file in '.*/bin/bpfdeleg' '.*/libexec/bpfdelegd' '.*/libexec/bpfdeleg-status' '.*/libexec/bpfdeleg-doctor' '.*/security/pam_bpfdeleg\.so' '.*/man8/pam_bpfdeleg\.8' \
         '.*/man8/bpfdelegd\.8' '.*/man1/bpfdeleg\.1' '.*/man5/bpfdeleg-policy\.5' '.*/examples/50-netdev\.ini' \
         '.*/examples/bpfdeleg\.ini' '.*/systemd/system/bpfdelegd\.socket' \
         '.*/systemd/system/bpfdelegd\.service' '.*/tmpfiles\.d/bpfdeleg\.conf' '.*/sysusers\.d/bpfdeleg\.conf' \
@@ -45,6 +45,23 @@ ok "no libtool archive" no_la
 ok "no setuid or setgid bit" nothing_with_a_bit
 ok "no file capability" no_capability
 ok "a setuid bit would be seen" a_bit_is_seen
+# Each attach proxy has the tool's memory, for as long as its command runs: what a library adds, it adds once for each.
+# A sanitizer's runtime is none of ours, nor what it brings along; the loader is there by name only for it.
+libraries() { # PROGRAM: one a line
+        LC_ALL=C readelf -d "$(find "$T/root" -path "*/$1" -type f)" | sed -n 's/.*(NEEDED).*\[\(.*\)\.so.*\]/\1/p' | sort >"$T/needed"
+        grep -q '^libc$' "$T/needed" || { echo "$1 does not need libc?"; return 1; }
+        if grep -Eq "$sanitizers" "$T/needed"; then
+                grep -Ev "$sanitizers|^(libm|libdl|libpthread|librt|libgcc_s|libstdc\+\+|ld-.*|ld64)\$" "$T/needed"
+        else
+                cat "$T/needed"
+        fi
+}
+sanitizers='^lib(asan|ubsan|lsan|tsan|clang_rt)'
+libc_alone() { libraries "$1" >"$T/found" && echo libc | diff - "$T/found"; }
+# The check must be able to fail.
+a_library_is_seen() { ! libc_alone libexec/bpfdeleg-doctor && grep -qx libbpf "$T/found" && grep -qx libjson-c "$T/found"; }
+ok "the tool needs libc alone" libc_alone bin/bpfdeleg
+ok "a library more would be seen, as with bpfdeleg-doctor" a_library_is_seen
 no_policy() { ! find "$T/root" -path '*policy.d/*' | grep .; }
 ok "no policy is active that nobody wrote" no_policy
 policy_dir() { [ "$(find "$T/root" -path '*/bpfdeleg/policy.d' -type d -perm 0755 | wc -l)" -eq 1 ] || { find "$T/root" -type d; return 1; }; }
