@@ -69,7 +69,7 @@ static int parse_cgroup_parent(const char *value, void *target, struct errtext *
         for (unsigned i = 0; dot && systemds[i]; i++)
                 if (streq(dot, systemds[i]))
                         return fail(err, -EBADMSG, "'%s' is a name of systemd's; the directory must be bpfdeleg's own", value);
-        if (value[0] == '\0' || value[0] == '.' || strchr(value, '/') ||
+        if (value[0] == '\0' || value[0] == '.' || strpbrk(value, "/\t") ||
             copy_field(settings->cgroup_parent, sizeof(settings->cgroup_parent), value) < 0)
                 return fail(err, -EBADMSG, "'%s' is not the name of one directory below the cgroup2 mount", value);
         return 0;

@@ -64,6 +64,9 @@ static int parse_path(const char *value, char **ret, struct errtext *err) {
                 return fail(err, -EBADMSG, "'%.60s' is not absolute; expected a path like /sys/fs/bpf", value);
         if (strlen(value) >= PROTO_PATH_SIZE)
                 return fail(err, -EBADMSG, "longer than %d bytes", PROTO_PATH_SIZE - 1);
+        /* The only control character that a file may have; it could not go over the wire. */
+        if (strchr(value, '\t'))
+                return fail(err, -EBADMSG, "'%.60s' has a tab in it; expected a path like /sys/fs/bpf", value);
         do {
                 size_t n = strcspn(++p, "/");
 

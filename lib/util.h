@@ -71,7 +71,8 @@ struct errtext {
 };
 
 /* Sets the text (cut at the buffer's end) and returns r, so that one can write
- * `return fail(err, -EINVAL, "…")`. err may be NULL. */
+ * `return fail(err, -EINVAL, "…")`. err may be NULL. What it quotes may be anybody's words: control characters in it
+ * become '?', or the text could be neither sent (proto.h) nor printed. */
 static inline _printf_(3, 4) int fail(struct errtext *err, int r, const char *format, ...) {
         va_list ap;
 
@@ -79,6 +80,9 @@ static inline _printf_(3, 4) int fail(struct errtext *err, int r, const char *fo
                 va_start(ap, format);
                 (void) vsnprintf(err->s, sizeof(err->s), format, ap);
                 va_end(ap);
+                for (char *p = err->s; *p; p++)
+                        if ((unsigned char) *p < 0x20 || *p == 0x7f)
+                                *p = '?';
         }
         return r;
 }

@@ -115,6 +115,8 @@ static const struct {
         {"bpf", "path = " LONG_PATH LONG_PATH "/34567890123456789012345", NULL},
         {"bpf", "path = " LONG_PATH LONG_PATH "/3456789012345678901234567890123456789", "path: longer than 255 bytes"},
         {"bpf", "path = sys/fs/bpf", "path: 'sys/fs/bpf' is not absolute; expected a path like /sys/fs/bpf"},
+        {"bpf", "path = /sys\tfs", "path: '/sys?fs' has a tab in it"},
+        {"bpf", "mode = 07\t00", "mode: '07?00' is no mode"},
         {"bpf", "path =", "path: '' is not absolute"},
         {"bpf", "path = /", "path: '/' has an empty, '.' or '..' component"},
         {"bpf", "path = /a/", "path: '/a/' has an empty, '.' or '..' component"},
