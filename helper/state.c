@@ -22,6 +22,7 @@
 #define BAD "bad-"
 #define PART_SIZE (PROTO_ID_SIZE + 1)
 #define PLAIN "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@/:"
+#define HEX "0123456789ABCDEF"
 
 /* ---- values ---- */
 
@@ -58,7 +59,10 @@ static int get_text(const char *value, char *field, size_t size) {
                 if (n == sizeof(text) - 1)
                         return -ENAMETOOLONG;
                 if (*p == '%') {
-                        if (sscanf(p + 1, "%2X", &c) != 1 || c == 0 || p[1] == '\0' || p[2] == '\0')
+                        if (strspn(p + 1, HEX) < 2 || sscanf(p + 1, "%2X", &c) != 1)
+                                return -EINVAL;
+                        /* proto_check() lets none of these in, so none was ever written. */
+                        if (c < 0x20 || c == 0x7f)
                                 return -EINVAL;
                         p += 2;
                 } else if (!strchr(PLAIN, *p))
@@ -374,6 +378,17 @@ static void set_aside(const struct state_dir *dir, const char *name, const char 
                          dir->path, bad, why);
 }
 
+/* What is opened, killed and removed below the cgroup2 mount must be below it: "" or "/a/b". */
+static bool is_cgroup_path(const char *path) {
+        for (const char *p = path; *p; p += strcspn(p, "/")) {
+                size_t n = *p == '/' ? strcspn(++p, "/") : 0;
+
+                if (n == 0 || strncmp(p, ".", n) == 0 || strncmp(p, "..", n) == 0)
+                        return false;
+        }
+        return true;
+}
+
 static int read_record(const char *path, int fd, uint64_t id, struct state_record *record, struct policy **policy,
                        struct errtext *err) {
         const char *dirs[] = {path, NULL};
@@ -385,6 +400,8 @@ static int read_record(const char *path, int fd, uint64_t id, struct state_recor
         if (r < 0)
                 return r;
         record->id = id;
+        if (!is_cgroup_path(record->cgroup))
+                return fail(err, -EBADMSG, "%s: '%.60s' is no cgroup", text, record->cgroup);
         (void) fail(err, 0, "%s: the copy of its policy is missing", path);
         r = policy_read(dirs, record->policy, policy, err);
         if (r != 0)
@@ -394,9 +411,14 @@ static int read_record(const char *path, int fd, uint64_t id, struct state_recor
         return 0;
 }
 
-/* A policy's name may begin like that, too, but has a suffix. */
+/* A policy's name may begin like that, too, but has a suffix. No leading zero: a number has one file. */
 static bool is_session(const char *name, uint64_t *ret) {
-        return strncmp(name, SESSION, strlen(SESSION)) == 0 && parse_uint(name + strlen(SESSION), 10, UINT64_MAX, ret) == 0;
+        char again[40];
+
+        if (strncmp(name, SESSION, strlen(SESSION)) != 0 || parse_uint(name + strlen(SESSION), 10, UINT64_MAX, ret) < 0)
+                return false;
+        session_name(*ret, again, sizeof(again));
+        return streq(again, name);
 }
 
 static int read_session(const struct reading *reading, const char *path, int fd, uint64_t id, const char *name) {

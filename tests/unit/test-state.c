@@ -210,6 +210,16 @@ static void test_nonsense(void **state) {
                 {"user = alice", "user = al%00"},
                 {"user = alice", "user = al%zz"},
                 {"user = alice", "user = al ice"},
+                {"user = alice", "user = al%-1"},
+                {"user = alice", "user = al%e4"},
+                {"user = alice", "user = al%E"},
+                {"user = alice", "user = al%0Aice"},
+                {"user = alice", "user = al%7Fice"},
+                {"cgroup = /user.slice", "cgroup = user.slice"},
+                {"cgroup = /user.slice", "cgroup = /../user.slice"},
+                {"cgroup = /user.slice", "cgroup = /./user.slice"},
+                {"cgroup = /user.slice", "cgroup = //user.slice"},
+                {"cgroup = /user.slice/user-1.slice", "cgroup = /user.slice/.."},
                 {"policy = 50-x.ini", "policy = ../record"},
                 {"policy = 50-x.ini", "policy = 60-x.ini"},
                 {"[bpfdeleg]", "[other]"},
@@ -242,6 +252,7 @@ static void test_sessions_nonsense(void **state) {
         assert_int_equal(state_add_session(&dir, record.id, &session), 0);
         files_write("state/00123456789abcde/session-2", "nonsense\n");
         files_write("state/00123456789abcde/session-x", "nonsense\n");
+        assert_int_equal(link(files_path("state/00123456789abcde/session-1"), files_path("state/00123456789abcde/session-01")), 0);
         files_write("state/00123456789abcde/.session-3.new", "half");
         seen = read_all(&dir);
         assert_int_equal(seen.delegations, 1);
