@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -21,6 +22,7 @@
 /* What the user may build below <root>: enough for any container manager, and a bound for the walks here. */
 #define MAX_DEPTH "32"
 #define MAX_DESCENDANTS "1024"
+#define REMOVED_AT_ONCE 64 /* some two milliseconds of the loop */
 
 ssize_t cgroup_read_file(int dirfd, const char *name, char *buf, size_t size) {
         _cleanup_close_ int fd = -1;
@@ -467,32 +469,42 @@ void cgroup_take_back(const struct cgroup *cgroup) {
                 (void) take_entry(cgroup->fd, ".", NULL);
 }
 
+struct removal {
+        bool take;
+        unsigned left; /* how many more may be removed now */
+};
+
 static int remove_entry(int dirfd, const char *name, void *userdata) {
-        const bool *take = userdata;
-
-        return cgroup_remove_tree(dirfd, name, *take);
-}
-
-int cgroup_remove_tree(int dirfd, const char *name, bool take) {
         _cleanup_close_ int fd = -1;
+        struct removal *removal = userdata;
         int r = 0;
 
+        if (removal->left == 0)
+                return -EAGAIN;
+        removal->left--;
         if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
                 return 0;
         fd = open_dir(dirfd, name);
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        if (take)
+        if (removal->take)
                 r = take_dir(fd);
         if (r >= 0)
-                r = cgroup_for_each_below(fd, remove_entry, &take);
+                r = cgroup_for_each_below(fd, remove_entry, removal);
         if (r < 0)
                 return r;
         return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+int cgroup_remove_tree(int dirfd, const char *name, bool take) {
+        struct removal all = {.take = take, .left = UINT_MAX};
+
+        return remove_entry(dirfd, name, &all);
+}
+
 /* By its path: no part of it is the user's. */
 static int remove_root(const struct cgroup *cgroup) {
+        struct removal some = {.take = true, .left = REMOVED_AT_ONCE};
         _cleanup_close_ int fd = -1;
         char parent[PROTO_PATH_SIZE];
         char *slash;
@@ -504,7 +516,7 @@ static int remove_root(const struct cgroup *cgroup) {
         fd = open_dir(cgroup->cgroups->mount_fd, parent[0] ? parent + 1 : ".");
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        r = cgroup_remove_tree(fd, slash + 1, true);
+        r = remove_entry(fd, slash + 1, &some);
         /* A parent directory that bpfdeleg.ini no longer names goes with the last one in it. */
         if (r >= 0 && cgroup->backend == CGROUP_FS && parent[0] && !streq(parent + 1, cgroup->cgroups->name))
                 (void) unlinkat(cgroup->cgroups->mount_fd, parent + 1, AT_REMOVEDIR);

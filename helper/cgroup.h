@@ -112,8 +112,8 @@ int cgroup_has_others(const struct cgroup *cgroup, pid_t except);
 /* Takes <root> and all below back from their owner, so that he makes nothing new in it while it is emptied. */
 void cgroup_take_back(const struct cgroup *cgroup);
 
-/* Removes the subtree, bottom-up, whoever owns its parts; each directory is taken back first. Returns 0, -EBUSY while
- * there are processes, or -errno. A scope's is systemd's to remove (who does it himself leaves a scope that is "active"
+/* Removes the subtree, bottom-up, whoever owns its parts; each directory is taken back first. Returns 0, -EAGAIN (there is
+ * more of it, for the next turn of the loop), -EBUSY while there are processes, or -errno. A scope's is systemd's to remove (who does it himself leaves a scope that is "active"
  * for ever, and two at it at the same time make systemd give up half-way): -EINPROGRESS until it is gone. */
 int cgroup_remove(struct cgroup *cgroup);
 

@@ -149,6 +149,15 @@ static void prod_systemd(const struct delegation *d, int r) {
                 scope_stop(d->manager->scopes, d->id);
 }
 
+static void end_again(struct delegation *d, uint64_t in_usec) {
+        int r;
+
+        d->timer = sd_event_source_disable_unref(d->timer);
+        r = sd_event_add_time_relative(d->manager->event, &d->timer, CLOCK_MONOTONIC, in_usec, 1, on_end_timer, d);
+        if (r < 0)
+                log_line(LOG_ERR, "%016" PRIx64 " cannot be looked at again: %s", d->id, strerror(-r));
+}
+
 /* Kill again (somebody may have been in between), and if all are gone remove; else look again soon, less and less
  * often. */
 static void end_step(struct delegation *d) {
@@ -167,13 +176,13 @@ static void end_step(struct delegation *d) {
                 delegation_gone(d);
                 return;
         }
+        if (r == -EAGAIN) {
+                end_again(d, 0);
+                return;
+        }
         report_once(d, r);
         prod_systemd(d, r);
-        sd_event_source_disable_unref(d->timer);
-        d->timer = NULL;
-        r = sd_event_add_time_relative(d->manager->event, &d->timer, CLOCK_MONOTONIC, d->retry_usec, 1, on_end_timer, d);
-        if (r < 0)
-                log_line(LOG_ERR, "%016" PRIx64 " cannot be looked at again: %s", d->id, strerror(-r));
+        end_again(d, d->retry_usec);
         d->retry_usec = d->retry_usec * 2 < RETRY_MAX_USEC ? d->retry_usec * 2 : RETRY_MAX_USEC;
 }
 
@@ -226,9 +235,9 @@ static int watch_cgroup(struct delegation *d) {
 }
 
 static void end_cgroup(struct delegation *d) {
-        /* systemd removes what is in an empty scope once; the user must not be at it at the same time. */
-        if (d->cgroup.backend == CGROUP_SCOPE)
-                cgroup_take_back(&d->cgroup);
+        /* All of it, so that nothing new comes while it is removed part by part; and systemd removes what is in an empty scope
+         * once: the user must not be at it at the same time. */
+        cgroup_take_back(&d->cgroup);
         (void) cgroup_kill(&d->cgroup);
         /* It was asked for, and where it is was not yet known. */
         if (d->scope_asked && d->cgroup.fd < 0 && d->manager->scopes)

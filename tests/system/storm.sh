@@ -41,7 +41,7 @@ memory_before=$(memory)
 ok "another: none fails" blow "$seconds"
 diag "$(cat "$T/out")"
 cp "$T/out" "$T/storm"
-prints "there were many" "^[1-9][0-9]{2,} sessions of 64 users, $at_once at once, [1-9][0-9]* never closed: 0 failed$" cat "$T/storm"
+prints "there were many" "^[1-9][0-9]+ sessions of 64 users, $at_once at once, [0-9]+ never closed: 0 failed$" cat "$T/storm"
 lacks "and nothing to complain of" 'syslog:' cat "$T/storm"
 ok "all of them end" expect_delegations 0
 ! memory_tells "$helper_pid" || ok "the helper takes no more memory than after the first" memory_as_before
