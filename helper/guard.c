@@ -355,6 +355,8 @@ static int add_undead(struct guard *guard, uint64_t id, uid_t uid) {
         return 0;
 }
 
+#define UNDEAD_TOKENS 16
+
 size_t guard_undead(struct guard *guard, uid_t uid) {
         struct guard_delegation delegation;
         size_t kept = 0, n = 0;
@@ -362,10 +364,12 @@ size_t guard_undead(struct guard *guard, uid_t uid) {
         for (size_t i = 0; i < guard->n_undead; i++) {
                 const struct undead undead = guard->undead[i];
 
-                if (undead.uid == uid && !look_up(guard, undead.id, &delegation))
-                        continue;
+                if (undead.uid == uid) {
+                        if (!look_up(guard, undead.id, &delegation))
+                                continue;
+                        n += 1 + delegation.tokens / UNDEAD_TOKENS;
+                }
                 guard->undead[kept++] = undead;
-                n += undead.uid == uid;
         }
         guard->n_undead = kept;
         return n;

@@ -70,7 +70,8 @@ void guard_revoke_strangers(struct guard *guard, bool (*living)(void *userdata, 
 
 /*
  * How many ended delegations of a user are still there, because a process of his that is none of the session's holds a
- * descriptor of the bpffs. They are good for nothing, but each is an entry: at GUARD_UNDEAD_EACH he gets no new one.
+ * descriptor of the bpffs, or tokens: 16 of those count as one more. They are good for nothing, but each is an entry: at
+ * GUARD_UNDEAD_EACH he gets no new one, so that nobody fills the tables by logging out.
  */
 #define GUARD_UNDEAD_EACH 64
 size_t guard_undead(struct guard *guard, uid_t uid);

@@ -107,9 +107,9 @@ static int read_policy(const struct manager *manager, const struct proto_open_se
                             "guard to do it: %s. Without one the user could attach outside his own subtree and read kernel memory; to grant "
                             "it all the same, write `confine = off` under [bpf] there (see SECURITY.md)", policy->path, manager->guard_why.s);
         if (manager->guard && guard_undead(manager->guard, request->uid) >= GUARD_UNDEAD_EACH)
-                return fail(err, -EMFILE, "%u ended delegations of uid %u are still held by descriptors of their bpf file systems, in "
-                            "processes outside of them; they are good for nothing, but there is no new one before those processes end",
-                            GUARD_UNDEAD_EACH, (unsigned) request->uid);
+                return fail(err, -EMFILE, "too many ended delegations of uid %u are still held by descriptors of their tokens and bpf "
+                            "file systems, in processes outside of them; they are good for nothing, but there is no new one before "
+                            "those processes end", (unsigned) request->uid);
         *ret = TAKE_PTR(policy);
         return 0;
 }
