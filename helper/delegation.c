@@ -395,6 +395,8 @@ static int take_over(struct delegation *d, struct errtext *err) {
         r = sys_process_identify(d->anchor.pid, d->anchor.pidfd, &d->anchor_id);
         if (r >= 0)
                 r = sys_namespace_identify(userns_fd, &d->userns);
+        if (r == -ESRCH)
+                return fail(err, -ECHILD, "the anchor was killed");
         if (r < 0)
                 return fail(err, r, "the anchor: %s", strerror(-r));
         r = cgroup_give(&d->cgroup, d->uid, d->gid);

@@ -227,6 +227,14 @@ static _printf_(3, 4) int finish_failed(struct maker *maker, int result, const c
         return finish(maker, result, why.s);
 }
 
+/* A step of the helper's that failed. The user may kill his maker at any moment, and what such a process lacks first, its namespaces or its end
+ * of the socket, is not the cause. */
+static int finish_step(struct maker *maker, int result, const char *step) {
+        if (result == -ENOENT || result == -ESRCH || result == -EPIPE)
+                return finish(maker, -ECHILD, "the maker was killed");
+        return finish_failed(maker, result, "%s: %s", step, strerror(-result));
+}
+
 static int write_proc_file(int dirfd, const char *name, const char *format, unsigned id) {
         char value[64];
 
@@ -354,7 +362,7 @@ static int on_namespaces(struct maker *maker) {
         if (r >= 0)
                 r = say_go(maker, -1);
         if (r < 0)
-                return finish_failed(maker, r, "mapping uid and gid: %s", strerror(-r));
+                return finish_step(maker, r, "mapping uid and gid");
         maker->next = STEP_CONTEXT;
         return 0;
 }
@@ -369,7 +377,7 @@ static int send_mount(struct maker *maker) {
         r = say_go(maker, maker->mount_fd);
         maker->mount_fd = close_fd(maker->mount_fd);
         if (r < 0)
-                return finish_failed(maker, r, "sending the delegated bpf file system to the maker: %s", strerror(-r));
+                return finish_step(maker, r, "sending the delegated bpf file system to the maker");
         maker->next = STEP_READY;
         return 0;
 }
@@ -397,7 +405,7 @@ static int on_ready(struct maker *maker) {
         int r = start_anchor(maker);
 
         if (r < 0)
-                return finish_failed(maker, r, "starting the anchor: %s", strerror(-r));
+                return finish_step(maker, r, "starting the anchor");
         maker->next = STEP_ANCHORED;
         return 0;
 }
