@@ -389,6 +389,14 @@ static bool is_cgroup_path(const char *path) {
         return true;
 }
 
+/* All in it is going to be killed, should the anchor have gone: each subtree has its id in its name, and nobody else's has. */
+static bool is_cgroup_of(const struct state_record *record) {
+        const char *name = strrchr(record->cgroup, '/');
+        char id[PROTO_ID_SIZE];
+
+        return !name || strstr(name, proto_id_format(record->id, id));
+}
+
 static int read_record(const char *path, int fd, uint64_t id, struct state_record *record, struct policy **policy,
                        struct errtext *err) {
         const char *dirs[] = {path, NULL};
@@ -400,8 +408,8 @@ static int read_record(const char *path, int fd, uint64_t id, struct state_recor
         if (r < 0)
                 return r;
         record->id = id;
-        if (!is_cgroup_path(record->cgroup))
-                return fail(err, -EBADMSG, "%s: '%.60s' is no cgroup", text, record->cgroup);
+        if (!is_cgroup_path(record->cgroup) || !is_cgroup_of(record))
+                return fail(err, -EBADMSG, "%s: '%.60s' is no cgroup of this delegation", text, record->cgroup);
         (void) fail(err, 0, "%s: the copy of its policy is missing", path);
         r = policy_read(dirs, record->policy, policy, err);
         if (r != 0)

@@ -173,9 +173,18 @@ ok "cut short" spoiled 'makes no sense and is set aside .*bad-' in_record '4q'
 ok "a number that is none" spoiled 'uid is missing or makes no sense' in_record 's/^uid = .*/uid = x/'
 ok "a state there is not" spoiled 'state is missing or makes no sense' in_record 's/^state = .*/state = happy/'
 ok "another anchor: a process that lives" spoiled 'its anchor was killed' in_record "s/^anchor.pid = .*/anchor.pid = $$/"
+start_of() { sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 20; }
+ok "and its start, too" spoiled 'its anchor was killed' in_record "s/^anchor.pid = .*/anchor.pid = $$/; s/^anchor.start = .*/anchor.start = $(start_of $$)/"
 ok "the right number, another start" spoiled 'its anchor was killed' in_record 's/^anchor.start = .*/anchor.start = 1/'
 ok "the right number, another pidfd" spoiled 'its anchor was killed' in_record 's/^anchor.inode = .*/anchor.inode = 1/'
-ok "a cgroup that is not there" spoiled 'its cgroup has gone' in_record 's,^cgroup = .*,cgroup = /bdt-none,'
+ok "a cgroup that is not there" spoiled 'its cgroup has gone' in_record 's,^cgroup = .*/,cgroup = /bdt-none/,'
+ok "another's cgroup" spoiled 'set aside .*/bdt-.*-other. is no cgroup of this delegation' in_record "s,^cgroup = .*,cgroup = /bdt-$$-other,"
+ok "a file in place of the records" spoiled 'makes no sense and is set aside .*Not a directory' sh -c 'rm -r "$0" && echo x >"$0"'
+ok "an empty record" spoiled 'makes no sense and is set aside' sh -c ': >"$0/record"'
+ok "a record of zero bytes" spoiled 'makes no sense and is set aside' sh -c 'head -c 400 /dev/zero >"$0/record"'
+ok "a link in place of it" spoiled 'makes no sense and is set aside' sh -c 'mv "$0/record" "$0/x" && ln -s x "$0/record"'
+ok "a pipe in place of it" spoiled 'makes no sense and is set aside' sh -c 'rm "$0/record" && mkfifo "$0/record"'
+ok "a directory in place of it" spoiled 'makes no sense and is set aside' sh -c 'rm "$0/record" && mkdir "$0/record"'
 ok "writable by others" spoiled 'makes no sense and is set aside' sh -c 'chmod 0666 "$0/record"'
 ok "no record" spoiled 'makes no sense and is set aside' sh -c 'rm "$0/record"'
 ok "no policy" spoiled 'set aside .*50-test.ini: no policy directory has it' sh -c 'rm "$0/50-test.ini"'

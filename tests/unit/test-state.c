@@ -11,6 +11,7 @@
 #include "state.h"
 
 #include <dirent.h>
+#include <sys/resource.h>
 
 static const char policy_text[] = "[match]\nusers = alice\n[cgroup]\npids_max = 5\n";
 
@@ -222,6 +223,11 @@ static void test_nonsense(void **state) {
                 {"cgroup = /user.slice/user-1.slice", "cgroup = /user.slice/.."},
                 {"policy = 50-x.ini", "policy = ../record"},
                 {"policy = 50-x.ini", "policy = 60-x.ini"},
+                {"bpfdeleg-00123456789abcde.scope", "bpfdeleg-00123456789abcdf.scope"},
+                {"/user.slice/user-1.slice/bpfdeleg-00123456789abcde.scope", "/"},
+                {"/user.slice/user-1.slice/bpfdeleg-00123456789abcde.scope", "/00123456789abcde/x"},
+                {"/user.slice/user-1.slice/bpfdeleg-00123456789abcde.scope", "user.slice/00123456789abcde"},
+                {"/user.slice/user-1.slice/bpfdeleg-00123456789abcde.scope", "/../00123456789abcde"},
                 {"[bpfdeleg]", "[other]"},
                 {"[bpfdeleg]", "[bpfdeleg]\n[other]"},
                 {"[bpfdeleg]", ""},
@@ -258,6 +264,65 @@ static void test_sessions_nonsense(void **state) {
         assert_int_equal(seen.delegations, 1);
         assert_int_equal(seen.sessions, 1);
         assert_int_equal(seen.session.number, 1);
+        state_remove(&dir, record.id);
+        done(&dir);
+}
+
+/* What a helper that was killed was about to put in place, or to take away, is nobody's: it goes. */
+static void test_half(void **state) {
+        const struct state_record record = a_record();
+        struct state_dir dir = a_dir();
+
+        (void) state;
+        (void) files_mkdir("state/.00123456789abcde");
+        files_write("state/.00123456789abcde/record", "half");
+        assert_int_equal(state_new(&dir, &record, policy_text, strlen(policy_text)), -EEXIST);
+        assert_int_equal(read_all(&dir).delegations, 0);
+        assert_int_equal(access(files_path("state/.00123456789abcde"), F_OK), -1);
+        assert_int_equal(state_new(&dir, &record, policy_text, strlen(policy_text)), 0);
+        assert_int_equal(read_all(&dir).delegations, 1);
+        assert_int_equal(rename(files_path("state/00123456789abcde"), files_path("state/.00123456789abcde")), 0);
+        assert_int_equal(read_all(&dir).delegations, 0);
+        done(&dir);
+}
+
+/* Something else in place of the directory, twice: neither stops the start, the later one takes the place of the earlier. */
+static void test_no_directory(void **state) {
+        struct state_dir dir = a_dir();
+
+        (void) state;
+        files_write("state/00123456789abcde", "x");
+        assert_int_equal(read_all(&dir).delegations, 0);
+        assert_int_equal(access(files_path("state/00123456789abcde"), F_OK), -1);
+        assert_int_equal(symlink("/nowhere", files_path("state/00123456789abcde")), 0);
+        assert_int_equal(read_all(&dir).delegations, 0);
+        assert_int_equal(unlink(files_path("state/bad-00123456789abcde")), 0);
+        (void) files_mkdir("state/00123456789abcde");
+        assert_int_equal(read_all(&dir).delegations, 0);
+        remove_bad();
+        done(&dir);
+}
+
+/* Not to be read now is not the same as nonsense: the start fails, and what is there stays. */
+static void test_shortage(void **state) {
+        const struct state_record record = a_record();
+        const struct state_reader reader = {.delegation = on_delegation, .session = on_session, .userdata = &(struct seen){0}};
+        struct state_dir dir = a_dir();
+        struct rlimit few, all;
+        struct errtext err;
+        int r;
+
+        (void) state;
+        assert_int_equal(state_new(&dir, &record, policy_text, strlen(policy_text)), 0);
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+        few = all;
+        /* Of the two that it takes to read the directory and one in it there is one. */
+        few.rlim_cur = (rlim_t) dir.fd + 2;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        r = state_read(&dir, &reader, &err);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+        assert_int_equal(r, -EMFILE);
+        assert_int_equal(read_all(&dir).delegations, 1);
         state_remove(&dir, record.id);
         done(&dir);
 }
@@ -304,6 +369,8 @@ int main(void) {
                 cmocka_unit_test(test_longest),           cmocka_unit_test(test_nonsense),
                 cmocka_unit_test(test_sessions_nonsense), cmocka_unit_test(test_others),
                 cmocka_unit_test(test_one_helper),        cmocka_unit_test(test_open_to_others),
+                cmocka_unit_test(test_half),              cmocka_unit_test(test_no_directory),
+                cmocka_unit_test(test_shortage),
         };
 
         return cmocka_run_group_tests_name("state", tests, files_setup, files_teardown);
