@@ -380,12 +380,12 @@ service() {
 
 # ---- the helper ------------------------------------------------------------------------------------------------------
 
-# spawn CMD…: in the background, without the lock and the descriptors of open sessions and of a vector (tests/escape/lib.sh), which would not
-# see the end of its input; its pid in $spawned.
+# spawn CMD…: in the background, without the lock and the descriptors of open sessions, a crowd and a vector (tests/escape/lib.sh), which would
+# not see the end of its input; its pid in $spawned.
 spawn() {
         local fd
         (
-                for fd in $lock ${vector_fd:-} "${session_in[@]}" "${session_out[@]}"; do eval "exec $fd>&-"; done
+                for fd in $lock ${vector_fd:-} ${crowd_words:-} "${session_in[@]}" "${session_out[@]}"; do eval "exec $fd>&-"; done
                 exec "$@"
         ) <&0 &
         spawned=$!
@@ -583,6 +583,27 @@ expect_delegations() {
 anchor_pid() {
         local dir=${1:-$(delegation_dirs | head -n 1)}
         head -n 1 "$dir/supervisor/cgroup.procs"
+}
+
+# crowd_start N: a process that opens a session for each of N users without accounts, by the policy 50-all, and keeps them; crowd_end: it ends.
+crowd_is_there() { [ -s "$T/said" ] || gone "$crowd_pid"; }
+crowd_start() {
+        rm -f "$T/words" "$T/said"
+        mkfifo "$T/words"
+        # shellcheck disable=SC2016 # for the inner shell
+        spawn bash -c 'words=$1 said=$2; shift 2; exec "$@" <"$words" >"$said" 2>&1' sh "$T/words" "$T/said" \
+                "$(program tests/tools/crowd)" "$T/run/session" "$T/policy.d" 50-all.ini 50000 "$1" </dev/null
+        crowd_pid=$spawned
+        exec {crowd_words}>"$T/words"
+        patience=$((60 * ${BED_SLOW:-1})) wait_until crowd_is_there
+        grep -q ' open: ' "$T/said" || { cat "$T/said"; return 1; }
+}
+crowd_end() {
+        local code=0
+        exec {crowd_words}>&-
+        wait "$crowd_pid" || code=$?
+        unset "pids[$crowd_pid]"
+        return "$code"
 }
 
 # ---- the machine before and after ------------------------------------------------------------------------------------

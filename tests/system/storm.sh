@@ -16,7 +16,7 @@ service bdt
 printf '%s required pam_deny.so\n' auth account password session >"$T/pam.d/other" # or libpam logs that there is none
 # With the guard where there is one.
 simple_policy 50-all '~nobody-is-left-out' 'bpf:confine = preferred'
-storm=$(program tests/tools/storm) && crowd=$(program tests/tools/crowd) || exit 1
+storm=$(program tests/tools/storm) || exit 1
 ok "the helper starts" helper_start
 ok "a login" login_as "$alice" -- bpfdeleg run -- true
 helper_idle
@@ -49,25 +49,6 @@ still_idle "descriptors, processes, cgroups, mounts: as before"
 
 # ---- many at once ----
 
-crowd_start() { # N
-        rm -f "$T/words" "$T/said"
-        mkfifo "$T/words"
-        # shellcheck disable=SC2016 # for the inner shell
-        spawn bash -c 'words=$1 said=$2; shift 2; exec "$@" <"$words" >"$said" 2>&1' sh "$T/words" "$T/said" \
-                "$crowd" "$T/run/session" "$T/policy.d" 50-all.ini 50000 "$1" </dev/null
-        crowd_pid=$spawned
-        exec {words}>"$T/words"
-        patience=$((60 * ${BED_SLOW:-1})) wait_until crowd_is_there
-        grep -q ' open: ' "$T/said" || { cat "$T/said"; return 1; }
-}
-crowd_is_there() { [ -s "$T/said" ] || gone "$crowd_pid"; }
-crowd_end() {
-        local code=0
-        exec {words}>&-
-        wait "$crowd_pid" || code=$?
-        unset "pids[$crowd_pid]"
-        return "$code"
-}
 ok "$many users have delegations at the same time" crowd_start "$many"
 ok "each its own" expect_delegations "$many"
 ok "another user logs in, and works" login_as "$alice" -- bpfdeleg run -- true
