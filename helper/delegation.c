@@ -310,6 +310,7 @@ void manager_forget(struct manager *manager) {
         while ((d = LIST_FIRST(&manager->delegations))) {
                 LIST_REMOVE(d, entry);
                 sessions_forget(d);
+                d->anchor_source = sd_event_source_disable_unref(d->anchor_source);
                 d->anchor.pidfd = close_fd(d->anchor.pidfd); /* it sleeps on */
                 delegation_free(d);
         }
