@@ -545,7 +545,7 @@ static int nursery_enter(const char *dir) {
         if (r < 0)
                 return r;
         /* pivot_root(".", "."): pivot_root(2). */
-        if (fchdir(mount_fd) < 0 || mkdir(MAKER_BPFFS + 1, 0755) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+        if (fchdir(mount_fd) < 0 || mkdir(&MAKER_BPFFS[1], 0755) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
             umount2(".", MNT_DETACH) < 0 ||
             mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
                 return -errno;
