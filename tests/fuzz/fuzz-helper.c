@@ -103,9 +103,10 @@ static void setup(void) {
 /* ---- the guard ---- */
 
 struct guard {
-        struct {
+        struct entry {
                 uint64_t id;
-                bool used, revoked;
+                bool used, revoked, late;
+                sd_event_source *detaching;
         } entries[ENTRIES];
 };
 static struct guard guard;
@@ -124,7 +125,9 @@ int guard_add(struct guard *g, const struct guard_entry *entry) {
         must(world_is_same(entry->mount_fd, world_mount_fd) && entry->cgroup_fd >= 0);
         if (world_fault())
                 return -errno;
-        for (i = i < 0 ? 0 : i; i < ENTRIES && g->entries[i].used && !g->entries[i].revoked; i++)
+        if (i >= 0 && g->entries[i].detaching)
+                return -EEXIST;
+        for (i = i < 0 ? 0 : i; i < ENTRIES && (g->entries[i].detaching || (g->entries[i].used && !g->entries[i].revoked)); i++)
                 ;
         if (i == ENTRIES)
                 return -ENOSPC;
@@ -139,20 +142,56 @@ bool guard_knows(const struct guard *g, uint64_t id, uint64_t *ret_refusals) {
         return find_entry(g, id) >= 0;
 }
 
-void guard_revoke(struct guard *g, uint64_t id, int cgroup_fd) {
+static int on_detached(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct entry *entry = userdata;
+
+        (void) source;
+        (void) usec;
+        entry->detaching = sd_event_source_disable_unref(entry->detaching);
+        if (entry->late)
+                entry->used = false;
+        delegation_detached(&manager, entry->id, entry->late);
+        return 0;
+}
+
+/* Some have attached something, and it takes a while. Out of memory it is done at once. */
+static bool detach(struct entry *entry, bool late) {
+        must(!entry->detaching);
+        entry->late = late;
+        if (entry->id % 2 == 0 && sd_event_add_time_relative(manager.event, &entry->detaching, CLOCK_MONOTONIC, late ? 0 : USEC_PER_MSEC, 1,
+                                                             on_detached, entry) >= 0)
+                return true;
+        entry->used = !late;
+        return false;
+}
+
+bool guard_revoke(struct guard *g, uint64_t id, int cgroup_fd) {
         int i = find_entry(g, id);
 
         must(cgroup_fd < 0 || fcntl(cgroup_fd, F_GETFD) >= 0);
-        if (i >= 0)
-                g->entries[i].revoked = true;
+        if (i < 0)
+                return false;
+        g->entries[i].revoked = true;
+        return detach(&g->entries[i], false);
 }
 
-void guard_revoke_late(struct guard *g, uint64_t id) {
+bool guard_revoke_late(struct guard *g, uint64_t id) {
         int i = find_entry(g, id);
 
         must(i < 0 || g->entries[i].revoked);
-        if (i >= 0)
-                g->entries[i].used = false;
+        return i >= 0 && detach(&g->entries[i], true);
+}
+
+void guard_finish(struct guard *g) {
+        for (int i = 0; i < ENTRIES; i++)
+                if (g->entries[i].detaching)
+                        (void) on_detached(NULL, 0, &g->entries[i]);
+}
+
+/* What is being detached when the helper dies. */
+static void forget_detaching(void) {
+        for (int i = 0; i < ENTRIES; i++)
+                guard.entries[i].detaching = sd_event_source_disable_unref(guard.entries[i].detaching);
 }
 
 void guard_revoke_strangers(struct guard *g, bool (*living)(void *userdata, uint64_t id), void *userdata) {
@@ -359,6 +398,8 @@ static void stop(bool all) {
                 read_answers();
         }
         sweep_flush(manager.sweep);
+        if (manager.guard)
+                guard_finish(manager.guard);
         world_deaths(true);
 }
 
@@ -368,6 +409,7 @@ static void done(void) {
         while (loop_turn(manager.event, 0))
                 ; /* what is there to be reaped */
         manager_forget(&manager);
+        forget_detaching();
         while (scopes.jobs)
                 scope_job_free(scopes.jobs);
         cgroups_done(&manager.cgroups);
