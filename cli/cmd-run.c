@@ -207,7 +207,7 @@ int cmd_run(int argc, char **argv, const char *socket) {
         static const struct option longs[] = {
                 {"no-proxy", no_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
         struct sock_received received = SOCK_RECEIVED_INIT;
-        struct proto_entered entered;
+        struct proto_entered entered = {.result = 0};
         bool with_proxy = true;
         int c, r;
 

@@ -203,6 +203,7 @@ static int walk_text(struct pam_stack *stack, const char *path, const char *text
         unsigned number = 0;
         int r = line ? 0 : -ENOMEM;
 
+        /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): find_file() has filled and terminated it */
         while (r >= 0 && *text) {
                 unsigned first = number + 1;
 

@@ -510,7 +510,7 @@ static int remove_root(const struct cgroup *cgroup) {
         char *slash;
         int r;
 
-        (void) strcpy(parent, cgroup->path);
+        copy_field_cut(parent, sizeof(parent), cgroup->path);
         slash = strrchr(parent, '/');
         *slash = '\0';
         fd = open_dir(cgroup->cgroups->mount_fd, parent[0] ? parent + 1 : ".");

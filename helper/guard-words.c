@@ -23,6 +23,7 @@ static const char *const reasons[] = {
         [GUARD_LOAD_TYPE] = "programs of this type reach the whole machine (allow_host_wide is not set), or are not known to the guard",
         [GUARD_TOO_LONG] = "it is longer than the guard can look through",
         [GUARD_TARGET_CGROUP] = "that is not in the user's own subtree",
+        /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one text of three parts */
         [GUARD_TARGET_NETWORK] = "that network namespace is not the delegation's (" OUT_OF_PLACE ")",
         [GUARD_TARGET_UNKNOWN] = "the guard does not know what that is attached to",
         [GUARD_TARGET_LINK] = "the link is not one of the delegation's",

@@ -604,7 +604,7 @@ static void count_all(const struct guard *guard, struct counts *ret) {
 
 /* The kernel frees what has ended a little behind the end. Returns whether it has. */
 static bool wait_for_none(const struct guard *guard, struct counts *counts) {
-        const struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+        const struct timespec pause = {.tv_nsec = 10L * 1000 * 1000};
         uint64_t end = now_usec() + REMOVE_USEC;
 
         for (;;) {

@@ -485,6 +485,7 @@ void server_stop(struct server *server) {
         }
 }
 
+ANALYZER_OFF("-Wanalyzer-double-free") /* LIST_REMOVE has taken it out of the list */
 void server_free(struct server *server) {
         struct connection *connection;
         struct usage *usage;
@@ -506,3 +507,4 @@ void server_free(struct server *server) {
         (void) close_fd(server->dir_fd);
         free(server);
 }
+ANALYZER_ON

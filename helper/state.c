@@ -137,8 +137,10 @@ static int get_field(const struct field *field, const char *value, void *target)
 
 /* ---- the two kinds of file ---- */
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a member has none */
 #define PROCESS(type, member)                                                                              \
         FIELD(type, member.pid, NUMBER32), FIELD(type, member.start, NUMBER64), FIELD(type, member.inode, NUMBER64)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct field record_fields[] = {
         FIELD(state_record, uid, NUMBER32),

@@ -114,7 +114,7 @@ static int next_line(struct cursor *cursor, struct line *ret) {
         ret->text[n] = '\0';
         line_classify(ret);
         if (ret->kind == LINE_SECTION)
-                (void) strcpy(cursor->section, ret->name);
+                copy_field_cut(cursor->section, sizeof(cursor->section), ret->name);
         return 1;
 }
 
@@ -577,7 +577,9 @@ int ini_apply(const struct ini *ini, const char *path, const struct ini_key *key
 #define WORD_MAX 63
 
 static char fold(char c) {
-        return c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
+        if (c >= 'A' && c <= 'Z')
+                c = (char) (c - 'A' + 'a');
+        return c;
 }
 
 static unsigned min(unsigned a, unsigned b) {
@@ -587,7 +589,7 @@ static unsigned min(unsigned a, unsigned b) {
 /* Levenshtein's distance, with two letters swapped as one edit: "bfp" is near "bpf". Both words have at most
  * WORD_MAX letters. */
 static unsigned distance(const char *a, const char *b) {
-        uint8_t d[WORD_MAX + 1][WORD_MAX + 1];
+        uint8_t d[WORD_MAX + 1][WORD_MAX + 1] = {{0}};
         size_t i, j;
 
         for (j = 0; j <= strlen(b); j++)

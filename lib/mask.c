@@ -168,6 +168,7 @@ static uint64_t known(const struct axis_names *axis) {
         return mask;
 }
 
+ANALYZER_OFF("-Wanalyzer-malloc-leak") /* it loses sight of what is stored where reallocarray() points */
 static int axis_add(struct axis_names *axis, unsigned bit, const char *text) {
         struct mask_name *names;
         char *copy;
@@ -185,6 +186,7 @@ static int axis_add(struct axis_names *axis, unsigned bit, const char *text) {
         names[axis->n++] = (struct mask_name){.bit = bit, .text = copy};
         return 0;
 }
+ANALYZER_ON
 
 /* The name to show for a bit: the first that is not said to be deprecated, else the first. NULL if it has none. */
 static const char *name_of(const struct axis_names *axis, unsigned bit) {

@@ -539,7 +539,7 @@ static int search_add_file(struct search *search, unsigned dir, const char *name
                 search->allocated += 32;
         }
         search->files[search->n_files].dir = dir;
-        (void) strcpy(search->files[search->n_files].name, name);
+        copy_field_cut(search->files[search->n_files].name, sizeof(search->files[0].name), name);
         search->n_files++;
         return 0;
 }

@@ -43,7 +43,7 @@ static inline void put32(uint8_t *p, uint32_t v) {
 
 static void schedule(const uint8_t *block, uint32_t w[64]) {
         for (unsigned t = 0; t < 16; t++)
-                w[t] = get32(block + 4 * t);
+                w[t] = get32(block + (size_t) 4 * t);
         for (unsigned t = 16; t < 64; t++) {
                 uint32_t s0 = rotr(w[t - 15], 7) ^ rotr(w[t - 15], 18) ^ w[t - 15] >> 3;
                 uint32_t s1 = rotr(w[t - 2], 17) ^ rotr(w[t - 2], 19) ^ w[t - 2] >> 10;
@@ -94,5 +94,5 @@ void sha256(const void *data, size_t size, uint8_t ret[SHA256_SIZE]) {
                 compress(state, tail + done);
 
         for (unsigned i = 0; i < 8; i++)
-                put32(ret + 4 * i, state[i]);
+                put32(ret + (size_t) 4 * i, state[i]);
 }

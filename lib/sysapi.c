@@ -132,7 +132,7 @@ int sys_process_identify(pid_t pid, int pidfd, struct sys_process *ret) {
 }
 
 int sys_process_open(const struct sys_process *process) {
-        struct sys_process now;
+        struct sys_process now = {0};
         _cleanup_close_ int pidfd = -1;
         int r;
 
@@ -164,7 +164,7 @@ bool sys_namespace_same(const struct sys_namespace *a, const struct sys_namespac
 
 /* Sorts what is kept and closes the gaps between. */
 int sys_close_all_but(const int *fds, size_t n) {
-        int keep[8], next = 0;
+        int keep[8] = {0}, next = 0;
         size_t n_keep = 0;
 
         for (size_t i = 0; i < n; i++) {

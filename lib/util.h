@@ -87,6 +87,27 @@ static inline _printf_(3, 4) int fail(struct errtext *err, int r, const char *fo
         return r;
 }
 
+/* Where `./bootstrap analyze` is wrong with gcc: ANALYZER_OFF("-Wanalyzer-…"), the reason, the lines, ANALYZER_ON. */
+#if defined(BD_ANALYZE) && !defined(__clang__)
+#define ANALYZER_PRAGMA(words) _Pragma(#words)
+#define ANALYZER_OFF(warning) _Pragma("GCC diagnostic push") ANALYZER_PRAGMA(GCC diagnostic ignored warning)
+#define ANALYZER_ON _Pragma("GCC diagnostic pop")
+#else
+#define ANALYZER_OFF(warning)
+#define ANALYZER_ON
+#endif
+
+/* Analysers do not look into a function with `...`, and would not see that what is an error stays one (`./bootstrap analyze`). */
+#ifdef BD_ANALYZE
+#define fail(err, r, ...)                              \
+        ({                                             \
+                int _result = (r);                     \
+                                                       \
+                (void) (fail)(err, 0, __VA_ARGS__);    \
+                _result;                               \
+        })
+#endif
+
 static inline bool streq(const char *a, const char *b) {
         return strcmp(a, b) == 0;
 }
@@ -104,7 +125,7 @@ static inline int copy_field(char *field, size_t size, const char *s) {
         if (n >= size)
                 return -ENAMETOOLONG;
         memset(field, 0, size);
-        memcpy(field, s, n);
+        memcpy(field, s, n); /* NOLINT(bugprone-not-null-terminated-result): by the line above */
         return 0;
 }
 
