@@ -38,7 +38,8 @@
 
 #include "shared.h"
 
-#define PATIENCE_USEC (10 * USEC_PER_SEC)
+/* Only what has gone wrong is waited for as long as this. */
+#define PATIENCE_USEC (60 * USEC_PER_SEC)
 #define POINTS_MAX 1024
 #define TRIALS_MAX 8192
 #define NAME_SIZE 120
@@ -186,8 +187,9 @@ static void helper_kill(void) {
         (void) wait_until(helper_gone);
 }
 
-static bool helper_stalled(void) {
-        return shared->action == FAULT_STALL && shared->fired != 0 && shared->fired == helper;
+/* It will not do anything any more. A killed one is not there to be reaped yet when who was connected to it hears of it. */
+static bool helper_struck(void) {
+        return (shared->action == FAULT_STALL || shared->action == FAULT_KILL) && shared->fired != 0 && shared->fired == helper;
 }
 
 static int notify_socket(void) {
@@ -201,14 +203,15 @@ static int notify_socket(void) {
         return fd;
 }
 
-static _Noreturn void helper_exec(void) {
+/* config: with short deadlines, for what stalls is waited for; or with long ones, for what must go well on a busy machine, too. */
+static _Noreturn void helper_exec(const char *config_name) {
         char runtime[300], policy[300], config[300];
         int fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         (void) snprintf(runtime, sizeof(runtime), "--runtime-dir=%s", in_dir("run"));
         (void) snprintf(policy, sizeof(policy), "--policy-dir=%s", options.policy_dir);
-        (void) snprintf(config, sizeof(config), "--config=%s", in_dir("bpfdeleg.ini"));
+        (void) snprintf(config, sizeof(config), "--config=%s", in_dir(config_name));
         (void) setenv("NOTIFY_SOCKET", notify_path, 1);
         (void) setenv(FAULTS_ENV, shared_path, 1);
         (void) dup2(fd, STDOUT_FILENO);
@@ -236,8 +239,8 @@ static bool helper_start(const struct trial *trial) {
         if (helper < 0)
                 die("fork");
         if (helper == 0)
-                helper_exec();
-        while (!ready && !helper_gone() && !helper_stalled() && now_usec() < end) {
+                helper_exec(trial ? "hasty.ini" : "patient.ini");
+        while (!ready && !helper_gone() && !helper_struck() && now_usec() < end) {
                 struct pollfd p = {.fd = fd, .events = POLLIN};
                 ssize_t n = poll(&p, 1, 2) > 0 ? recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT) : 0;
 
@@ -404,7 +407,7 @@ static struct answer login_ask(struct login *login, enum command command) {
 
         (void) send(login->fd, &command, sizeof(command), MSG_NOSIGNAL);
         while (poll(&p, 1, 5) == 0 && now_usec() < end)
-                if (command != COMMAND_OPEN && command != COMMAND_CLOSE && helper_stalled())
+                if (command != COMMAND_OPEN && command != COMMAND_CLOSE && helper_struck())
                         helper_kill();
         if (recv(login->fd, &answer, sizeof(answer), MSG_DONTWAIT) != sizeof(answer))
                 complain("a login hangs (command %d)", (int) command);
@@ -485,7 +488,7 @@ struct world {
 
 /* Whether to go on: nobody would answer. */
 static bool helper_works(void) {
-        return !helper_gone() && !helper_stalled();
+        return !helper_gone() && !helper_struck();
 }
 
 static void stop(void) {
@@ -495,6 +498,7 @@ static void stop(void) {
 }
 
 static void life(struct world *w, const struct trial *trial) {
+        const char *service = trial ? "hasty" : "patient";
         struct answer answer;
 
         w->started = helper_start(trial);
@@ -504,13 +508,13 @@ static void life(struct world *w, const struct trial *trial) {
                 (void) usleep(100000); /* the socket on which it said that it is ready is closed by then */
                 plan->idle_fds = helper_fds();
         }
-        login_open(&w->first, "faults");
+        login_open(&w->first, service);
         if (helper_works())
                 login_hold(&w->first);
         if (helper_works())
                 (void) login_runs(&w->first, &answer);
         if (helper_works())
-                login_open(&w->second, "faults");
+                login_open(&w->second, service);
         if (helper_works())
                 (void) login_ask(&w->second, COMMAND_STATUS);
         if (helper_works())
@@ -526,7 +530,7 @@ static void recovery(struct world *w, const struct trial *trial) {
 
         if (!helper_start(NULL))
                 complain("the helper does not start");
-        login_open(&w->first, "faults");
+        login_open(&w->first, "patient");
         login_hold(&w->first);
         login_open(&w->other, "other");
         login_hold(&w->other);
@@ -597,7 +601,7 @@ static void check_restarted(struct world *w) {
         }
         if (w->first.pid)
                 check_open(&w->first);
-        login_open(&fresh, "faults");
+        login_open(&fresh, "patient");
         if (!fresh.granted)
                 complain("a new login gets no delegation");
         else if (!login_runs(&fresh, &answer))
