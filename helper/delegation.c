@@ -16,6 +16,7 @@
 
 #include "guard-words.h"
 #include "peer.h"
+#include "subgroup.h"
 
 /* Timers of these are given an accuracy of 1: 0 would mean sd-event's default of 250 ms. */
 #define RETRY_MIN_USEC (2 * USEC_PER_MSEC)
@@ -267,6 +268,7 @@ void delegation_fail(struct delegation *d, int result, const char *reason) {
         /* Without it the sweep judges by number and owner. */
         if (d->userns.inode != 0)
                 d->userns_fd = child_open_proc(&d->anchor, "ns/user");
+        subgroups_end(d->manager, d->id);
         end_cgroup(d);
         child_done(&d->anchor, d->manager->event);
         r = watch_cgroup(d);

@@ -27,6 +27,8 @@ struct delegation;
 struct session;
 LIST_HEAD(delegation_list, delegation);
 LIST_HEAD(session_list, session);
+struct subgroup;
+TAILQ_HEAD(subgroup_queue, subgroup);
 
 /* Everything there is one of. */
 struct manager {
@@ -44,6 +46,7 @@ struct manager {
         struct sweep *sweep;
         struct delegation_list delegations;
         size_t n_delegations;
+        struct subgroup_queue subgroups; /* what users have asked for, in their order */
         void (*settled)(struct manager *manager); /* called when something has ended, if set */
 };
 

@@ -361,6 +361,7 @@ int main(int argc, char **argv) {
         (void) umask(0022); /* sockets and cgroups have the modes that are written here, whoever starts us */
         raise_descriptor_limit();
         LIST_INIT(&manager.delegations);
+        TAILQ_INIT(&manager.subgroups);
         r = manager_init(&manager, &options, &err);
         if (r >= 0)
                 r = serve(&manager, &options, &err);

@@ -11,6 +11,7 @@
 
 #include "enter.h"
 #include "server.h"
+#include "subgroup.h"
 
 /* ---- OPEN_SESSION ---- */
 
@@ -412,4 +413,84 @@ void request_status(struct connection *connection, const union proto_message *me
                 copy_field_cut(end.text, sizeof(end.text), connection_manager(connection)->guard_why.s);
         (void) copy_field(end.version, sizeof(end.version), PACKAGE_VERSION);
         (void) connection_reply(connection, &end, NULL, 0);
+}
+
+/* ---- KILL_SUBGROUP, REMOVE_SUBGROUP ---- */
+
+/* A connection that waits for what it has asked for. */
+struct ordering {
+        struct connection *connection;
+        struct subgroup *subgroup;
+        uint64_t id;
+};
+
+static void refuse_order(struct connection *connection, const struct delegation *d, const struct subgroup_order *order, int result,
+                         const char *why) {
+        struct log_subject subject = {.uid = connection->peer.cred.uid};
+        unsigned suppressed;
+
+        if (d)
+                subject = delegation_subject(d, NULL);
+        if (connection_log_allowed(connection, &suppressed))
+                log_event(LOG_REFUSE, &subject, "%s by pid %d: %s (%.200s)", order->remove ? "remove" : "kill",
+                          (int) connection->peer.cred.pid, why, order->path);
+        reply(connection, result, why);
+}
+
+static void on_ordered(void *userdata, const struct subgroup_order *order, int result, const char *why) {
+        struct ordering *ordering = userdata;
+        struct connection *connection = ordering->connection;
+
+        if (result < 0)
+                refuse_order(connection, manager_find(connection_manager(connection), ordering->id), order, result, why);
+        else
+                reply(connection, 0, "");
+        subgroup_free(ordering->subgroup);
+        free(ordering);
+}
+
+static void on_ordering_gone(void *userdata) {
+        struct ordering *ordering = userdata;
+
+        subgroup_free(ordering->subgroup);
+        free(ordering);
+}
+
+static void request_order(struct connection *connection, const struct proto_cookie *cookie, const struct subgroup_order *order) {
+        const struct delegation *d;
+        struct ordering *ordering;
+        struct errtext err;
+        int r;
+
+        d = delegation_find(connection_manager(connection), connection->peer.cred.uid, cookie, &err);
+        if (!d) {
+                refuse_order(connection, NULL, order, -ENOENT, err.s);
+                return;
+        }
+        ordering = malloc(sizeof(*ordering));
+        if (!ordering) {
+                refuse_order(connection, d, order, -ENOMEM, "out of memory");
+                return;
+        }
+        *ordering = (struct ordering){.connection = connection, .id = d->id};
+        r = subgroup_start(&ordering->subgroup, d, order, on_ordered, ordering, &err);
+        if (r < 0) {
+                free(ordering);
+                refuse_order(connection, d, order, r, err.s);
+                return;
+        }
+        connection->gone = on_ordering_gone;
+        connection->userdata = ordering;
+}
+
+void request_kill_subgroup(struct connection *connection, const union proto_message *message) {
+        const struct subgroup_order order = {.path = message->kill_subgroup.path, .signal = message->kill_subgroup.signal};
+
+        request_order(connection, &message->kill_subgroup.cookie, &order);
+}
+
+void request_remove_subgroup(struct connection *connection, const union proto_message *message) {
+        const struct subgroup_order order = {.path = message->remove_subgroup.path, .remove = true};
+
+        request_order(connection, &message->remove_subgroup.cookie, &order);
 }

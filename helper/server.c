@@ -32,6 +32,8 @@ static const struct request_row {
         {PROTO_CLOSE_SESSION, SERVER_SESSION, request_close_session},
         {PROTO_ENTER, SERVER_USER, request_enter},
         {PROTO_STATUS, SERVER_USER, request_status},
+        {PROTO_KILL_SUBGROUP, SERVER_USER, request_kill_subgroup},
+        {PROTO_REMOVE_SUBGROUP, SERVER_USER, request_remove_subgroup},
 };
 
 /* Logins come before what users ask, however much they ask. */

@@ -52,6 +52,8 @@ void request_open_session(struct connection *connection, const union proto_messa
 void request_close_session(struct connection *connection, const union proto_message *message);
 void request_enter(struct connection *connection, const union proto_message *message);
 void request_status(struct connection *connection, const union proto_message *message);
+void request_kill_subgroup(struct connection *connection, const union proto_message *message);
+void request_remove_subgroup(struct connection *connection, const union proto_message *message);
 
 /* Whether a line about what this connection's uid asked for may be logged now; see log_ratelimit(). */
 bool connection_log_allowed(struct connection *connection, unsigned *ret_suppressed);

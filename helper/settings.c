@@ -22,6 +22,7 @@ void settings_init(struct settings *settings) {
                 .request_timeout = 2 * USEC_PER_SEC,
                 .open_timeout = 4 * USEC_PER_SEC, /* below the module's 5 s, so that it hears why */
                 .enter_timeout = 4 * USEC_PER_SEC,
+                .subgroup_timeout = 4 * USEC_PER_SEC,
                 .close_timeout = 3 * USEC_PER_SEC,
         };
 }
@@ -91,6 +92,7 @@ NUMBER(connections_per_uid, 1, 10000)
 SECONDS(request_timeout)
 SECONDS(open_timeout)
 SECONDS(enter_timeout)
+SECONDS(subgroup_timeout)
 SECONDS(close_timeout)
 
 static const struct ini_key keys[] = {
@@ -104,6 +106,7 @@ static const struct ini_key keys[] = {
         {"timeouts", "request", parse_request_timeout},
         {"timeouts", "open", parse_open_timeout},
         {"timeouts", "enter", parse_enter_timeout},
+        {"timeouts", "subgroup", parse_subgroup_timeout},
         {"timeouts", "close", parse_close_timeout},
 };
 

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The child's side of subgroup.c: a copy of the helper with a heap in an unknown state, so only async-signal-safe calls, and no memory
+ * but its stack and what it maps.
+ */
+
+#include "config.h"
+
+#include "subgroup-child.h"
+
+#include <linux/openat2.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+static int find(const struct subgroup_work *work, const char *path) {
+        return sys_openat2(work->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+                           RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
+}
+
+/* 1, 0, or -errno; 0 if the cgroup has been removed. */
+static int populated(int events_fd) {
+        char buf[128];
+        ssize_t n;
+
+        n = pread(events_fd, buf, sizeof(buf) - 1, 0);
+        if (n < 0)
+                return errno == ENODEV ? 0 : -errno;
+        buf[n] = '\0';
+        return strstr(buf, "populated 1") ? 1 : 0;
+}
+
+/* Where the anchor sits, by the kernel's word: "0::/path" is the last line. */
+static bool has_anchor(const struct subgroup_work *work) {
+        char text[8192], prefix[PROTO_PATH_SIZE + PROTO_SUBGROUP_SIZE + 8];
+        _cleanup_close_ int fd = -1;
+        const char *line;
+        ssize_t n;
+        int size;
+
+        fd = child_open_proc(&work->anchor, "cgroup");
+        n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        if (n <= 0)
+                return false; /* it has gone, or sits deeper than a path can be told */
+        text[n] = '\0';
+        line = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
+        if (!line)
+                return false;
+        line = strchr(line, '/');
+        size = snprintf(prefix, sizeof(prefix), "%s/%s", work->root_path, work->order.path);
+        return strncmp(line, prefix, (size_t) size) == 0 && (line[size] == '/' || line[size] == '\n');
+}
+
+/* Waits until the last one is gone, so that the cgroup can be removed next. The deadline is the helper's; its death closes the channel,
+ * also if that was before PDEATHSIG was set. */
+static int kill_all(int fd, int channel) {
+        _cleanup_close_ int events_fd = -1;
+        struct pollfd fds[2];
+        int r;
+
+        events_fd = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+        if (events_fd < 0)
+                return errno == ENODEV || errno == ENOENT ? 0 : -errno;
+        r = cgroup_write_file(fd, "cgroup.kill", "1");
+        if (r < 0)
+                return r == -ENODEV || r == -ENOENT ? 0 : r;
+        fds[0] = (struct pollfd){.fd = events_fd, .events = POLLPRI};
+        fds[1] = (struct pollfd){.fd = channel};
+        while ((r = populated(events_fd)) > 0)
+                if (poll(fds, 2, -1) >= 0 && fds[1].revents != 0)
+                        return -ECANCELED;
+        return r;
+}
+
+/* ---- signals other than SIGKILL ---- */
+
+#define BATCH 128
+#define PASSES 16 /* over the tree; each finds only what was forked, or moved, during the one before */
+#define PIDS_MAX (4 * 1024 * 1024) /* the kernel's PID_MAX_LIMIT */
+
+struct signalling {
+        const struct subgroup_work *work;
+        uint8_t *seen; /* a bit for each number: one process gets one signal */
+        unsigned found; /* in this pass */
+        size_t n;
+        struct {
+                pid_t pid;
+                int pidfd;
+                bool listed; /* after pidfd was opened */
+        } batch[BATCH];
+};
+
+/* Calls fn for each number in a cgroup's list, which may be long, until that returns another value than 0. */
+static int for_each_pid(int dirfd, int (*fn)(struct signalling *s, pid_t pid, int dirfd), struct signalling *s) {
+        _cleanup_close_ int fd = -1;
+        char buf[4096];
+        pid_t pid = 0;
+        ssize_t n;
+        int r;
+
+        fd = openat(dirfd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        while ((n = read(fd, buf, sizeof(buf))) > 0)
+                for (ssize_t i = 0; i < n; i++) {
+                        if (buf[i] >= '0' && buf[i] <= '9' && pid < PIDS_MAX) {
+                                pid = pid * 10 + (buf[i] - '0');
+                                continue;
+                        }
+                        r = pid > 0 ? fn(s, pid, dirfd) : 0; /* 0: of another pid namespace, beyond ours */
+                        if (r != 0)
+                                return r;
+                        pid = 0;
+                }
+        return n < 0 ? -errno : 0;
+}
+
+static int mark_listed(struct signalling *s, pid_t pid, int dirfd) {
+        (void) dirfd;
+        for (size_t i = 0; i < s->n; i++)
+                if (s->batch[i].pid == pid)
+                        s->batch[i].listed = true;
+        return 0;
+}
+
+/* Signals what has been collected, and forgets it. One that has left the list may be found elsewhere, and is not marked. */
+static int signal_batch(struct signalling *s, int dirfd) {
+        int r;
+
+        r = s->n > 0 ? for_each_pid(dirfd, mark_listed, s) : 0;
+        for (size_t i = 0; i < s->n; i++) {
+                pid_t pid = s->batch[i].pid;
+
+                if (r >= 0 && s->batch[i].listed && sys_pidfd_send_signal(s->batch[i].pidfd, (int) s->work->order.signal) >= 0) {
+                        s->seen[pid / 8] |= (uint8_t) (1u << (pid % 8));
+                        s->found++;
+                }
+                (void) close_fd(s->batch[i].pidfd);
+        }
+        s->n = 0;
+        return r;
+}
+
+static int collect(struct signalling *s, pid_t pid, int dirfd) {
+        int pidfd;
+
+        if (pid == s->work->anchor.pid || pid >= PIDS_MAX || (s->seen[pid / 8] >> (pid % 8) & 1))
+                return 0;
+        pidfd = sys_pidfd_open(pid);
+        if (pidfd < 0)
+                return pidfd == -ESRCH || pidfd == -EINVAL ? 0 : pidfd; /* EINVAL: it is a thread's by now */
+        s->batch[s->n].pid = pid;
+        s->batch[s->n].pidfd = pidfd;
+        s->batch[s->n++].listed = false;
+        return s->n < BATCH ? 0 : signal_batch(s, dirfd);
+}
+
+/* One cgroup's own processes. A threaded one has none to list: its domain has them. */
+static int signal_one(struct signalling *s, int dirfd) {
+        int r, last;
+
+        r = for_each_pid(dirfd, collect, s);
+        last = signal_batch(s, dirfd);
+        return r < 0 ? r : last;
+}
+
+static int signal_below(int dirfd, const char *name, void *userdata) {
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return errno == ENOENT || errno == ENODEV ? 0 : -errno;
+        r = signal_one(userdata, fd);
+        if (r < 0 && r != -ENOENT && r != -ENODEV && r != -EOPNOTSUPP)
+                return r;
+        return cgroup_for_each_below(fd, signal_below, userdata);
+}
+
+static int signal_pass(struct signalling *s, int fd) {
+        int r;
+
+        s->found = 0;
+        r = signal_one(s, fd);
+        if (r >= 0)
+                r = cgroup_for_each_below(fd, signal_below, s);
+        if (r == -ENOENT || r == -ENODEV)
+                return 0; /* removed, so nobody is in it */
+        return r < 0 ? r : (int) s->found;
+}
+
+static int signal_all(const struct subgroup_work *work, int fd) {
+        struct signalling s = {.work = work};
+        int r;
+
+        s.seen = mmap(NULL, PIDS_MAX / 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (s.seen == MAP_FAILED)
+                return -errno;
+        for (unsigned i = 0; i < PASSES; i++) {
+                r = signal_pass(&s, fd);
+                if (r <= 0)
+                        return r;
+        }
+        return -EAGAIN;
+}
+
+/* ---- removing ---- */
+
+/* The last name is unlinked in its parent directory, so that is what must be held. */
+static int open_parent(const struct subgroup_work *work, const char **ret_name) {
+        const char *slash = strrchr(work->order.path, '/');
+        char parent[PROTO_SUBGROUP_SIZE];
+
+        *ret_name = slash ? slash + 1 : work->order.path;
+        if (!slash) {
+                int fd = fcntl(work->root_fd, F_DUPFD_CLOEXEC, 0);
+
+                return fd < 0 ? -errno : fd;
+        }
+        memcpy(parent, work->order.path, (size_t) (slash - work->order.path));
+        parent[slash - work->order.path] = '\0';
+        return find(work, parent);
+}
+
+/* Populated ones are left whole: looked at before the first is touched. */
+static int remove_all(const struct subgroup_work *work, int fd) {
+        _cleanup_close_ int events_fd = -1, parent_fd = -1;
+        const char *name;
+        int r;
+
+        events_fd = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+        if (events_fd < 0)
+                return errno == ENODEV ? -ENOENT : -errno;
+        r = populated(events_fd);
+        if (r != 0)
+                return r < 0 ? r : -EBUSY;
+        parent_fd = open_parent(work, &name);
+        if (parent_fd < 0)
+                return take_fd(&parent_fd);
+        return cgroup_remove_tree(parent_fd, name, false);
+}
+
+void subgroup_child(int channel, void *arg) {
+        const struct subgroup_work *work = arg;
+        int fd;
+
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        fd = find(work, work->order.path);
+        child_must(channel, SUBGROUP_FIND, fd);
+        if (work->order.remove)
+                child_must(channel, SUBGROUP_REMOVE, remove_all(work, fd));
+        else if (work->order.signal == SIGKILL) {
+                child_must(channel, SUBGROUP_ANCHOR, has_anchor(work) ? -EBUSY : 0);
+                child_must(channel, SUBGROUP_KILL, kill_all(fd, channel));
+        } else
+                child_must(channel, SUBGROUP_SIGNAL, signal_all(work, fd));
+        child_tell(channel, SUBGROUP_DONE, 0, -1);
+}

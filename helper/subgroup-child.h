@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What subgroup.c and its child know of each other. */
+
+#include "subgroup.h"
+
+/* Where the child is, or has failed; in its message. */
+enum subgroup_step { SUBGROUP_FIND, SUBGROUP_ANCHOR, SUBGROUP_KILL, SUBGROUP_SIGNAL, SUBGROUP_REMOVE, SUBGROUP_DONE };
+
+struct subgroup_work {
+        int root_fd; /* of <root> */
+        const char *root_path;
+        struct subgroup_order order;
+        struct child anchor; /* gets no signal */
+};
+
+/* For child_spawn(); arg is a struct subgroup_work. */
+void subgroup_child(int channel, void *arg);

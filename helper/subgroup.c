@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A part of a subtree is signalled or removed on its user's word, by a child with root's rights. The user is at work in
+ * there at the same time, and chooses names, depth, owners, modes and processes; what holds whatever he does:
+ *
+ *  - Nothing outside of his subtree is touched. The path is resolved once, by openat2 beneath <root>, which refuses "..", "/" and links;
+ *    after that everything goes through descriptors of directories. One that is removed and made again meanwhile is another cgroup, and
+ *    is not touched: the descriptor's own is dead.
+ *  - No process is signalled for its number. SIGKILL is cgroup.kill, which the kernel does at one stroke. Any other signal goes through
+ *    pidfds, and only to what the cgroup still lists after the pidfd was opened: if the pidfd's process has not been reaped by then,
+ *    the number listed was its own.
+ *  - The loop waits for nobody. Walks, rmdir(2) and the wait for the last process happen in the child; there is one for a uid
+ *    at a time, and it is killed at its deadline. So what a user can make root do is one process's work.
+ *  - The delegation itself does not suffer: not by name (its root and `supervisor`), and not where the anchor was moved to: signals pass it
+ *    by, but for SIGKILL, which is refused there, as far as can be seen. Who moves it at that very moment ends his own delegation, which
+ *    he could do by kill(1).
+ */
+
+#include "config.h"
+
+#include "subgroup-child.h"
+
+#include <inttypes.h>
+#include <sys/epoll.h>
+
+struct subgroup {
+        TAILQ_ENTRY(subgroup) entry;
+        struct manager *manager;
+        uint64_t id;
+        uid_t uid;
+        struct subgroup_order order; /* its path is this: */
+        char path[PROTO_SUBGROUP_SIZE];
+        subgroup_done done;
+        void *userdata;
+        struct child child;
+        bool at_work; /* has, or had, the child; else it waits for another one of its uid */
+        sd_event_source *exit_source, *deadline;
+};
+
+/* Results that have a reason of their own. */
+static const struct {
+        enum subgroup_step step;
+        int error;
+        const char *why;
+} reasons[] = {
+        {SUBGROUP_FIND, -ENOENT, "there is no such cgroup in your subtree (`bpfdeleg run -- ls /sys/fs/cgroup` shows what there is)"},
+        {SUBGROUP_FIND, -ENOTDIR, "that is a file of a cgroup and not a cgroup"},
+        {SUBGROUP_FIND, -ELOOP, "there is a link in the path"},
+        {SUBGROUP_FIND, -EXDEV, "the path leads out of your subtree"},
+        {SUBGROUP_ANCHOR, -EBUSY, "the anchor that keeps your delegation (ps calls it bpfdeleg-anchor) was moved there, and would be killed: move "
+                                  "it to a cgroup elsewhere first"},
+        {SUBGROUP_KILL, -EOPNOTSUPP, "it is a threaded cgroup, and signals go to whole processes: name the cgroup above it that is their domain"},
+        {SUBGROUP_SIGNAL, -EOPNOTSUPP, "it is a threaded cgroup, and signals go to whole processes: name the cgroup above it that is their domain"},
+        {SUBGROUP_SIGNAL, -EAGAIN, "its processes start others faster than these can be signalled; send them SIGKILL, or freeze them first"},
+        {SUBGROUP_REMOVE, -EBUSY, "there are processes in it, or somebody makes cgroups in it: end those first (`bpfdeleg kill` with the same path)"},
+        {SUBGROUP_REMOVE, -ENOENT, "there is no such cgroup in your subtree any more"},
+};
+
+static const char *const step_words[] = {
+        [SUBGROUP_FIND] = "opening it", [SUBGROUP_ANCHOR] = "looking where the anchor is",
+        [SUBGROUP_KILL] = "killing what is in it", [SUBGROUP_SIGNAL] = "signalling what is in it",
+        [SUBGROUP_REMOVE] = "removing it", [SUBGROUP_DONE] = "finishing",
+};
+
+static int finish(struct subgroup *subgroup, int result, const char *why) {
+        subgroup->deadline = sd_event_source_disable_unref(subgroup->deadline);
+        subgroup->exit_source = sd_event_source_disable_unref(subgroup->exit_source);
+        child_done(&subgroup->child, subgroup->manager->event);
+        subgroup->done(subgroup->userdata, &subgroup->order, result, why);
+        return 0;
+}
+
+static int finish_step(struct subgroup *subgroup, const struct child_message *message) {
+        struct errtext why;
+
+        for (size_t i = 0; i < ELEMENTSOF(reasons); i++)
+                if (message->error < 0 && reasons[i].step == message->step && reasons[i].error == message->error)
+                        return finish(subgroup, message->error, reasons[i].why);
+        (void) fail(&why, 0, "%s: %s", step_words[message->step], strerror(-message->error));
+        return finish(subgroup, message->error, message->error < 0 ? why.s : "");
+}
+
+static int on_child_exit(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        _cleanup_close_ int none_fd = -1;
+        struct subgroup *subgroup = userdata;
+        struct child_message message;
+
+        (void) source;
+        (void) fd;
+        (void) revents;
+        if (child_hear(&subgroup->child, &message, &none_fd) < 0)
+                return finish(subgroup, -ECHILD, "the process that was to do it died");
+        if (message.step >= ELEMENTSOF(step_words) || message.error > 0)
+                return finish(subgroup, -EBADMSG, "the process that was to do it said what it should not");
+        return finish_step(subgroup, &message);
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct subgroup *subgroup = userdata;
+
+        (void) source;
+        (void) usec;
+        if (!subgroup->at_work)
+                return finish(subgroup, -ETIMEDOUT, "not begun: others that you asked for were not done in time; ask again");
+        return finish(subgroup, -ETIMEDOUT,
+                      subgroup->order.remove            ? "not all of it could be removed in time; ask again" :
+                      subgroup->order.signal == SIGKILL ? "some in it were not gone in time: they cannot end yet, or new ones come; ask again" :
+                                                          "not all in it could be signalled in time: ask again, or send SIGKILL");
+}
+
+static int start_child(struct subgroup *subgroup, const struct delegation *d, struct errtext *err) {
+        struct subgroup_work work = {
+                .root_fd = d->cgroup.fd, .root_path = d->cgroup.path, .order = subgroup->order, .anchor = d->anchor,
+        };
+        int keep[] = {work.root_fd, work.anchor.pidfd}, r;
+
+        r = child_spawn(&subgroup->child, -1, subgroup_child, &work, keep, ELEMENTSOF(keep));
+        subgroup->at_work = r >= 0;
+        if (r >= 0)
+                r = sd_event_add_io(subgroup->manager->event, &subgroup->exit_source, subgroup->child.pidfd, EPOLLIN, on_child_exit,
+                                    subgroup);
+        return r < 0 ? fail(err, r, "no process can be started for it: %s", strerror(-r)) : 0;
+}
+
+static bool is_busy(const struct manager *manager, uid_t uid) {
+        const struct subgroup *other;
+
+        TAILQ_FOREACH(other, &manager->subgroups, entry)
+                if (other->uid == uid && other->at_work)
+                        return true;
+        return false;
+}
+
+static struct subgroup *first_of(const struct manager *manager, uid_t uid) {
+        struct subgroup *subgroup;
+
+        TAILQ_FOREACH(subgroup, &manager->subgroups, entry)
+                if (subgroup->uid == uid)
+                        return subgroup;
+        return NULL;
+}
+
+/* The one that has waited longest. One that cannot be started is answered, and freed by that. */
+static void start_next(struct manager *manager, uid_t uid) {
+        const struct delegation *d;
+        struct subgroup *next;
+        struct errtext err;
+        int r;
+
+        while (!is_busy(manager, uid) && (next = first_of(manager, uid))) {
+                d = manager_find(manager, next->id);
+                r = d && d->state == PROTO_STATE_ACTIVE ? start_child(next, d, &err) :
+                                                          fail(&err, -ENOENT, "your delegation has ended meanwhile");
+                if (r < 0)
+                        (void) finish(next, r, err.s);
+        }
+}
+
+static int check(const struct delegation *d, const struct subgroup_order *order, struct errtext *err) {
+        const char *path = order->path;
+        size_t n = strlen(CGROUP_SUPERVISOR);
+        int r;
+
+        if (!order->remove && (order->signal == 0 || order->signal >= NSIG))
+                return fail(err, -EINVAL, "there is no signal %" PRIu32, order->signal);
+        if (d->cgroup.fd < 0)
+                return fail(err, -ENOENT, "your delegation has no cgroup");
+        r = proto_check_subgroup(path, err);
+        if (r < 0)
+                return r;
+        if (strncmp(path, CGROUP_SUPERVISOR, n) == 0 && (path[n] == '\0' || path[n] == '/'))
+                return fail(err, -EPERM, "`%s` holds the anchor that keeps your delegation, and ends with it: log out, or name another cgroup",
+                            CGROUP_SUPERVISOR);
+        return 0;
+}
+
+int subgroup_start(struct subgroup **ret, const struct delegation *d, const struct subgroup_order *order, subgroup_done done,
+                   void *userdata, struct errtext *err) {
+        struct manager *manager = d->manager;
+        struct subgroup *subgroup;
+        int r;
+
+        r = check(d, order, err);
+        if (r < 0)
+                return r;
+        subgroup = malloc(sizeof(*subgroup));
+        if (!subgroup)
+                return fail(err, -ENOMEM, "out of memory");
+        *subgroup = (struct subgroup){
+                .manager = manager, .id = d->id, .uid = d->uid, .order = *order, .done = done, .userdata = userdata,
+                .child = CHILD_INIT,
+        };
+        copy_field_cut(subgroup->path, sizeof(subgroup->path), order->path);
+        subgroup->order.path = subgroup->path;
+        r = is_busy(manager, d->uid) ? 0 : start_child(subgroup, d, err);
+        TAILQ_INSERT_TAIL(&manager->subgroups, subgroup, entry);
+        if (r >= 0) {
+                r = sd_event_add_time_relative(manager->event, &subgroup->deadline, CLOCK_MONOTONIC,
+                                               manager->settings.subgroup_timeout, 0, on_deadline, subgroup);
+                if (r < 0)
+                        (void) fail(err, r, "its time cannot be kept: %s", strerror(-r));
+        }
+        if (r < 0) {
+                subgroup_free(subgroup);
+                return r;
+        }
+        *ret = subgroup;
+        return 0;
+}
+
+void subgroup_free(struct subgroup *subgroup) {
+        struct manager *manager;
+        bool was_at_work;
+        uid_t uid;
+
+        if (!subgroup)
+                return;
+        manager = subgroup->manager;
+        was_at_work = subgroup->at_work;
+        uid = subgroup->uid;
+        TAILQ_REMOVE(&manager->subgroups, subgroup, entry);
+        sd_event_source_disable_unref(subgroup->deadline);
+        sd_event_source_disable_unref(subgroup->exit_source);
+        child_done(&subgroup->child, manager->event);
+        free(subgroup);
+        if (was_at_work)
+                start_next(manager, uid);
+}
+
+void subgroups_end(struct manager *manager, uint64_t id) {
+        struct subgroup *subgroup;
+
+        do {
+                TAILQ_FOREACH(subgroup, &manager->subgroups, entry)
+                        if (subgroup->id == id)
+                                break;
+                if (subgroup)
+                        (void) finish(subgroup, -ENOENT, "your delegation has ended meanwhile");
+        } while (subgroup);
+}

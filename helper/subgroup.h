@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * KILL_SUBGROUP and REMOVE_SUBGROUP: a user signals, or removes, what is in a part of his own subtree, whoever owns its
+ * parts and processes.
+ */
+
+#include "delegation.h"
+
+struct subgroup;
+
+struct subgroup_order {
+        const char *path; /* below <root> */
+        bool remove;
+        uint32_t signal; /* 1 to NSIG - 1; with remove: 0 */
+};
+
+/* Called once from the loop, never from subgroup_start(). 0, or -errno and why. The callee frees. */
+typedef void (*subgroup_done)(void *userdata, const struct subgroup_order *order, int result, const char *why);
+
+/*
+ * Asks for it: done by a child, one for each uid at a time and the others in their order, all within timeouts.subgroup. The
+ * order is copied. Returns 0 and *ret, for subgroup_free(); or -errno with err: the order itself is not right, or the child
+ * cannot be started.
+ */
+int subgroup_start(struct subgroup **ret, const struct delegation *delegation, const struct subgroup_order *order,
+                   subgroup_done done, void *userdata, struct errtext *err);
+/* Gives it up, if it is at work still: what is signalled or removed by then stays so. */
+void subgroup_free(struct subgroup *subgroup);
+
+/* Answers and stops all that are for a delegation. It must not be ACTIVE any more. */
+void subgroups_end(struct manager *manager, uint64_t id);
