@@ -144,16 +144,13 @@ static int go_in(const struct proto_entered *entered, const struct sock_received
 static int enter(const char *socket, struct proto_entered *ret, struct sock_received *received) {
         struct proto_enter request = PROTO_INIT(PROTO_ENTER);
         _cleanup_(client_done) struct client client = CLIENT_INIT;
-        const char *cookie = getenv(PROTO_COOKIE_ENV);
         union proto_message answer;
         size_t want;
         int r;
 
-        if (cookie && cookie[0] != '\0' && proto_cookie_parse(cookie, &request.cookie) < 0) {
-                cli_error("%s is '%s', which is no session of bpfdeleg; unset it", PROTO_COOKIE_ENV, cookie);
-                return -EINVAL;
-        }
-        r = cli_connect(socket, &client);
+        r = cli_cookie(&request.cookie);
+        if (r >= 0)
+                r = cli_connect(socket, CLI_TIMEOUT_USEC, &client);
         if (r < 0)
                 return r;
         r = client_send(&client, &request);

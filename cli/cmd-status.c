@@ -104,7 +104,7 @@ int main(int argc, char **argv) {
                 cli_error("the kernel's names cannot be read: %s", strerror(-r));
                 return EXIT_FAILURE;
         }
-        if (cli_connect(cli_socket(), &client) < 0)
+        if (cli_connect(cli_socket(), CLI_TIMEOUT_USEC, &client) < 0)
                 return EXIT_FAILURE;
         r = client_send(&client, &request);
         if (r >= 0)

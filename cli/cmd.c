@@ -22,16 +22,30 @@ void cli_error(const char *format, ...) {
         (void) fputc('\n', stderr);
 }
 
-int cli_connect(const char *socket, struct client *ret) {
+int cli_connect(const char *socket, uint64_t timeout_usec, struct client *ret) {
         int r;
 
-        r = client_connect(socket, CLI_TIMEOUT_USEC, ret);
+        r = client_connect(socket, timeout_usec, ret);
         if (r == -ENOENT || r == -ECONNREFUSED)
                 cli_error("nothing is delegated here: bpfdelegd is not running (no one answers at %s); "
                           "ask the admin to start it, see bpfdelegd(8)", socket);
         else if (r < 0)
                 cli_error("cannot connect to bpfdelegd at %s: %s", socket, strerror(-r));
         return r;
+}
+
+int cli_cookie(struct proto_cookie *ret) {
+        const char *cookie = getenv(PROTO_COOKIE_ENV);
+
+        if (!cookie || cookie[0] == '\0') {
+                *ret = (struct proto_cookie){0, 0};
+                return 0;
+        }
+        if (proto_cookie_parse(cookie, ret) < 0) {
+                cli_error("%s is '%s', which is no session of bpfdeleg; unset it", PROTO_COOKIE_ENV, cookie);
+                return -EINVAL;
+        }
+        return 0;
 }
 
 const char *cli_no_answer(int error) {

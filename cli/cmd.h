@@ -16,6 +16,8 @@ enum { EXIT_NOT_POSSIBLE = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 
 
 /* Gets the arguments from the subcommand's name on, and the user socket's path; returns the exit status. */
 int cmd_run(int argc, char **argv, const char *socket);
+int cmd_kill(int argc, char **argv, const char *socket);
+int cmd_remove(int argc, char **argv, const char *socket);
 /* Becomes the program of the command argv[0], which gets the socket in its environment; returns only if it cannot. */
 int cmd_program(int argc, char **argv, const char *socket);
 
@@ -26,8 +28,17 @@ const char *cli_socket(void);
 /* Says why on stderr, in one line that begins with the tool's name. */
 void cli_error(const char *format, ...) _printf_(1, 2);
 
-/* Connects to the helper; says why not. Returns 0 or -errno. */
-int cli_connect(const char *socket, struct client *ret);
+/* Connects to the helper; says why not. timeout_usec is for all that is done with it. Returns 0 or -errno. */
+int cli_connect(const char *socket, uint64_t timeout_usec, struct client *ret);
+
+/* $BPFDELEG, or all zero where it is not set; says what is wrong with it. Returns 0 or -EINVAL. */
+int cli_cookie(struct proto_cookie *ret);
+
+/* Takes the cgroup that was typed into a field of PROTO_SUBGROUP_SIZE; says what is wrong with it. Returns 0 or -errno. */
+int cli_take_subgroup(const char *path, char *field);
+
+/* Sends a KILL_SUBGROUP or REMOVE_SUBGROUP about path; says why not. Returns the exit status. */
+int cli_ask_subgroup(const char *socket, const void *request, const char *path);
 
 /* Why a request has no answer, for a person. */
 const char *cli_no_answer(int error);

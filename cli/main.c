@@ -13,6 +13,8 @@ static const char usage[] =
         "Usage: bpfdeleg [--socket=PATH] COMMAND…\n\n"
         "  run [--] CMD…   run CMD with the BPF that was delegated to this login\n"
         "  status          show what was delegated to you\n"
+        "  kill PATH       kill what is in a cgroup of your subtree (--signal=SIGNAL: send that instead)\n"
+        "  remove PATH     remove a cgroup of your subtree and all below it\n"
         "  doctor [--json] look whether this host has what delegations need, and say what mends it\n\n"
         "  --socket=PATH   the helper's user socket ($BPFDELEG_SOCKET, " RUNTIME_DIR "/user)\n"
         "  --version       print the version\n"
@@ -24,6 +26,8 @@ static const struct {
 } commands[] = {
         {"run", cmd_run},
         {"status", cmd_program},
+        {"kill", cmd_kill},
+        {"remove", cmd_remove},
         {"doctor", cmd_program},
 };
 
