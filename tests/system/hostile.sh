@@ -19,7 +19,7 @@ helper_idle
 session_cases=() user_cases=()
 mapfile -t session_cases < <("$T/bin/hostile" --list "$T/run/session")
 mapfile -t user_cases < <("$T/bin/hostile" --list "$T/run/user")
-enough() { [ ${#session_cases[@]} -ge 30 ] && [ ${#user_cases[@]} -ge 25 ]; }
+enough() { [ ${#session_cases[@]} -ge 30 ] && [ ${#user_cases[@]} -ge 35 ]; }
 ok "there are cases for both sockets" enough
 
 for case in "${session_cases[@]}"; do

@@ -217,11 +217,13 @@ static int case_swapped_bytes(const struct test *test) {
 
 /* Requests of the other socket: authority comes with the socket, so each is unknown on the other. */
 static int case_other_socket(const struct test *test) {
-        static const uint32_t session[] = {PROTO_OPEN_SESSION, PROTO_CLOSE_SESSION}, user[] = {PROTO_ENTER, PROTO_STATUS};
+        static const uint32_t session[] = {PROTO_OPEN_SESSION, PROTO_CLOSE_SESSION};
+        static const uint32_t user[] = {PROTO_ENTER, PROTO_STATUS, PROTO_KILL_SUBGROUP, PROTO_REMOVE_SUBGROUP};
         const uint32_t *types = test->session ? user : session;
+        size_t n = test->session ? ELEMENTSOF(user) : ELEMENTSOF(session);
         int r = 0;
 
-        for (size_t i = 0; i < 2; i++) {
+        for (size_t i = 0; i < n; i++) {
                 union proto_message message = {.head = {PROTO_VERSION, types[i]}};
 
                 r |= send_and_expect_closed(test, &message, proto_size(types[i]));
@@ -229,7 +231,7 @@ static int case_other_socket(const struct test *test) {
         return r;
 }
 
-/* ---- strings, session socket only: no request of the user socket has one ---- */
+/* ---- strings of the session socket ---- */
 
 static int with_user(const struct test *test, const char *bytes, size_t n) {
         union proto_message message = test->good;
@@ -323,6 +325,127 @@ static int case_enter_half(const struct test *test) {
 
 static int case_enter_extreme(const struct test *test) {
         return enter_with(test, UINT64_MAX, UINT64_MAX);
+}
+
+/* Both requests that name a cgroup, with these bytes for it; the rest of the field is zero. */
+static void make_subgroups(union proto_message messages[2], const char *bytes, size_t n) {
+        messages[0].kill_subgroup = (struct proto_kill_subgroup) PROTO_INIT(PROTO_KILL_SUBGROUP);
+        messages[0].kill_subgroup.signal = SIGKILL;
+        memcpy(messages[0].kill_subgroup.path, bytes, n);
+        messages[1].remove_subgroup = (struct proto_remove_subgroup) PROTO_INIT(PROTO_REMOVE_SUBGROUP);
+        memcpy(messages[1].remove_subgroup.path, bytes, n);
+}
+
+static int subgroup_malformed(const struct test *test, const char *bytes, size_t n) {
+        union proto_message messages[2];
+        int r = 0;
+
+        make_subgroups(messages, bytes, n);
+        for (size_t i = 0; i < 2; i++)
+                r |= send_and_expect_closed(test, messages + i, proto_size(messages[i].head.type));
+        return r;
+}
+
+static int case_subgroup_unterminated(const struct test *test) {
+        char bytes[PROTO_SUBGROUP_SIZE];
+
+        memset(bytes, 'a', sizeof(bytes));
+        return subgroup_malformed(test, bytes, sizeof(bytes));
+}
+
+static int case_subgroup_newline(const struct test *test) {
+        return subgroup_malformed(test, "run/a\nb", 7);
+}
+
+static int case_subgroup_escape(const struct test *test) {
+        return subgroup_malformed(test, "run/\033[2J", 8);
+}
+
+static int case_subgroup_tail(const struct test *test) {
+        return subgroup_malformed(test, "run\0/a", 6);
+}
+
+static int case_subgroup_padding(const struct test *test) {
+        union proto_message messages[2];
+
+        make_subgroups(messages, "run/a", 5);
+        messages[0].kill_subgroup.padding = 1;
+        return send_and_expect_closed(test, messages, sizeof(messages[0].kill_subgroup));
+}
+
+static int case_subgroup_sizes(const struct test *test) {
+        union proto_message messages[2];
+        int r = 0;
+
+        make_subgroups(messages, "run/a", 5);
+        for (size_t i = 0; i < 2; i++) {
+                size_t size = proto_size(messages[i].head.type);
+                char longer[sizeof(messages[i]) + 1] = {0};
+
+                memcpy(longer, messages + i, size);
+                r |= send_and_expect_closed(test, longer, size - 1);
+                r |= send_and_expect_closed(test, longer, size + 1);
+                r |= send_and_expect_closed(test, longer, sizeof(struct proto_head));
+        }
+        return r;
+}
+
+/* Each is the other's size but for the signal: neither may be taken for the other. */
+static int case_subgroup_swapped(const struct test *test) {
+        union proto_message messages[2];
+        int r;
+
+        make_subgroups(messages, "run/a", 5);
+        messages[0].head.type = PROTO_REMOVE_SUBGROUP;
+        messages[1].head.type = PROTO_KILL_SUBGROUP;
+        r = send_and_expect_closed(test, messages, sizeof(messages[0].kill_subgroup));
+        return r | send_and_expect_closed(test, messages + 1, sizeof(messages[1].remove_subgroup));
+}
+
+/* Of somebody who has no delegation, whatever he names. */
+static int case_subgroup_nobody(const struct test *test) {
+        static const char *const paths[] = {"", "run", ".", "..", "/", "../..", "supervisor", "run/../../x", "\xff\xfe"};
+        union proto_message messages[2];
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
+                make_subgroups(messages, paths[i], strlen(paths[i]));
+                for (size_t j = 0; j < 2; j++) {
+                        _cleanup_close_ int fd = dial(test);
+
+                        put(fd, messages + j, proto_size(messages[j].head.type));
+                        r |= expect_refused(fd);
+                }
+        }
+        return r;
+}
+
+static int case_subgroup_second(const struct test *test) {
+        union proto_message messages[2];
+        int r = 0;
+
+        make_subgroups(messages, "run/a", 5);
+        for (size_t i = 0; i < 2; i++) {
+                _cleanup_close_ int fd = dial(test);
+
+                for (size_t j = 0; j < 2; j++)
+                        put(fd, messages + (i ^ j), proto_size(messages[i ^ j].head.type));
+                r |= expect_one_answer(fd);
+        }
+        return r;
+}
+
+static int case_subgroup_gone(const struct test *test) {
+        union proto_message messages[2];
+
+        make_subgroups(messages, "run/a", 5);
+        for (int i = 0; i < 100; i++) {
+                int fd = dial(test);
+
+                put(fd, messages + i % 2, proto_size(messages[i % 2].head.type));
+                (void) close(fd);
+        }
+        return 0;
 }
 
 /* ---- more than one message ---- */
@@ -520,6 +643,16 @@ static const struct {
         {"enter-unknown", USER, case_enter_unknown},
         {"enter-half", USER, case_enter_half},
         {"enter-extreme", USER, case_enter_extreme},
+        {"subgroup-unterminated", USER, case_subgroup_unterminated},
+        {"subgroup-newline", USER, case_subgroup_newline},
+        {"subgroup-escape", USER, case_subgroup_escape},
+        {"subgroup-tail", USER, case_subgroup_tail},
+        {"subgroup-padding", USER, case_subgroup_padding},
+        {"subgroup-sizes", USER, case_subgroup_sizes},
+        {"subgroup-swapped", USER, case_subgroup_swapped},
+        {"subgroup-nobody", USER, case_subgroup_nobody},
+        {"subgroup-second", USER, case_subgroup_second},
+        {"subgroup-gone", USER, case_subgroup_gone},
         {"early-second", BOTH, case_early_second},
         {"many-at-once", BOTH, case_many_at_once},
         {"garbage-second", BOTH, case_garbage_second},
