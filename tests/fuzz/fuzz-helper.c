@@ -19,6 +19,7 @@
 #include "guard-words.h"
 #include "server.h"
 #include "sock.h"
+#include "subgroup.h"
 #include "world.h"
 
 #define ACTS_MAX 400
@@ -204,6 +205,58 @@ size_t guard_undead(struct guard *g, uid_t uid) {
         (void) g;
         (void) uid;
         return faulted && world_fault() ? GUARD_UNDEAD_EACH : 0;
+}
+
+/* ---- what a child does on its user's word ---- */
+
+struct subgroup {
+        sd_event_source *timer;
+        struct subgroup_order order;
+        subgroup_done done;
+        void *userdata;
+};
+
+static int on_subgroup(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct subgroup *subgroup = userdata;
+        int r = world_fault() ? -EBUSY : 0;
+
+        (void) source;
+        (void) usec;
+        subgroup->done(subgroup->userdata, &subgroup->order, r, r < 0 ? "there are processes in it" : "");
+        return 0;
+}
+
+int subgroup_start(struct subgroup **ret, const struct delegation *d, const struct subgroup_order *order, subgroup_done done, void *userdata,
+                   struct errtext *err) {
+        struct subgroup *subgroup;
+        int r = proto_check_subgroup(order->path, err);
+
+        must(d->state == PROTO_STATE_ACTIVE);
+        if (r < 0)
+                return r;
+        subgroup = calloc(1, sizeof(*subgroup));
+        must(subgroup);
+        *subgroup = (struct subgroup){.order = {.path = "run/x", .remove = order->remove}, .done = done, .userdata = userdata};
+        r = sd_event_add_time_relative(manager.event, &subgroup->timer, CLOCK_MONOTONIC, USEC_PER_MSEC, 1, on_subgroup, subgroup);
+        if (r < 0) {
+                free(subgroup);
+                return fail(err, r, "its time cannot be kept: %s", strerror(-r));
+        }
+        *ret = subgroup;
+        return 0;
+}
+
+void subgroup_free(struct subgroup *subgroup) {
+        if (!subgroup)
+                return;
+        sd_event_source_disable_unref(subgroup->timer);
+        free(subgroup);
+}
+
+/* Those of a delegation that has ended are answered all the same. */
+void subgroups_end(struct manager *m, uint64_t id) {
+        (void) m;
+        (void) id;
 }
 
 /* ---- systemd ---- */

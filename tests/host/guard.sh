@@ -132,13 +132,14 @@ ok "systemd starts another one" wait_until is_another
 hers "after kill -9"
 inside=$(sleep_inside one)
 ok "she has a shell inside" in_session_sh one "mkfifo /tmp/bed-fifo; exec 9</sys/fs/cgroup
-        bpfdeleg run -- bash -c 'exec </tmp/bed-fifo; read; $T/bin/packets $T/bin/packets.bpf.o /proc/self/fd/9 5' >/tmp/bed-shell 2>&1 & shell=\$!"
+        bpfdeleg run -- bash -c 'echo >/tmp/bed-inside; exec </tmp/bed-fifo; read; $T/bin/packets $T/bin/packets.bpf.o /proc/self/fd/9 5' >/tmp/bed-shell 2>&1 & shell=\$!"
+ok "it is inside" wait_until test -e /tmp/bed-inside
 ok "helper and sockets are stopped" systemctl stop bpfdelegd.socket bpfdelegd.service
 ok "the guard stays" each_is_pinned
 prints "the shell goes on" ended in_session_sh one "echo go >/tmp/bed-fifo; wait \$shell; echo ended"
 prints "without a helper the root cgroup is refused her, too" 'not permitted' cat /tmp/bed-shell
 ok "and nothing is attached" not_attached_to /sys/fs/cgroup
-rm -f /tmp/bed-fifo /tmp/bed-shell
+rm -f /tmp/bed-fifo /tmp/bed-shell /tmp/bed-inside
 ok "they are started again" systemctl start bpfdelegd.socket bpfdelegd.service
 ok "and the helper tells what was tried meanwhile" logged "$(tried packets link_create /)"
 ok "an upgrade of the package" package_install
