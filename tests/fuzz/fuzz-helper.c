@@ -686,7 +686,7 @@ static void act_ask(struct conn *conn, enum act act, uint8_t a, uint8_t b) {
                 open.uid = logins[who].uid;
                 open.gid = logins[who].gid;
                 copy_field_cut(open.user, sizeof(open.user), logins[who].user);
-                copy_field_cut(open.service, sizeof(open.service), "sshd");
+                must(copy_field(open.service, sizeof(open.service), "sshd") == 0);
                 copy_field_cut(open.policy, sizeof(open.policy), policies[policy].name);
                 memcpy(open.digest, policies[policy].digest, sizeof(open.digest));
                 open.digest[0] ^= b & 0x80;
