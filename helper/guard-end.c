@@ -228,6 +228,7 @@ static void end_init(struct end *end, uint64_t id, uint32_t flags, int cgroup_fd
                 enter_cgroup(end, cgroup_fd, ".");
 }
 
+ANALYZER_OFF("-Wanalyzer-use-after-free") /* what TAILQ_REMOVE has taken out is not the first of the list any more */
 static void end_done(struct end *end) {
         while (end->depth > 0)
                 leave_cgroup(end);
@@ -239,6 +240,7 @@ static void end_remove(struct guard_ends *ends, struct end *end) {
         end_done(end);
         free(end);
 }
+ANALYZER_ON
 
 /* Those who wait take turns. */
 static void one_slice(struct guard_ends *ends) {
