@@ -38,8 +38,7 @@ struct ended {
 LIST_HEAD(ended_list, ended);
 
 struct sweep {
-        sd_event *event;
-        sd_event_source *timer; /* on while there is something to do */
+        sd_event_source *timer; /* on while there is something to do; there from the start, for at an end there may be no memory for it */
         DIR *proc;              /* the pass that is being made, else NULL */
         struct ended_list list;
         struct stat initial; /* the helper's own user namespace: where nearly everybody is */
@@ -193,31 +192,38 @@ static uint64_t go_on(struct sweep *sweep) {
         return LIST_EMPTY(&sweep->list) ? UINT64_MAX : SWEEP_DELAY_USEC;
 }
 
+static int start_timer(struct sweep *sweep, uint64_t in) {
+        int r = sd_event_source_set_time_relative(sweep->timer, in);
+
+        return r < 0 ? r : sd_event_source_set_enabled(sweep->timer, SD_EVENT_ONESHOT);
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct sweep *sweep = userdata;
         uint64_t in = go_on(sweep);
-        int r;
 
+        (void) source;
         (void) usec;
-        if (in == UINT64_MAX) {
-                sweep->timer = sd_event_source_disable_unref(sweep->timer);
-                return 0;
-        }
-        r = sd_event_source_set_time_relative(source, in);
-        return r < 0 ? r : sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        return in == UINT64_MAX ? 0 : start_timer(sweep, in);
 }
 
 int sweep_new(struct sweep **ret, sd_event *event, const struct sweep_callbacks *callbacks, void *userdata) {
         struct sweep *sweep;
+        int r;
 
         sweep = malloc(sizeof(*sweep));
         if (!sweep)
                 return -ENOMEM;
-        *sweep = (struct sweep){.event = event, .callbacks = *callbacks, .userdata = userdata};
+        *sweep = (struct sweep){.callbacks = *callbacks, .userdata = userdata};
         LIST_INIT(&sweep->list);
-        if (stat("/proc/self/ns/user", &sweep->initial) < 0) {
-                free(sweep);
-                return -errno;
+        r = stat("/proc/self/ns/user", &sweep->initial) < 0 ? -errno : 0;
+        if (r >= 0)
+                r = sd_event_add_time_relative(event, &sweep->timer, CLOCK_MONOTONIC, 0, 1, on_timer, sweep);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(sweep->timer, SD_EVENT_OFF);
+        if (r < 0) {
+                sweep_free(sweep);
+                return r;
         }
         *ret = sweep;
         return 0;
@@ -244,9 +250,7 @@ int sweep_add(struct sweep *sweep, uint64_t id, uid_t uid, const struct sys_name
         }
         *ended = (struct ended){.id = id, .uid = uid, .ns = *ns, .fd = take_fd, .waits = true};
         LIST_INSERT_HEAD(&sweep->list, ended, entry);
-        if (sweep->timer)
-                return 0;
-        return sd_event_add_time_relative(sweep->event, &sweep->timer, CLOCK_MONOTONIC, SWEEP_DELAY_USEC, 1, on_timer, sweep);
+        return sd_event_source_get_enabled(sweep->timer, NULL) > 0 ? 0 : start_timer(sweep, SWEEP_DELAY_USEC);
 }
 
 void sweep_flush(struct sweep *sweep) {
