@@ -20,7 +20,18 @@
 #include "sock.h"
 
 #define BACKLOG 1024
-#define ACCEPTS_PER_TURN 32
+
+/*
+ * What users may take of the loop by connecting alone: so many at once, which is what a login has to wait for at each of its steps, and so many in
+ * such a time. More wait in the socket's queue. Out of descriptors, accept(2) fails and the socket stays readable: it does not spin either.
+ */
+#define ACCEPTS_PER_TURN 2
+#define TURNS_USEC (10 * USEC_PER_MSEC)
+#define TURNS 25
+
+/* What the requests of one uid on the user socket may take of the loop: so much of its time in such a time. More of his wait, and of his alone. */
+#define WINDOW_USEC (10 * USEC_PER_MSEC)
+#define BUDGET_USEC (1 * USEC_PER_MSEC)
 
 /* Nothing is permitted until a row says so. */
 static const struct request_row {
@@ -46,12 +57,13 @@ static const struct {
         [SERVER_USER] = {"user", 0666, SD_EVENT_PRIORITY_NORMAL + 2},
 };
 
-/* What one uid has open on the user socket. Outlives its connections for as long as its log limit counts, so that
- * coming back does not start it anew. */
+/* What one uid has open on the user socket. Outlives its connections for as long as its log limit and its window count, so that
+ * coming back does not start them anew. */
 struct usage {
         LIST_ENTRY(usage) entry;
         uid_t uid;
         unsigned connections;
+        uint64_t window, used; /* since when, and how much of BUDGET_USEC */
         struct log_ratelimit limit;
 };
 
@@ -86,7 +98,8 @@ static struct usage *usage_get(struct server *server, uid_t uid) {
                 next = LIST_NEXT(usage, entry);
                 if (usage->uid == uid)
                         found = usage;
-                else if (usage->connections == 0 && now_usec() - usage->limit.begin > LOG_RATELIMIT_USEC) {
+                else if (usage->connections == 0 && now_usec() - usage->limit.begin > LOG_RATELIMIT_USEC &&
+                         now_usec() - usage->window > WINDOW_USEC) {
                         LIST_REMOVE(usage, entry);
                         free(usage);
                 }
@@ -110,6 +123,7 @@ static void connection_free(struct connection *connection) {
         connection->usage->connections--;
         sd_event_source_disable_unref(connection->source);
         sd_event_source_disable_unref(connection->timer);
+        sd_event_source_disable_unref(connection->resume);
         peer_done(&connection->peer);
         (void) close_fd(connection->fd);
         free(connection);
@@ -195,17 +209,43 @@ static void handle_message(struct connection *connection, const union proto_mess
         row->handle(connection, message);
 }
 
-static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        struct sock_received received = SOCK_RECEIVED_INIT;
+static bool is_over_budget(struct usage *usage) {
+        uint64_t now = now_usec();
+
+        if (now - usage->window > WINDOW_USEC) {
+                usage->window = now;
+                usage->used = 0;
+        }
+        return usage->used >= BUDGET_USEC;
+}
+
+static int on_resume(sd_event_source *source, uint64_t usec, void *userdata) {
         struct connection *connection = userdata;
+
+        (void) source;
+        (void) usec;
+        connection->resume = sd_event_source_disable_unref(connection->resume);
+        return sd_event_source_set_enabled(connection->source, SD_EVENT_ON);
+}
+
+/* Whether it waits from here on. Where there is no memory for a timer, it does not. */
+static bool postpone(struct connection *connection) {
+        if (connection->socket != SERVER_USER || !is_over_budget(connection->usage) ||
+            sd_event_add_time_relative(connection->server->manager->event, &connection->resume, CLOCK_MONOTONIC, WINDOW_USEC, 1, on_resume,
+                                       connection) < 0)
+                return false;
+        (void) sd_event_source_set_priority(connection->resume, sockets[SERVER_USER].priority);
+        return sd_event_source_set_enabled(connection->source, SD_EVENT_OFF) >= 0;
+}
+
+static void receive(struct connection *connection, int fd) {
+        struct sock_received received = SOCK_RECEIVED_INIT;
         union proto_message message;
         int r;
 
-        (void) source;
-        (void) revents;
         r = sock_recv(fd, &message, sizeof(message), 0, &received);
         if (r == -EAGAIN || r == -EINTR)
-                return 0;
+                return;
         if (r == -EMSGSIZE)
                 connection_violation(connection, "a message of more than %zu bytes", sizeof(message));
         else if (r == -EBADMSG)
@@ -214,6 +254,21 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
                 connection_drop(connection); /* hung up */
         else
                 handle_message(connection, &message, &received);
+}
+
+static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct connection *connection = userdata;
+        struct usage *usage = connection->usage; /* stays, when the connection goes */
+        uint64_t begin = now_usec();
+
+        (void) source;
+        /* What users ask is for them alone, and there is nobody left to tell. A log-out counts all the same. */
+        if ((revents & EPOLLHUP) && connection->socket == SERVER_USER)
+                connection_drop(connection);
+        else if (!postpone(connection)) {
+                receive(connection, fd);
+                usage->used += now_usec() - begin;
+        }
         return 0;
 }
 
@@ -444,9 +499,8 @@ static int watch_sockets(struct server *server, struct errtext *err) {
                                     server);
                 if (r >= 0)
                         r = sd_event_source_set_priority(server->sockets[i].source, sockets[i].priority);
-                /* Out of descriptors, accept(2) fails and the socket stays readable: do not spin. */
                 if (r >= 0)
-                        r = sd_event_source_set_ratelimit(server->sockets[i].source, 100 * USEC_PER_MSEC, 500);
+                        r = sd_event_source_set_ratelimit(server->sockets[i].source, TURNS_USEC, TURNS);
                 if (r < 0)
                         return fail(err, r, "the sockets cannot be watched: %s", strerror(-r));
         }

@@ -21,6 +21,7 @@ struct connection {
         struct peer peer;
         struct usage *usage;
         sd_event_source *source, *timer;
+        sd_event_source *resume; /* set while its uid has used up its share of the loop */
         bool busy; /* a request is being worked on */
 
         /* Set by whoever works on it: called, once, when the connection goes before the answer (the client hung up,
