@@ -70,6 +70,7 @@ struct usage {
 struct server {
         struct manager *manager;
         int dir_fd; /* locked; -1 when the sockets were handed over */
+        int spare_fd; /* see turn_away() */
         struct {
                 int fd;
                 bool ours; /* made by us, so ours to remove */
@@ -337,6 +338,15 @@ static int connection_new(struct server *server, enum server_socket socket, int 
         return r < 0 ? r : 0;
 }
 
+static void log_not_taken(struct server *server, enum server_socket socket, int error) {
+        unsigned suppressed;
+
+        if (log_ratelimit(&server->full_limit, &suppressed))
+                log_line(LOG_ERR, "%s socket: a connection is turned away: %s%s (%u such lines left out)", sockets[socket].name,
+                         strerror(error), error == EMFILE ? "; bpfdelegd needs a higher limit of them (LimitNOFILE= in its unit)" : "",
+                         suppressed);
+}
+
 /* Takes fd in any case. */
 static void admit_take(struct server *server, enum server_socket socket, int take) {
         _cleanup_close_ int fd = take;
@@ -344,8 +354,11 @@ static void admit_take(struct server *server, enum server_socket socket, int tak
         struct usage *usage;
         int r;
 
-        if (peer_get(fd, &peer) < 0)
-                return; /* gone already */
+        r = peer_get(fd, &peer);
+        if (r == -EMFILE || r == -ENFILE)
+                log_not_taken(server, socket, -r);
+        if (r < 0)
+                return; /* gone already, or that */
         usage = usage_get(server, peer.cred.uid);
         if (!usage || !within_limits(server, socket, usage)) {
                 peer_done(&peer);
@@ -356,20 +369,33 @@ static void admit_take(struct server *server, enum server_socket socket, int tak
                 log_line(LOG_ERR, "a connection of uid %u cannot be kept: %s", (unsigned) usage->uid, strerror(-r));
 }
 
+/*
+ * Out of descriptors nobody can be accepted, and all would wait for their own deadlines. One that is kept for this is given up for the first in line,
+ * who is hung up on. Returns whether there was one: out of descriptors accept(2) does not even look.
+ */
+static bool turn_away(struct server *server, enum server_socket socket) {
+        int fd;
+
+        server->spare_fd = close_fd(server->spare_fd);
+        fd = accept4(server->sockets[socket].fd, NULL, NULL, SOCK_CLOEXEC);
+        (void) close_fd(fd);
+        server->spare_fd = open("/", O_PATH | O_CLOEXEC);
+        return fd >= 0;
+}
+
 static int accept_some(struct server *server, enum server_socket socket) {
+        if (server->spare_fd < 0)
+                server->spare_fd = open("/", O_PATH | O_CLOEXEC);
         for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
-                int fd = accept4(server->sockets[socket].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+                int fd = accept4(server->sockets[socket].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), e = errno;
 
-                if (fd < 0) {
-                        int e = errno;
-                        unsigned suppressed;
-
-                        if (e != EAGAIN && e != EINTR && e != ECONNABORTED && log_ratelimit(&server->full_limit, &suppressed))
-                                log_line(LOG_ERR, "%s socket: accept: %s (%u such lines left out)", sockets[socket].name,
-                                         strerror(e), suppressed);
-                        return 0;
+                if (fd >= 0) {
+                        admit_take(server, socket, fd);
+                        continue;
                 }
-                admit_take(server, socket, fd);
+                if (e == EMFILE || e == ENFILE ? turn_away(server, socket) : e != EAGAIN && e != EINTR && e != ECONNABORTED)
+                        log_not_taken(server, socket, e);
+                return 0;
         }
         return 0;
 }
@@ -514,7 +540,7 @@ int server_new(struct server **ret, struct manager *manager, const char *dir, st
         server = malloc(sizeof(*server));
         if (!server)
                 return fail(err, -ENOMEM, "out of memory");
-        *server = (struct server){.manager = manager, .dir_fd = -1, .sockets = {{.fd = -1}, {.fd = -1}}};
+        *server = (struct server){.manager = manager, .dir_fd = -1, .spare_fd = open("/", O_PATH | O_CLOEXEC), .sockets = {{.fd = -1}, {.fd = -1}}};
         LIST_INIT(&server->connections);
         LIST_INIT(&server->usages);
         n = sd_listen_fds(1);
@@ -561,6 +587,7 @@ void server_free(struct server *server) {
                 (void) close_fd(server->sockets[i].fd);
         }
         (void) close_fd(server->dir_fd);
+        (void) close_fd(server->spare_fd);
         free(server);
 }
 ANALYZER_ON
