@@ -160,6 +160,11 @@ static int see_limit(const struct cgroup *cgroup, enum policy_limit which, struc
 
 /* ---- making and giving ---- */
 
+/* EAGAIN is what the kernel says of its limits on cgroups, and says no more. */
+static const char *limit_words(int error) {
+        return error == EAGAIN ? " (cgroup.max.descendants or cgroup.max.depth of a directory above it)" : "";
+}
+
 static int fill(struct cgroup *cgroup, const uint64_t limit[POLICY_LIMITS], struct errtext *err) {
         int r = 0;
 
@@ -175,7 +180,7 @@ static int fill(struct cgroup *cgroup, const uint64_t limit[POLICY_LIMITS], stru
         if (r < 0)
                 return fail(err, r, "the size of %s cannot be bounded: %s", cgroup->path, strerror(-r));
         if (mkdirat(cgroup->fd, CGROUP_SUPERVISOR, 0755) < 0 || mkdirat(cgroup->fd, RUN, 0755) < 0)
-                return fail(err, -errno, "the subtree %s cannot be filled: %m", cgroup->path);
+                return fail(err, -errno, "the subtree %s cannot be filled: %m%s", cgroup->path, limit_words(errno));
         return 0;
 }
 
@@ -225,7 +230,7 @@ int cgroup_create(struct cgroup *ret, struct cgroups *cgroups, const char *name,
                                 return r;
                 }
                 if (mkdirat(cgroups->parent_fd, name, 0755) < 0)
-                        return fail(err, -errno, "the cgroup %s cannot be made: %m", cgroup.path);
+                        return fail(err, -errno, "the cgroup %s cannot be made: %m%s", cgroup.path, limit_words(errno));
         }
         r = open_root(&cgroup);
         if (r < 0)
