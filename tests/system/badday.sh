@@ -71,4 +71,161 @@ wait "$reader"
 unset "pids[$reader]"
 bpfdelegd=$real
 
+# ---- what it runs out of ----
+
+# bad PATTERN WORDS: one who may log in without does, one who may not is refused; both are told why, and so is the helper's log.
+bad() {
+        exits "$2: the login goes on" 0 'cookie=none' logs_in "$alice"
+        cp "$T/out" "$T/bad"
+        prints "$2: one line says why" "syslog: .*50-allow.ini: no delegation: .*($1)" cat "$T/bad"
+        exits "$2: under on_failure = deny it does not" 200 'pam: .*refused' logs_in "$bob"
+        cp "$T/out" "$T/bad"
+        prints "$2: and the log says why" "syslog: .*50-deny.ini: .*refused.*($1)" cat "$T/bad"
+}
+good() {
+        prints "$1: granted again" "$cookie" logs_in "$alice"
+        prints "$1: the other, too" "$cookie" logs_in "$bob"
+}
+
+# Blocks are one limit of a file system, inodes another.
+mkdir -p "$T/run" && mount -t tmpfs -o mode=0755,size=128k,nr_inodes=64 none "$T/run" && run_is_tmpfs=yes
+ok "the helper starts, its runtime directory a file system of its own" helper_start
+helper_idle
+ok "a session opens" session_start s "$alice"
+head -c 1M /dev/zero >"$T/run/filler" 2>/dev/null
+ok "no block is left there: who has a session goes on" in_session s bpfdeleg run -- true
+ok "and ends it" session_end s
+ok "nothing is left of it" expect_delegations 0
+bad 'record cannot be written to .*/run/state: No space left on device' "no block is left in the runtime directory"
+rm "$T/run/filler"
+good "with room"
+no_records() { [ -z "$(ls -A "$T/run/state")" ]; }
+ok "and no record of them" wait_until no_records
+for ((i = 0; i < 100; i++)); do { : >"$T/run/filler-$i"; } 2>/dev/null; done
+bad 'record cannot be written to .*/run/state: No space left on device' "no inode is left there"
+rm "$T"/run/filler-*
+good "with room"
+still_idle "nothing is left of those"
+
+# Somebody may have taken them all: who comes then is hung up on, and does not wait.
+ok "the helper ends" helper_stop
+cat >"$T/bin/bpfdelegd-few" <<END
+#!/bin/sh
+ulimit -n 48
+exec "$real" "\$@"
+END
+chmod 0755 "$T/bin/bpfdelegd-few"
+bpfdelegd=$T/bin/bpfdelegd-few
+ok "the helper starts, and may have few descriptors" helper_start '[limits]' 'connections_per_uid = 1000' '[timeouts]' 'request = 60'
+helper_idle
+install -m 0755 "$(program tests/tools/abuse)" "$T/bin/" || exit 1
+log_mark
+spawn setsid setpriv --reuid="$(id -u "$alice")" --regid="$(id -g "$alice")" --clear-groups \
+        "$T/bin/abuse" "$T/run/user" half-open 64 </dev/null >"$T/flood" 2>&1
+flooder=$spawned
+ok "a user takes them all" logged 'user socket: a connection is turned away: Too many open files'
+bad 'closed the connection without an answer' "no descriptor is left"
+kill -KILL -- "-$flooder"
+wait "$flooder" 2>/dev/null
+unset "pids[$flooder]"
+ok "they are free again" helper_fds_same
+good "with descriptors"
+still_idle "nothing is left of those"
+ok "the helper ends" helper_stop
+bpfdelegd=$real
+ok "the helper starts" helper_start
+helper_idle
+
+# Whatever descriptor is the one too many: the limit is one of their numbers.
+files() { prlimit --pid "$helper_pid" "--nofile=$1:"; }
+files_before=$(prlimit --pid "$helper_pid" --nofile --output SOFT --noheadings)
+in_use() { find "/proc/$helper_pid/fd" -mindepth 1 -printf '%f\n' | sort -n; }
+highest=$(in_use | tail -n 1)
+first_free=$(comm -23 <(seq 0 "$highest" | sort) <(in_use | sort) | sort -n | head -n 1)
+every_one_too_many() {
+        local i granted=0 told=0
+        for ((i = ${first_free:-$highest} + 1; granted < 5 && i < highest + 100; i++)); do
+                files "$i"
+                logs_in "$alice" >"$T/said" 2>&1 || { cat "$T/said"; return 1; }
+                if grep -Eq "$cookie" "$T/said"; then
+                        granted=$((granted + 1))
+                elif grep -Eq 'Too many open files|closed the connection without an answer' "$T/said"; then
+                        told=$((told + 1))
+                else
+                        echo "with $i:" && cat "$T/said"
+                        return 1
+                fi
+        done
+        echo "$granted granted, $told told"
+        [ "$granted" -eq 5 ] && [ "$told" -gt 3 ]
+}
+ok "whichever is the one too many: the login goes on, and is told" every_one_too_many
+diag "$(cat "$T/out")"
+files "$files_before"
+good "with descriptors"
+still_idle "nothing is left of those"
+
+# Counted with or without controllers.
+parent=$cgroup2/$cgroup_parent
+for n in 0 1 2; do
+        echo "$n" >"$parent/cgroup.max.descendants"
+        bad 'cannot be (made|filled): Resource temporarily unavailable \(cgroup.max.descendants' "$n cgroups more are allowed"
+done
+echo max >"$parent/cgroup.max.descendants"
+good "with cgroups"
+still_idle "nothing is left of those"
+
+# Only the controller of cgroup v1: with cgroup2 the maker is born in the delegation's own cgroup, and counts there.
+pids_v1=$(sed -n 's/^[^ ]* [^ ]* [^ ]* \/ \([^ ]*\) .* - cgroup [^ ]* .*\bpids\b.*/\1/p' /proc/self/mountinfo | head -n 1)
+if [ -n "$pids_v1" ] && mkdir "$pids_v1/bdt-$$.pids" 2>/dev/null; then
+        home=$pids_v1$(sed -n 's/^[0-9]*:[^:]*pids[^:]*://p' "/proc/$helper_pid/cgroup")
+        echo "$helper_pid" >"$pids_v1/bdt-$$.pids/cgroup.procs"
+        echo 1 >"$pids_v1/bdt-$$.pids/pids.max"
+        bad 'starting the maker: Resource temporarily unavailable' "no process is left for the helper"
+        echo 2 >"$pids_v1/bdt-$$.pids/pids.max"
+        bad 'starting the anchor: Resource temporarily unavailable' "one process is left"
+        echo max >"$pids_v1/bdt-$$.pids/pids.max"
+        good "with processes"
+        echo "$helper_pid" >"$home/cgroup.procs"
+        ok "(the helper is where it was)" wait_until rmdir "$pids_v1/bdt-$$.pids"
+        still_idle "nothing is left of those"
+else
+        skip "no process is left" "no pids controller of cgroup v1 can be had here"
+fi
+
+# ---- what it has not ----
+
+# For the whole machine, so for a moment only, and whoever kills this test does not leave it so.
+userns=/proc/sys/user/max_user_namespaces
+userns_before=$(cat "$userns")
+# shellcheck disable=SC2016 # for the inner shell
+spawn setsid sh -c 'while kill -0 "$1" 2>/dev/null && [ ! -e "$2/userns-back" ]; do sleep 0.1; done; { echo "$3" >"$4"; } 2>/dev/null' sh \
+        $$ "$T" "$userns_before" "$userns" </dev/null
+watcher=$spawned
+unset "pids[$watcher]"
+if { echo 0 >"$userns"; } 2>/dev/null; then
+        logs_in "$alice" >"$T/alice" 2>&1
+        logs_in "$bob" >"$T/bob" 2>&1
+        status=$?
+        : >"$T/userns-back"
+        wait "$watcher"
+        exits "user namespaces are switched off: refused under on_failure = deny" 200 'pam: .*refused' sh -c 'cat "$1"; exit "$2"' sh "$T/bob" "$status"
+        prints "the login of another goes on" 'cookie=none' cat "$T/alice"
+        prints "both are told which switch it is" 'syslog: .*making the namespaces .*user.max_user_namespaces\): No space left' cat "$T/alice"
+        good "with user namespaces"
+        still_idle "nothing is left of those"
+else
+        : >"$T/userns-back"
+        wait "$watcher"
+        skip "user namespaces are switched off" "this machine does not let it be tried"
+fi
+ok "the helper ends" helper_stop
+umount "$T/run" && run_is_tmpfs=
+
+# shellcheck disable=SC2016 # for the inner shell
+refused "without cgroup2 the helper does not start, and says what to do" 'no cgroup2 file system is mounted here .*mount -t cgroup2' \
+        unshare --mount --propagation private sh -c 'umount -R -l "$1" && shift && exec "$@"' sh "$cgroup2" \
+        "$real" "--runtime-dir=$T/run" "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini" "--guard-dir=$guard_dir"
+bad 'bpfdelegd is not running' "no helper"
+
 finish
