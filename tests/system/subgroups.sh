@@ -428,7 +428,8 @@ asked() {
         wait "$asking" || code=$?
         unset "pids[$asking]"
         cat "$T/asking.$3"
-        [ "$code" -eq "$1" ] && grep -Eq "$2" "$T/asking.$3"
+        # Not even an empty pattern is found in an empty file.
+        [ "$code" -eq "$1" ] && { [ -z "$2" ] || grep -Eq "$2" "$T/asking.$3"; }
 }
 
 ok "the helper stops" helper_stop
