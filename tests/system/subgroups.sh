@@ -288,7 +288,8 @@ ok "and removed" in_session a bpfdeleg remove run/ice
 
 forks() {
         mkdir "$tree/run/forks" || return 1
-        sleeper "$other" "$tree/run/forks" bash -c 'while :; do sleep 1000 & (exec setsid sleep 1001) & sleep 0.01; done'
+        # Only when it is there, or what it makes before stays elsewhere.
+        sleeper "$other" "$tree/run/forks" bash -c 'until grep -q "/run/forks\$" /proc/$$/cgroup; do sleep 0.01; done; while :; do sleep 1000 & (exec setsid sleep 1001) & sleep 0.01; done'
         wait_until forked
 }
 forked() { [ "$(grep -c . "$tree/run/forks/cgroup.procs")" -gt 20 ]; }
