@@ -44,6 +44,7 @@
 #define TRIALS_MAX 8192
 #define NAME_SIZE 120
 #define TRIES 3
+#define FAILURES_MAX 4
 
 static struct {
         const char *helper, *tool, *dir, *confdir, *policy_dir, *user, *cgroup, *plan, *only;
@@ -795,7 +796,9 @@ static int run_trials(void) {
         char name[400];
         size_t i;
 
-        while ((i = __atomic_fetch_add(&plan->next, 1, __ATOMIC_SEQ_CST)) < plan->n_trials) {
+        /* Each failure is long waits. The rest is missing then from the sum of trials. */
+        while (count.tries - count.survived - count.never < FAILURES_MAX &&
+               (i = __atomic_fetch_add(&plan->next, 1, __ATOMIC_SEQ_CST)) < plan->n_trials) {
                 describe(&plan->trials[i], name, sizeof(name));
                 if (!options.only || strstr(name, options.only))
                         try_one(&plan->trials[i], name, &count);
