@@ -50,6 +50,7 @@ driven() { # PID
 # The drivers' helpers and logins die with them; what a helper has made does not.
 end_workers() {
         local code=$? pid dir
+        trap '' INT TERM HUP # timeout(1) says it twice
         for pid in "${!pids[@]}"; do kill -KILL "$pid" 2>/dev/null; done
         for dir in "$cgroup2/bdt-$$"-w*; do
                 [ -d "$dir" ] && echo 1 >"$dir/cgroup.kill" && patience=2 wait_until sh -c 'find "$0" -depth -type d -exec rmdir "{}" +' "$dir" 2>/dev/null
