@@ -353,9 +353,10 @@ static void remove_dir(const struct state_dir *dir, const char *name) {
 void state_remove(const struct state_dir *dir, uint64_t id) {
         char name[PROTO_ID_SIZE], part[PART_SIZE];
 
+        (void) proto_id_format(id, name);
         part_name(id, part);
         /* Where it cannot be renamed: better half of it for a moment than all of it for ever. */
-        remove_dir(dir, renameat(dir->fd, proto_id_format(id, name), dir->fd, part) < 0 ? name : part);
+        remove_dir(dir, renameat(dir->fd, name, dir->fd, part) < 0 ? name : part);
 }
 
 /* ---- reading ---- */
