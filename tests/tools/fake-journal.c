@@ -90,7 +90,7 @@ static void write_pid(const char *path) {
 }
 
 int main(int argc, char **argv) {
-        int pair[2], entries, small = 65536;
+        int pair[2], entries, small = 32768;
         pid_t pid;
 
         if (argc < 3) {
@@ -98,7 +98,7 @@ int main(int argc, char **argv) {
                 return 2;
         }
         entries = listen_for_entries();
-        /* Room for all lines of a start, whoever runs first, and for some dozens; systemd gives 8 MB. */
+        /* Room for all lines of a start, whoever runs first, and for as many again; systemd gives 8 MB. */
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
             setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)) < 0)
                 die("socketpair");
