@@ -102,6 +102,10 @@ static const int *find_errors(const char *name) {
         const char *call = strrchr(name, ':') + 1;
         size_t n = strcspn(call, "#");
 
+        /* A file of a tmpfs is never busy. */
+        if (strncmp(name, "state.c:", 8) == 0 && strncmp(call, "unlinkat", n) == 0)
+                return none;
+
         for (size_t i = 0; i < ELEMENTSOF(errors_of); i++)
                 if (strlen(errors_of[i].call) == n && strncmp(errors_of[i].call, call, n) == 0)
                         return errors_of[i].errors;
