@@ -50,6 +50,7 @@ others_do_not_wait() {
 
 ok "a session" session_start s "$alice"
 ok "a process that has left its session and parent" inside daemon 'setsid sh -c "echo \$\$ >~/grandchild; exec sleep 1000" & exit 0'
+ok "it is there" wait_until test -s "$home/grandchild"
 ok "one that is stopped" inside stopped 'kill -STOP $$'
 ok "one that is frozen" inside frozen 'mkdir /sys/fs/cgroup/f && echo 1 >/sys/fs/cgroup/f/cgroup.freeze && echo $$ >/sys/fs/cgroup/f/cgroup.procs; sleep 1000'
 ok "one that waits in vfork for one that does not end" inside vfork 'exec setsid sh -c "sleep 1000"'
