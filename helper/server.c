@@ -236,6 +236,8 @@ static bool postpone(struct connection *connection) {
                                        connection) < 0)
                 return false;
         (void) sd_event_source_set_priority(connection->resume, sockets[SERVER_USER].priority);
+        /* The request has come in time; what takes long is our doing. */
+        connection->timer = sd_event_source_disable_unref(connection->timer);
         return sd_event_source_set_enabled(connection->source, SD_EVENT_OFF) >= 0;
 }
 

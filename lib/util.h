@@ -114,7 +114,7 @@ static inline bool streq(const char *a, const char *b) {
 
 /* Whether an error says that something is used up here and now, and nothing about what was asked for. */
 static inline bool is_shortage(int r) {
-        return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+        return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOSPC;
 }
 
 /* Copies a string into a field of fixed size and fills the rest with zeros (nothing of old memory goes

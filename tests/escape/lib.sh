@@ -277,12 +277,17 @@ vector_goes_on() {
         esac
 }
 
+# No record is left of what has ended.
+swept() { [ "$(find "$T/run/state" -mindepth 1 -maxdepth 1 -type d -name '[0-9a-f]*' | wc -l)" -eq "$(delegation_count)" ]; }
+
 # vector_ends GUARD NAME: in a session of its own, which ends when the vector is ready.
 vector_ends() {
         local guard=$1 name=$2
         session_start a "$alice" >"$T/out" 2>&1 || { tap failed "a session for $name"; return; }
         vector_start "$alice" "$name"
         session_end a
+        # Without a guard strays are looked for a little after the end: who goes on in the namespace before that is killed as one.
+        [ "$guard" = on ] || wait_until swept >/dev/null
         vector_goes_on
         vector_end
         case "$guard $vector_says" in

@@ -18,19 +18,18 @@ home=$T/home/$alice
 
 # stuck ARGUMENT…: makes something stick, until let_go.
 stuck() {
-        rm -f "$T/stuck.in"
-        mkfifo "$T/stuck.in"
+        rm -f "$T/stuck.out"
         # shellcheck disable=SC2016 # for the inner shell
-        spawn sh -c 'in=$1 out=$2; shift 2; exec "$@" <"$in" >"$out" 2>&1' sh "$T/stuck.in" "$T/stuck.out" "$(program tests/tools/stuck)" "$@"
+        spawn sh -c 'out=$1; shift; exec "$@" >"$out" 2>&1' sh "$T/stuck.out" "$(program tests/tools/stuck)" "$@" </dev/null
         stuck_pid=$spawned
-        exec {stuck_in}>"$T/stuck.in"
         stuck_says ready || { cat "$T/stuck.out"; return 1; }
 }
 stuck_says() { wait_until grep -qx "$1" "$T/stuck.out" 2>/dev/null; }
 let_go() {
-        exec {stuck_in}>&-
-        wait "$stuck_pid"
+        kill "$stuck_pid"
+        wait "$stuck_pid" 2>/dev/null
         unset "pids[$stuck_pid]"
+        return 0
 }
 # inside FILE SCRIPT: runs it in the session's delegation, and its pid is in FILE.
 inside() { in_session_sh s "bpfdeleg run -- sh -c 'echo \$\$ >~/$1; $2' >/dev/null 2>&1 & disown; while ! [ -s ~/$1 ]; do sleep 0.05; done"; }
@@ -82,6 +81,7 @@ if [ -c /dev/fuse ] && modprobe -q fuse 2>/dev/null || grep -qw fuse /proc/files
         ok "a session" session_start s "$alice"
         ok "a process inside asks it" inside asleep 'exec cat ~/mnt/file'
         ok "it asks" stuck_says asked
+        umount -l "$home/mnt"
         ok "the session ends" session_end s
         ok "it sleeps uninterruptibly" is_in_state "$(pid_of asleep)" D
         others_do_not_wait 1

@@ -489,5 +489,5 @@ ok "and all of it is gone" not_there "$tree"
 forget
 ok "the second logs out" session_end b
 ok "the third one, too" session_end c
-still_idle "nothing is left of them"
+ok "nothing is left of them" expect_delegations 0
 finish

@@ -7,16 +7,14 @@
  *   stuck fuse DIR UID  mounts a file system of UID's on DIR that is asked for a file and never answers: its reader sleeps uninterruptibly
  *                       (fs/fuse/dev.c, request_wait_answer: once a request has been read, it is waited out)
  *
- * Prints "ready" when it is, and "asked" when somebody sits in the file system. Until standard input ends; what it holds goes then.
+ * Prints "ready" when it is, and "asked" when somebody sits in the file system. Until it is killed; what it holds is let go by that. The mount stays.
  */
 
 #include "config.h"
 
 #include <linux/fuse.h>
-#include <poll.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 
 #include "util.h"
@@ -31,18 +29,12 @@ static void say(const char *word) {
         (void) fflush(stdout);
 }
 
-static void wait_for_the_end(void) {
-        char c;
-
-        while (read(STDIN_FILENO, &c, 1) > 0)
-                ;
-}
-
-static void trace(pid_t pid) {
+static _Noreturn void trace(pid_t pid) {
         if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT) < 0)
                 die("PTRACE_SEIZE");
         say("ready");
-        wait_for_the_end();
+        for (;;)
+                (void) pause();
 }
 
 /* ---- a file system that never answers ---- */
@@ -89,25 +81,15 @@ static void mount_it(int fd, const char *dir, uid_t uid) {
                 die(dir);
 }
 
-static void fuse(const char *dir, uid_t uid) {
-        int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-        struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
-        char c;
+static _Noreturn void fuse(const char *dir, uid_t uid) {
+        int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
         if (fd < 0)
                 die("/dev/fuse");
         mount_it(fd, dir, uid);
         say("ready");
-        for (;;) {
-                if (poll(fds, ELEMENTSOF(fds), -1) < 0)
-                        die("poll");
-                if (fds[0].revents && read(STDIN_FILENO, &c, 1) <= 0)
-                        break;
-                if (fds[1].revents)
-                        serve(fd, uid);
-        }
-        /* Whoever waits for an answer is let go by the last close of fd. */
-        (void) umount2(dir, MNT_DETACH);
+        for (;;)
+                serve(fd, uid);
 }
 
 int main(int argc, char **argv) {
@@ -117,9 +99,6 @@ int main(int argc, char **argv) {
                 trace((pid_t) number);
         else if (argc == 4 && streq(argv[1], "fuse") && parse_uint(argv[3], 10, UINT32_MAX, &number) == 0)
                 fuse(argv[2], (uid_t) number);
-        else {
-                (void) fprintf(stderr, "usage: stuck trace PID | stuck fuse DIR UID\n");
-                return 2;
-        }
-        return 0;
+        (void) fprintf(stderr, "usage: stuck trace PID | stuck fuse DIR UID\n");
+        return 2;
 }
