@@ -15,6 +15,12 @@ simple_policy 50-all "$alice $bob"
 ok "the helper starts" helper_start
 helper_idle
 home=$T/home/$alice
+unmount() {
+        local code=$?
+        umount -l "$home/mnt" 2>/dev/null
+        return "$code"
+}
+trap 'unmount; undo' EXIT
 
 # stuck ARGUMENT…: makes something stick, until let_go.
 stuck() {
@@ -81,7 +87,7 @@ if [ -c /dev/fuse ] && modprobe -q fuse 2>/dev/null || grep -qw fuse /proc/files
         ok "a session" session_start s "$alice"
         ok "a process inside asks it" inside asleep 'exec cat ~/mnt/file'
         ok "it asks" stuck_says asked
-        umount -l "$home/mnt"
+        unmount
         ok "the session ends" session_end s
         ok "it sleeps uninterruptibly" is_in_state "$(pid_of asleep)" D
         others_do_not_wait 1
