@@ -11,7 +11,7 @@ alice=bdt-$$-a
 bob=bdt-$$-b
 add_user "$alice"
 add_user "$bob"
-service bdt "socket=$T/run/session" "policy_dir=$T/policy.d" timeout=$((10 * ${BED_SLOW:-1}))
+service bdt "socket=$T/run/session" "policy_dir=$T/policy.d" timeout=$((${BED_SLOW:-1} > 1 ? 60 : 10))
 simple_policy 50-allow "$alice"
 simple_policy 50-deny "$bob" 'session:on_failure = deny'
 real=$bpfdelegd

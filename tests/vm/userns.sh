@@ -8,7 +8,7 @@ setup
 alice=bdt-$$-a bob=bdt-$$-b
 add_user "$alice"
 add_user "$bob"
-service bdt "socket=$T/run/session" "policy_dir=$T/policy.d" timeout=$((10 * ${BED_SLOW:-1}))
+service bdt "socket=$T/run/session" "policy_dir=$T/policy.d" timeout=$((${BED_SLOW:-1} > 1 ? 60 : 10))
 simple_policy 50-allow "$alice"
 simple_policy 50-deny "$bob" 'session:on_failure = deny'
 logs_in() { "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' </dev/null; }
