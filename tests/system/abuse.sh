@@ -3,6 +3,7 @@
 # Users at their worst: floods of everything the user socket takes and does not take, hunts for one's own maker and anchor at every moment of a login,
 # races for the identity of who asks to enter. The helper lives, has afterwards what it had before, and others log in all the while.
 # What logins of others cost meanwhile: tests/bench/abuse.sh.
+# not in the vm bed: nothing in it depends on the guard or the kernel.
 
 . "$(dirname "$0")/lib.sh"
 

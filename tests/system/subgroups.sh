@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Parts of a subtree: their user kills and removes them, whoever owns them, and nothing else; and the end of a session takes them all.
+# not in the vm bed: nothing in it depends on the guard or the kernel, and it takes ten minutes there.
 
 . "$(dirname "$0")/lib.sh"
 
