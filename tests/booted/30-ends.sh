@@ -47,7 +47,9 @@ ok "loginctl kill-user -s KILL" loginctl kill-user -s KILL alice
 ok "her session is gone" session_lost one
 over
 recorded 'grant alice 50-test.ini' 'end alice 50-test.ini'
-# The user's manager was killed, too; that systemd calls it failed is between those two.
+# The user's manager was killed, too; that systemd calls it failed, sooner or later, is between those two.
+manager_is_over() { [[ $(systemctl show -p ActiveState --value "user@$uid.service") =~ ^(failed|inactive)$ ]]; }
+ok "her manager is over" wait_until manager_is_over
 systemctl reset-failed "user@$uid.service"
 nothing_left "after loginctl kill-user"
 
