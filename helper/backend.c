@@ -17,11 +17,15 @@ static int write_down(const struct delegation *d, struct errtext *err) {
         return r < 0 ? fail(err, r, "its record cannot be written to %s: %s", d->manager->state.path, strerror(-r)) : 0;
 }
 
-void backend_plan(struct delegation *d) {
+static void plan_cgroup(struct delegation *d) {
         char name[PROTO_ID_SIZE];
 
+        cgroup_plan(&d->cgroup, &d->manager->cgroups, proto_id_format(d->id, name));
+}
+
+void backend_plan(struct delegation *d) {
         if (!d->manager->scopes)
-                cgroup_plan(&d->cgroup, &d->manager->cgroups, proto_id_format(d->id, name));
+                plan_cgroup(d);
 }
 
 static int make_cgroup(struct delegation *d, struct errtext *err) {
@@ -34,14 +38,13 @@ static int make_cgroup(struct delegation *d, struct errtext *err) {
  * it later: it would move a process of ours out of our cgroup. */
 static int fall_back(struct delegation *d, int result, const char *why, struct errtext *err) {
         const struct child *maker = maker_child(d->maker);
-        char name[PROTO_ID_SIZE];
         int r;
 
         if (d->manager->settings.backend != SETTINGS_BACKEND_AUTO || result == -ETIMEDOUT || result == -ECONNRESET)
                 return fail(err, result, "%s", why);
         log_line(LOG_WARNING, "%016" PRIx64 " gets a cgroup of the cgroupfs backend: %s", d->id, why);
         d->scope_asked = false;
-        cgroup_plan(&d->cgroup, &d->manager->cgroups, proto_id_format(d->id, name));
+        plan_cgroup(d);
         r = write_down(d, err);
         if (r >= 0)
                 r = make_cgroup(d, err);
@@ -53,28 +56,17 @@ static int fall_back(struct delegation *d, int result, const char *why, struct e
         return 0;
 }
 
-/* Where the job has put the maker, by the kernel's word: the last line of /proc/PID/cgroup, "0::/path". */
+/* Where the job has put the maker. */
 static int find_scope(const struct delegation *d, char *path, size_t size, struct errtext *err) {
-        char text[8192], name[SCOPE_NAME_SIZE];
-        _cleanup_close_ int fd = -1;
-        char *line, *slash;
-        ssize_t n;
+        char found[CHILD_CGROUP_SIZE], name[SCOPE_NAME_SIZE];
+        int r;
 
-        fd = child_open_proc(maker_child(d->maker), "cgroup");
-        n = fd < 0 ? fd : read(fd, text, sizeof(text) - 1);
-        if (n <= 0)
-                return fail(err, -ESRCH, "the maker's cgroup cannot be read");
-        text[n] = '\0';
-        line = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
-        slash = line ? strrchr(line, '/') : NULL;
-        if (!line || !slash)
-                return fail(err, -EPROTO, "the maker sits in no cgroup of cgroup2");
-        line = strchr(line, '/');
-        line[strcspn(line, "\n")] = '\0';
+        r = child_cgroup(maker_child(d->maker), found);
+        if (r < 0)
+                return fail(err, r, r == -EPROTO ? "the maker sits in no cgroup of cgroup2" : "the maker's cgroup cannot be read");
         scope_name(d->id, name);
-        slash = strrchr(line, '/');
-        if (!streq(slash + 1, name) || copy_field(path, size, line) < 0)
-                return fail(err, -EPROTO, "systemd says that %s is made, but the maker sits in %s", name, line);
+        if (!streq(strrchr(found, '/') + 1, name) || copy_field(path, size, found) < 0)
+                return fail(err, -EPROTO, "systemd says that %s is made, but the maker sits in %s", name, found);
         return 0;
 }
 

@@ -141,6 +141,26 @@ int child_open_proc(const struct child *child, const char *name) {
         return r < 0 ? r : TAKE_FD(fd);
 }
 
+int child_cgroup(const struct child *child, char ret[CHILD_CGROUP_SIZE]) {
+        _cleanup_close_ int fd = -1;
+        const char *line;
+        ssize_t n;
+
+        fd = child_open_proc(child, "cgroup");
+        n = fd < 0 ? -1 : read(fd, ret, CHILD_CGROUP_SIZE - 1);
+        if (n <= 0)
+                return -ESRCH;
+        ret[n] = '\0';
+        line = strncmp(ret, "0::/", 4) == 0 ? ret : strstr(ret, "\n0::/");
+        if (!line)
+                return -EPROTO;
+        line = strchr(line, '/');
+        n = (ssize_t) strcspn(line, "\n");
+        memmove(ret, line, (size_t) n);
+        ret[n] = '\0';
+        return 0;
+}
+
 int child_hear(const struct child *child, struct child_message *ret, int *ret_fd) {
         struct sock_received received = SOCK_RECEIVED_INIT;
         struct child_message message;

@@ -56,6 +56,11 @@ void child_must(int channel, uint32_t step, int r);
 /* Opens /proc/PID/name of a child, for reading. Descriptor or -errno; -ESRCH: it has gone. */
 int child_open_proc(const struct child *child, const char *name);
 
+/* Where a child sits, by the kernel's word: its cgroup2 path, from "/" on. Returns 0; -ESRCH: it has gone, or sits deeper than the file can
+ * tell; -EPROTO: in no cgroup of cgroup2. Async-signal-safe. */
+#define CHILD_CGROUP_SIZE 8192
+int child_cgroup(const struct child *child, char ret[CHILD_CGROUP_SIZE]);
+
 /*
  * In the helper: takes one message of a child and at most one descriptor. Returns 0, -EAGAIN, or -errno; a child's
  * own error comes in message.

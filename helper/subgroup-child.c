@@ -12,62 +12,37 @@
 #include <linux/openat2.h>
 #include <poll.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 
 static int find(const struct subgroup_work *work, const char *path) {
         return sys_openat2(work->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
                            RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
 }
 
-/* 1, 0, or -errno; 0 if the cgroup has been removed. */
-static int populated(int events_fd) {
-        char buf[128];
-        ssize_t n;
-
-        n = pread(events_fd, buf, sizeof(buf) - 1, 0);
-        if (n < 0)
-                return errno == ENODEV ? 0 : -errno;
-        buf[n] = '\0';
-        return strstr(buf, "populated 1") ? 1 : 0;
-}
-
-/* Where the anchor sits, by the kernel's word: "0::/path" is the last line. */
 static bool has_anchor(const struct subgroup_work *work) {
-        char text[8192], prefix[PROTO_PATH_SIZE + PROTO_SUBGROUP_SIZE + 8];
-        _cleanup_close_ int fd = -1;
-        const char *line;
-        ssize_t n;
-        int size;
+        char path[CHILD_CGROUP_SIZE], prefix[PROTO_PATH_SIZE + PROTO_SUBGROUP_SIZE + 2];
+        size_t size;
 
-        fd = child_open_proc(&work->anchor, "cgroup");
-        n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-        if (n <= 0)
+        if (child_cgroup(&work->anchor, path) < 0)
                 return false; /* it has gone, or sits deeper than a path can be told */
-        text[n] = '\0';
-        line = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
-        if (!line)
-                return false;
-        line = strchr(line, '/');
-        size = snprintf(prefix, sizeof(prefix), "%s/%s", work->root_path, work->order.path);
-        return strncmp(line, prefix, (size_t) size) == 0 && (line[size] == '/' || line[size] == '\n');
+        size = (size_t) snprintf(prefix, sizeof(prefix), "%s/%s", work->root_path, work->order.path);
+        return strncmp(path, prefix, size) == 0 && (path[size] == '/' || path[size] == '\0');
 }
 
-/* Waits until the last one is gone, so that the cgroup can be removed next. The deadline is the helper's; its death closes the channel,
- * also if that was before PDEATHSIG was set. */
+/* Waits until the last one is gone, so that the cgroup can be removed next. The deadline is the helper's; its death closes the
+ * channel, for one that was there before the child could ask to die with it. */
 static int kill_all(int fd, int channel) {
-        _cleanup_close_ int events_fd = -1;
+        struct cgroup cgroup = {.fd = fd, .events_fd = -1};
         struct pollfd fds[2];
         int r;
 
-        events_fd = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-        if (events_fd < 0)
-                return errno == ENODEV || errno == ENOENT ? 0 : -errno;
-        r = cgroup_write_file(fd, "cgroup.kill", "1");
-        if (r < 0)
-                return r == -ENODEV || r == -ENOENT ? 0 : r;
-        fds[0] = (struct pollfd){.fd = events_fd, .events = POLLPRI};
+        fds[0] = (struct pollfd){.fd = cgroup_events(&cgroup), .events = POLLPRI};
         fds[1] = (struct pollfd){.fd = channel};
-        while ((r = populated(events_fd)) > 0)
+        if (fds[0].fd < 0)
+                return fds[0].fd == -ENODEV || fds[0].fd == -ENOENT ? 0 : fds[0].fd;
+        r = cgroup_kill(&cgroup);
+        if (r < 0)
+                return r;
+        while ((r = cgroup_populated(&cgroup)) > 0)
                 if (poll(fds, 2, -1) >= 0 && fds[1].revents != 0)
                         return -ECANCELED;
         return r;
@@ -225,14 +200,15 @@ static int open_parent(const struct subgroup_work *work, const char **ret_name) 
 
 /* Populated ones are left whole: looked at before the first is touched. */
 static int remove_all(const struct subgroup_work *work, int fd) {
-        _cleanup_close_ int events_fd = -1, parent_fd = -1;
+        struct cgroup cgroup = {.fd = fd, .events_fd = -1};
+        _cleanup_close_ int parent_fd = -1;
         const char *name;
         int r;
 
-        events_fd = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-        if (events_fd < 0)
-                return errno == ENODEV ? -ENOENT : -errno;
-        r = populated(events_fd);
+        r = cgroup_events(&cgroup);
+        if (r < 0)
+                return r == -ENODEV ? -ENOENT : r;
+        r = cgroup_populated(&cgroup);
         if (r != 0)
                 return r < 0 ? r : -EBUSY;
         parent_fd = open_parent(work, &name);
@@ -245,7 +221,6 @@ void subgroup_child(int channel, void *arg) {
         const struct subgroup_work *work = arg;
         int fd;
 
-        (void) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         fd = find(work, work->order.path);
         child_must(channel, SUBGROUP_FIND, fd);
         if (work->order.remove)
