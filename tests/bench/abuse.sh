@@ -27,13 +27,11 @@ login_usec() {
 # Another loop takes no other processor than a flood would.
 idle_loops() { local i; for ((i = 0; i < 2; i++)); do (while :; do :; done) & done; wait; }
 export -f idle_loops
+as_mallory=(setsid setpriv --reuid="$(id -u "$mallory")" --regid="$(id -g "$mallory")" --clear-groups)
 start_flood() { # KIND
-        if [ "$1" = idle-loops ]; then
-                spawn setsid setpriv --reuid="$(id -u "$mallory")" --regid="$(id -g "$mallory")" --clear-groups bash -c idle_loops </dev/null >/dev/null 2>&1
-        else
-                spawn setsid setpriv --reuid="$(id -u "$mallory")" --regid="$(id -g "$mallory")" --clear-groups \
-                        "$T/bin/abuse" "$T/run/user" "$1" 0 </dev/null >"$T/flood" 2>&1
-        fi
+        local flood=("$T/bin/abuse" "$T/run/user" "$1" 0)
+        [ "$1" != idle-loops ] || flood=(bash -c idle_loops)
+        spawn "${as_mallory[@]}" "${flood[@]}" </dev/null >"$T/flood" 2>&1
         flooder=$spawned
         sleep 0.3
 }

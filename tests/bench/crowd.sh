@@ -4,12 +4,12 @@
 # `./bootstrap bench` calls it. N users (5000), who need no accounts.
 
 . "$(dirname "$0")/../system/lib.sh"
+. "$(dirname "$0")/lib.sh"
 
 n=${1:-5000}
 setup
 service bdt
 simple_policy 50-all '~nobody-is-left-out'
-crowd=$(program tests/tools/crowd) || exit 1
 mount_run && helper_start || exit 1
 
 # What the kernel keeps, and what the helper and the anchors have: all of it in kB. The machine's other processes are not counted but
@@ -20,30 +20,14 @@ ours_kb() {
                 | awk '$1 == "Pss:" { kb += $2 } END { print kb }'
 }
 memory_kb() { echo $(($(kernel_kb) + $(ours_kb))); }
-row() { # NAME VALUE UNIT BOUND-WORDS BOUND
-        awk -v name="$1" -v value="$2" -v unit="$3" -v words="${4:-}" -v bound="${5:-}" 'BEGIN {
-                printf "%-34s %10.1f %-3s", name, value, unit
-                if (bound != "") printf "   %s: %s < %s", value + 0 < bound + 0 ? "ok" : "over", words, bound
-                print "" }'
-}
-over() { awk "BEGIN { print $1 / $2 }"; }
 
-mkfifo "$T/words"
 kb_before=$(memory_kb)
-# shellcheck disable=SC2016 # for the inner shell
-spawn bash -c 'words=$1 said=$2; shift 2; exec "$@" <"$words" >"$said" 2>&1' sh "$T/words" "$T/said" \
-        "$crowd" "$T/run/session" "$T/policy.d" 50-all.ini 100000 "$n" </dev/null
-crowd_pid=$spawned
-exec {words}>"$T/words"
-is_there() { [ -s "$T/said" ] || gone "$crowd_pid"; }
-patience=600 wait_until is_there
+crowd_start "$n" 600 || exit 1
 [[ $(cat "$T/said") =~ ^[0-9]+\ open:\ ([0-9]+)\ ([0-9]+)$ ]] || { cat "$T/said"; exit 1; }
 first=${BASH_REMATCH[1]} last=${BASH_REMATCH[2]}
 kb_after=$(memory_kb)
 begin=$(now_ms)
-exec {words}>&-
-wait "$crowd_pid"
-unset "pids[$crowd_pid]"
+crowd_end || exit 1
 patience=300 wait_until delegations_are 0 || exit 1
 end=$(now_ms)
 

@@ -4,6 +4,7 @@
 # ROUNDS times (5), so that whatever else the machine does hits all alike; the least counts.
 
 . "$(dirname "$0")/../system/lib.sh"
+. "$(dirname "$0")/lib.sh"
 
 rounds=${1:-5}
 here=/sys/fs/cgroup/run
@@ -36,14 +37,6 @@ proxy_pss() {
         kill "$(cat "$T/home/$alice/sleeper")"
 }
 lone_proxy() { [ "$(pgrep -c -u "$(id -u "$alice")" -x bpfdeleg-proxy)" = "$1" ]; }
-row() { # NAME VALUE UNIT BOUND-WORDS BOUND
-        awk -v name="$1" -v value="$2" -v unit="$3" -v words="${4:-}" -v bound="${5:-}" 'BEGIN {
-                printf "%-34s %10.1f %-3s", name, value, unit
-                if (bound != "") printf "   %s: %s < %s", value + 0 < bound + 0 ? "ok" : "over", words, bound
-                print "" }'
-}
-minus() { awk "BEGIN { print $1 - $2 }"; }
-over() { awk "BEGIN { print $1 / $2 }"; }
 
 for _ in $(seq "$rounds"); do
         measure direct bpfdeleg run --no-proxy -- bench-proxy attach "$here" 2000

@@ -585,7 +585,7 @@ anchor_pid() {
         head -n 1 "$dir/supervisor/cgroup.procs"
 }
 
-# crowd_start N: a process that opens a session for each of N users without accounts, by the policy 50-all, and keeps them; crowd_end: it ends.
+# crowd_start N [S]: within S seconds (60), a process that opens a session for each of N users without accounts, by the policy 50-all, and keeps them; crowd_end: it ends.
 crowd_is_there() { [ -s "$T/said" ] || gone "$crowd_pid"; }
 crowd_start() {
         rm -f "$T/words" "$T/said"
@@ -595,7 +595,7 @@ crowd_start() {
                 "$(program tests/tools/crowd)" "$T/run/session" "$T/policy.d" 50-all.ini 50000 "$1" </dev/null
         crowd_pid=$spawned
         exec {crowd_words}>"$T/words"
-        patience=$((60 * ${BED_SLOW:-1})) wait_until crowd_is_there
+        patience=$((${2:-60} * ${BED_SLOW:-1})) wait_until crowd_is_there
         grep -q ' open: ' "$T/said" || { cat "$T/said"; return 1; }
 }
 crowd_end() {
