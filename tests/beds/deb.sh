@@ -28,16 +28,6 @@ digest() {
                 | (cd "$top_srcdir" && xargs sha256sum) | sha256sum | cut -c 1-16
 }
 
-work=
-cleanup() {
-        local code=$?
-        [ -z "$work" ] || rm -rf --one-file-system "$work"
-        exit "$code"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-
 # What make makes for the beds, besides the package: one target a line. The Makefile knows.
 programs() { # ROOT
         # shellcheck disable=SC2016 # for make

@@ -11,16 +11,6 @@ top_srcdir=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
 beds=${BD_BEDS:-$top_srcdir/build-beds}
 . "$top_srcdir/tests/beds/in-root.sh"
 
-work=
-cleanup() {
-        local code=$?
-        [ -z "$work" ] || rm -rf --one-file-system "$work"
-        exit "$code"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-
 # Debian's Go libraries are a GOPATH. Without cgo the program needs no library of sid's.
 build() {
         mkdir -p "$work/root" && tar -C "$work/root" -xf "$tar" && cp "$top_srcdir/tests/vm/go-loader.go" "$work/root/root/" || return 1

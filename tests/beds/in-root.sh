@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# How what is built for the beds is built in a Debian root of its own. Sourced, by bash, for in_root.
+# How what is built for the beds is built in a Debian root of its own. Sourced, by bash, for in_root, and for $work: who makes that directory
+# finds it removed at his end.
 
 # in_root ROOT CMD…: with mounts, processes and (no) network of its own; all of it is gone with CMD.
 in_root() {
@@ -11,3 +12,13 @@ in_root() {
                 shift
                 exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C "$@"' sh "$@" </dev/null
 }
+
+work=
+cleanup() {
+        local code=$?
+        [ -z "$work" ] || rm -rf --one-file-system "$work"
+        exit "$code"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
