@@ -17,12 +17,80 @@
 #include "log.h"
 #include "sock.h"
 
+/*
+ * A fork copies all descriptors, for the child to close them again: with 5000 delegations that is more than all else that a login
+ * costs. So the child shares the helper's table at first, and the first thing it does is to make one of its own, of the low numbers
+ * only; what it is to keep is put there for it, in slots that nothing else has, as the helper may close its own at any time. They are
+ * free again when the child has been heard of, or killed. Should all be taken, the fork copies.
+ */
+#define SLOTS 64 /* bits of struct child's */
+#define SLOT_FIRST 64
+#define SLOT_END (SLOT_FIRST + SLOTS)
+
+static int slot_filler = -1; /* what is in free ones, so that nothing else gets their numbers */
+static uint64_t free_slots;
+
+void child_init(void) {
+        slot_filler = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        /* Fewer where whoever started us had some of the numbers open, or the limit of descriptors is as low as that. */
+        for (int fd; slot_filler >= 0 && (fd = fcntl(slot_filler, F_DUPFD_CLOEXEC, SLOT_FIRST)) >= 0;) {
+                if (fd >= SLOT_END) {
+                        (void) close(fd);
+                        return;
+                }
+                free_slots |= UINT64_C(1) << (fd - SLOT_FIRST);
+        }
+}
+
+static void slots_release(uint64_t *slots) {
+        for (unsigned i = 0; i < SLOTS; i++)
+                if (*slots >> i & 1)
+                        (void) dup3(slot_filler, SLOT_FIRST + (int) i, O_CLOEXEC);
+        free_slots |= *slots;
+        *slots = 0;
+}
+
+/* Puts copies into slots. Returns false, and takes none, if there are not enough. */
+static bool slots_take(const int *fds, size_t n, int *ret_fds, uint64_t *ret_slots) {
+        uint64_t taken = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                unsigned slot = 0;
+
+                ret_fds[i] = fds[i];
+                if (fds[i] < 0)
+                        continue;
+                while (slot < SLOTS && !(free_slots >> slot & 1))
+                        slot++;
+                if (slot == SLOTS || dup3(fds[i], SLOT_FIRST + (int) slot, O_CLOEXEC) < 0) {
+                        slots_release(&taken);
+                        return false;
+                }
+                ret_fds[i] = SLOT_FIRST + (int) slot;
+                free_slots &= ~(UINT64_C(1) << slot);
+                taken |= UINT64_C(1) << slot;
+        }
+        *ret_slots = taken;
+        return true;
+}
+
+static _Noreturn void be_child(bool sharing, const int *fds, size_t n, child_main main, void *arg) {
+        /* First of all: until its copies of the helper's descriptors are closed, it holds the locks by which the next
+         * helper knows that it is the only one. Should the helper be dead already, the channel ends the child. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && (!sharing || sys_unshare_files_below(SLOT_END) == 0) &&
+            sys_close_all_but(fds, n) == 0)
+                main(fds[0], fds + 1, arg);
+        _exit(0);
+}
+
 int child_spawn(struct child *ret, int cgroup_fd, child_main main, void *arg, const int *keep, size_t n_keep) {
         _cleanup_close_ int ours = -1, theirs = -1;
-        int pair[2], pidfd = -1, kept[8];
+        int pair[2], pidfd = -1, kept[1 + CHILD_KEEP], fds[1 + CHILD_KEEP];
+        uint64_t slots = 0;
+        bool sharing;
         pid_t pid;
 
-        if (n_keep >= ELEMENTSOF(kept))
+        if (n_keep > CHILD_KEEP)
                 return -EINVAL;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
@@ -34,17 +102,15 @@ int child_spawn(struct child *ret, int cgroup_fd, child_main main, void *arg, co
         for (size_t i = 0; i < n_keep; i++)
                 kept[i + 1] = keep[i];
 
-        pid = sys_clone3(0, cgroup_fd, &pidfd);
-        if (pid < 0)
+        sharing = slots_take(kept, n_keep + 1, fds, &slots);
+        pid = sys_clone3(sharing ? CLONE_FILES : 0, cgroup_fd, &pidfd);
+        if (pid == 0)
+                be_child(sharing, sharing ? fds : kept, n_keep + 1, main, arg);
+        if (pid < 0) {
+                slots_release(&slots);
                 return pid;
-        if (pid == 0) {
-                /* First of all: until its copies of the helper's descriptors are closed, it holds the locks by which the next
-                 * helper knows that it is the only one. Should the helper be dead already, the channel ends the child. */
-                if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && sys_close_all_but(kept, n_keep + 1) == 0)
-                        main(theirs, arg);
-                _exit(0);
         }
-        *ret = (struct child){.pid = pid, .pidfd = pidfd, .channel = TAKE_FD(ours)};
+        *ret = (struct child){.pid = pid, .pidfd = pidfd, .channel = TAKE_FD(ours), .slots = slots};
         return 0;
 }
 
@@ -65,7 +131,7 @@ static int reap_later(int pidfd, sd_event *event) {
         sd_event_source *source = NULL;
         int r;
 
-        r = sd_event_add_io(event, &source, pidfd, EPOLLIN, on_exit_reap, NULL);
+        r = sd_event_add_io(event, &source, pidfd, ONCE_EXITED, on_exit_reap, NULL);
         if (r < 0)
                 return r;
         r = sd_event_source_set_io_fd_own(source, true);
@@ -89,6 +155,7 @@ void child_done(struct child *child, sd_event *event) {
                     reap_later(child->pidfd, event) == 0)
                         child->pidfd = -1;
         }
+        slots_release(&child->slots); /* killed, it does not come to look for them any more */
         child->pidfd = close_fd(child->pidfd);
         child->channel = close_fd(child->channel);
         child->pid = 0;
@@ -161,7 +228,7 @@ int child_cgroup(const struct child *child, char ret[CHILD_CGROUP_SIZE]) {
         return 0;
 }
 
-int child_hear(const struct child *child, struct child_message *ret, int *ret_fd) {
+int child_hear(struct child *child, struct child_message *ret, int *ret_fd) {
         struct sock_received received = SOCK_RECEIVED_INIT;
         struct child_message message;
         int r;
@@ -173,6 +240,7 @@ int child_hear(const struct child *child, struct child_message *ret, int *ret_fd
                 sock_received_done(&received);
                 return -EBADMSG;
         }
+        slots_release(&child->slots);
         *ret = message;
         *ret_fd = TAKE_FD(received.fds[0]);
         return 0;

@@ -6,15 +6,24 @@
  * helper, killed and reaped without anybody waiting for them.
  */
 
+#include <sys/epoll.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
 #include "sysapi.h"
 
+/*
+ * What the loop waits for where thousands of descriptors may become ready at the same time: edge-triggered. Otherwise epoll looks at all
+ * that are ready again for each one that is handled, and the end of 5000 delegations takes 20 s.
+ */
+#define ONCE_EXITED (EPOLLIN | EPOLLET)   /* a pidfd */
+#define ONCE_CHANGED (EPOLLPRI | EPOLLET) /* cgroup.events */
+
 struct child {
         pid_t pid;   /* stays this process's as long as it is not reaped, and only child_done() lets that happen */
         int pidfd;
         int channel; /* our end, non-blocking; SOCK_SEQPACKET */
+        uint64_t slots; /* child.c's: where its descriptors are kept for it until it has been heard of */
 };
 
 #define CHILD_INIT {.pid = 0, .pidfd = -1, .channel = -1}
@@ -27,13 +36,18 @@ struct child_message {
 
 /*
  * Forks. The child: dies with the helper (it may take that back, and must say so again after each change of uid);
- * closes everything but its end of the channel and keep (at most 6, -1 skipped), calls main(channel, arg) and exits with
+ * closes everything but its end of the channel and keep (at most CHILD_KEEP, -1 skipped), calls main() and exits with
  * 0 whatever it returns. It is a copy of a process with a heap in an unknown state:
- * only async-signal-safe calls. cgroup_fd: a cgroup directory to be born in, or -1. Returns 0 and *ret, to be given
- * to child_done(); or -errno.
+ * only async-signal-safe calls. main: fds[i] is the child's own descriptor of keep[i], whatever number arg may have of it. cgroup_fd: a
+ * cgroup directory to be born in, or -1. Returns 0 and *ret, to be given to child_done(); or -errno.
  */
-typedef void (*child_main)(int channel, void *arg);
+#define CHILD_KEEP 6
+typedef void (*child_main)(int channel, const int *fds, void *arg);
 int child_spawn(struct child *ret, int cgroup_fd, child_main main, void *arg, const int *keep, size_t n_keep);
+
+/* At start, when few descriptors are open: sets numbers aside, as far as there are some. Without them each child_spawn() costs more the
+ * more descriptors the helper has. */
+void child_init(void);
 
 /*
  * Kills the child if it lives and forgets it; it is reaped behind this, as soon as the kernel lets it go (a process in
@@ -65,4 +79,4 @@ int child_cgroup(const struct child *child, char ret[CHILD_CGROUP_SIZE]);
  * In the helper: takes one message of a child and at most one descriptor. Returns 0, -EAGAIN, or -errno; a child's
  * own error comes in message.
  */
-int child_hear(const struct child *child, struct child_message *ret, int *ret_fd);
+int child_hear(struct child *child, struct child_message *ret, int *ret_fd);

@@ -37,6 +37,7 @@ struct manager {
         const char *const *policy_dirs; /* NULL-terminated */
         struct mask_names *names;
         int nursery_fd;
+        int anchor_dirfd; /* -1: none */
         struct cgroups cgroups;
         struct scopes *scopes; /* NULL: the cgroupfs backend */
         struct state_dir state;

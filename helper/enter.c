@@ -85,41 +85,39 @@ static const char *const step_words[] = {
         [STEP_DONE] = "finishing",
 };
 
-struct escort_spec {
-        int mnt_ns_fd, procs_fd, pidfd;
-        pid_t pid;
-};
+/* What it is given. */
+enum { FD_MNT_NS, FD_PROCS, FD_PEER, FD_MAX };
 
-static int clone_mount(const struct escort_spec *spec) {
-        if (setns(spec->mnt_ns_fd, CLONE_NEWNS) < 0)
+static int clone_mount(int mnt_ns_fd) {
+        if (setns(mnt_ns_fd, CLONE_NEWNS) < 0)
                 return -errno;
         return sys_open_tree_clone(AT_FDCWD, MAKER_BPFFS);
 }
 
-static int hold(const struct escort_spec *spec) {
-        if (syscall(SYS_ptrace, PTRACE_SEIZE, spec->pid, NULL, NULL) < 0)
+static int hold(pid_t pid, int pidfd) {
+        if (syscall(SYS_ptrace, PTRACE_SEIZE, pid, NULL, NULL) < 0)
                 return -errno;
-        return pidfd_exited(spec->pidfd) ? -ESRCH : 0;
+        return pidfd_exited(pidfd) ? -ESRCH : 0;
 }
 
-static int move(const struct escort_spec *spec) {
+static int move(int procs_fd, pid_t pid, int pidfd) {
         char value[16];
         int n;
 
-        n = snprintf(value, sizeof(value), "%d", (int) spec->pid);
-        if (write(spec->procs_fd, value, (size_t) n) < 0)
+        n = snprintf(value, sizeof(value), "%d", (int) pid);
+        if (write(procs_fd, value, (size_t) n) < 0)
                 return -errno;
-        return pidfd_exited(spec->pidfd) ? -ESRCH : 0;
+        return pidfd_exited(pidfd) ? -ESRCH : 0;
 }
 
-static void escort_main(int channel, void *arg) {
-        const struct escort_spec *spec = arg;
+static void escort_main(int channel, const int *fds, void *arg) {
+        pid_t pid = *(const pid_t *) arg;
         int fd;
 
-        fd = clone_mount(spec);
+        fd = clone_mount(fds[FD_MNT_NS]);
         child_must(channel, STEP_CLONE, fd);
-        child_must(channel, STEP_HOLD, hold(spec));
-        child_must(channel, STEP_MOVE, move(spec));
+        child_must(channel, STEP_HOLD, hold(pid, fds[FD_PEER]));
+        child_must(channel, STEP_MOVE, move(fds[FD_PROCS], pid, fds[FD_PEER]));
         child_tell(channel, STEP_DONE, 0, fd);
 }
 
@@ -183,10 +181,10 @@ static int open_procs(const struct cgroup *cgroup, uid_t uid, gid_t gid) {
         return fd < 0 ? -errno : fd;
 }
 
-static int start_escort(struct enter *enter, const struct escort_spec *spec, uint64_t timeout_usec) {
-        int keep[] = {spec->mnt_ns_fd, spec->procs_fd, spec->pidfd}, r;
+static int start_escort(struct enter *enter, pid_t pid, const int fds[FD_MAX], uint64_t timeout_usec) {
+        int r;
 
-        r = child_spawn(&enter->escort, -1, escort_main, (void *) (uintptr_t) spec, keep, ELEMENTSOF(keep));
+        r = child_spawn(&enter->escort, -1, escort_main, &pid, fds, FD_MAX);
         if (r >= 0)
                 r = sd_event_add_io(enter->event, &enter->exit_source, enter->escort.pidfd, EPOLLIN, on_exit_of_escort, enter);
         if (r >= 0)
@@ -199,7 +197,6 @@ int enter_start(struct enter **ret, sd_event *event, const struct peer *peer, co
                 const struct cgroup *cgroup, gid_t gid, uint64_t timeout_usec, enter_done done, void *userdata,
                 struct errtext *err) {
         _cleanup_close_ int mnt_ns_fd = -1, procs_fd = -1;
-        struct escort_spec spec;
         struct enter *enter;
         int r;
 
@@ -213,10 +210,8 @@ int enter_start(struct enter **ret, sd_event *event, const struct peer *peer, co
         if (!enter)
                 return fail(err, -ENOMEM, "out of memory");
         *enter = (struct enter){.event = event, .done = done, .userdata = userdata, .escort = CHILD_INIT};
-        spec = (struct escort_spec){
-                .mnt_ns_fd = mnt_ns_fd, .procs_fd = procs_fd, .pidfd = peer->pidfd, .pid = peer->cred.pid,
-        };
-        r = start_escort(enter, &spec, timeout_usec);
+        r = start_escort(enter, peer->cred.pid, (const int[FD_MAX]){[FD_MNT_NS] = mnt_ns_fd, [FD_PROCS] = procs_fd, [FD_PEER] = peer->pidfd},
+                         timeout_usec);
         if (r < 0) {
                 enter_free(enter);
                 return fail(err, r, "the escort cannot be started: %s", strerror(-r));

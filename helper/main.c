@@ -270,6 +270,7 @@ static int manager_init(struct manager *manager, const struct options *options, 
         if (r < 0)
                 log_line(LOG_ERR, "%s; ending all with the built-in settings", err->s);
         manager->policy_dirs = options->policy_dirs[0] ? options->policy_dirs : policy_default_dirs;
+        child_init();
         r = sd_event_new(&manager->event);
         if (r >= 0)
                 r = open_timerfd(manager->event);
@@ -284,6 +285,9 @@ static int manager_init(struct manager *manager, const struct options *options, 
         manager->nursery_fd = nursery_new("/proc", err);
         if (manager->nursery_fd < 0)
                 return manager->nursery_fd;
+        manager->anchor_dirfd = anchor_program_open(err);
+        if (manager->anchor_dirfd < 0)
+                log_line(LOG_NOTICE, "anchors stay forks of bpfdelegd and take 200 kB more each: %s", err->s);
         return manager_init_cgroups(manager, options, err);
 }
 
@@ -294,6 +298,7 @@ static void manager_done(struct manager *manager) {
         cgroups_done(&manager->cgroups);
         state_done(&manager->state);
         manager->nursery_fd = close_fd(manager->nursery_fd);
+        manager->anchor_dirfd = close_fd(manager->anchor_dirfd);
         sweep_free(manager->sweep);
         mask_names_free(manager->names);
         sd_event_unref(manager->event);
@@ -344,7 +349,7 @@ static int serve(struct manager *manager, const struct options *options, struct 
 
 int main(int argc, char **argv) {
         struct options options = {.runtime_dir = RUNTIME_DIR, .config = CONFIG_FILE, .guard_dir = GUARD_DIR};
-        struct manager manager = {.nursery_fd = -1, .cgroups = CGROUPS_INIT, .state = STATE_DIR_INIT};
+        struct manager manager = {.nursery_fd = -1, .anchor_dirfd = -1, .cgroups = CGROUPS_INIT, .state = STATE_DIR_INIT};
         struct errtext err = {.s = ""};
         int r;
 

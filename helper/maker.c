@@ -26,6 +26,7 @@
 #include "maker.h"
 
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <net/if.h>
@@ -114,12 +115,13 @@ static int bring_up_lo(void) {
         return ioctl(fd, SIOCSIFFLAGS, &ifr) < 0 ? -errno : 0;
 }
 
-static void maker_main(int channel, void *arg) {
+/* fds: the nursery. */
+static void maker_main(int channel, const int *fds, void *arg) {
         const struct maker_spec *spec = arg;
         int fd;
 
-        child_must(channel, STEP_NURSERY, setns(spec->nursery_fd, CLONE_NEWNS));
-        (void) close(spec->nursery_fd);
+        child_must(channel, STEP_NURSERY, setns(fds[0], CLONE_NEWNS));
+        (void) close(fds[0]);
         child_must(channel, STEP_BECOME_USER, become_user(spec->uid, spec->gid, CAP_BIT(CAP_SYS_ADMIN)));
         child_must(channel, STEP_BECOME_USER, hide(true));
         child_must(channel, STEP_NAMESPACES, unshare(CLONE_NEWUSER | CLONE_NEWNS | (spec->private_network ? CLONE_NEWNET : 0)));
@@ -156,10 +158,10 @@ static const struct {
 struct anchor_spec {
         uid_t uid;
         gid_t gid;
-        int ns[NS_MAX]; /* -1: none of this kind */
 };
 
-static void anchor_main(int channel, void *arg) {
+/* fds: the namespaces (-1: none of this kind), and where its program is, or -1. */
+static void anchor_main(int channel, const int *fds, void *arg) {
         const struct anchor_spec *spec = arg;
         sigset_t all;
 
@@ -168,8 +170,8 @@ static void anchor_main(int channel, void *arg) {
         child_must(channel, STEP_BECOME_USER, become_user(spec->uid, spec->gid, 0));
         child_must(channel, STEP_BECOME_USER, hide(false));
         for (unsigned i = 0; i < NS_MAX; i++)
-                if (spec->ns[i] >= 0)
-                        child_must(channel, STEP_JOIN, setns(spec->ns[i], namespaces[i].flag));
+                if (fds[i] >= 0)
+                        child_must(channel, STEP_JOIN, setns(fds[i], namespaces[i].flag));
         child_must(channel, STEP_JOIN, hide(false));
         child_must(channel, STEP_JOIN, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
         child_must(channel, STEP_JOIN, sys_capset(0, 0, 0));
@@ -181,6 +183,9 @@ static void anchor_main(int channel, void *arg) {
         (void) sigprocmask(SIG_SETMASK, &all, NULL);
         child_set_title("bpfdeleg-anchor");
         child_tell(channel, STEP_ANCHORED, 0, -1);
+        /* Behind the answer, for it takes as long as all before; where it fails, this sleeps as well, and is only larger. */
+        if (fds[NS_MAX] >= 0)
+                (void) sys_execute_in(fds[NS_MAX], ANCHOR_PROGRAM);
         (void) syscall(SYS_close_range, 0U, ~0U, 0);
         for (;;)
                 (void) pause();
@@ -337,22 +342,23 @@ static int watch(struct maker *maker, const struct child *child, sd_event_source
 }
 
 static int start_anchor(struct maker *maker) {
-        struct anchor_spec spec = {.uid = maker->spec.uid, .gid = maker->spec.gid, .ns = {-1, -1, -1, -1}};
+        struct anchor_spec spec = {.uid = maker->spec.uid, .gid = maker->spec.gid};
+        int fds[NS_MAX + 1] = {-1, -1, -1, -1, maker->spec.anchor_dirfd};
         _cleanup_close_ int supervisor_fd = -1;
         int r;
 
         supervisor_fd = cgroup_open_supervisor(maker->spec.cgroup);
         if (supervisor_fd < 0)
                 return supervisor_fd;
-        r = open_namespaces(maker, spec.ns);
+        r = open_namespaces(maker, fds);
         if (r >= 0)
-                r = child_spawn(&maker->anchor, supervisor_fd, anchor_main, &spec, spec.ns, NS_MAX);
+                r = child_spawn(&maker->anchor, supervisor_fd, anchor_main, &spec, fds, NS_MAX + 1);
         if (r >= 0) {
-                maker->userns_fd = TAKE_FD(spec.ns[NS_USER]);
+                maker->userns_fd = TAKE_FD(fds[NS_USER]);
                 r = watch(maker, &maker->anchor, &maker->anchor_source, &maker->anchor_exit);
         }
         for (unsigned i = 0; i < NS_MAX; i++)
-                (void) close_fd(spec.ns[i]);
+                (void) close_fd(fds[i]);
         return r;
 }
 
@@ -552,7 +558,8 @@ static int nursery_enter(const char *dir) {
         return 0;
 }
 
-static void nursery_main(int channel, void *arg) {
+static void nursery_main(int channel, const int *fds, void *arg) {
+        (void) fds;
         child_must(channel, STEP_NURSERY, nursery_enter(arg));
         child_tell(channel, STEP_NURSERY, 0, -1);
         (void) wait_for_helper(channel);
@@ -579,4 +586,28 @@ int nursery_new(const char *dir, struct errtext *err) {
         if (r < 0)
                 return fail(err, r, "the nursery (a private mount namespace) cannot be made: %s", strerror(-r));
         return r;
+}
+
+/* ---- the anchor's program ---- */
+
+int anchor_program_open(struct errtext *err) {
+        _cleanup_close_ int fd = -1;
+        char dir[PATH_MAX];
+        struct stat st;
+        char *slash;
+        ssize_t n;
+
+        n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+        if (n < 0)
+                return fail(err, -errno, "/proc/self/exe: %m");
+        dir[n] = '\0';
+        slash = strrchr(dir, '/');
+        *(slash ? slash : dir) = '\0';
+        fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || fstatat(fd, ANCHOR_PROGRAM, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return fail(err, -errno, "%.200s/" ANCHOR_PROGRAM ": %m", dir);
+        if (!S_ISREG(st.st_mode) || st.st_uid != 0 || (st.st_mode & 0777) != 0711)
+                return fail(err, -EPERM, "%.200s/" ANCHOR_PROGRAM " must be root's, with mode 0711: who can read a program can trace it",
+                            dir);
+        return TAKE_FD(fd);
 }

@@ -217,10 +217,12 @@ static int remove_all(const struct subgroup_work *work, int fd) {
         return cgroup_remove_tree(parent_fd, name, false);
 }
 
-void subgroup_child(int channel, void *arg) {
-        const struct subgroup_work *work = arg;
+void subgroup_child(int channel, const int *fds, void *arg) {
+        struct subgroup_work *work = arg;
         int fd;
 
+        work->root_fd = fds[SUBGROUP_FD_ROOT];
+        work->anchor.pidfd = fds[SUBGROUP_FD_ANCHOR];
         fd = find(work, work->order.path);
         child_must(channel, SUBGROUP_FIND, fd);
         if (work->order.remove)

@@ -15,5 +15,6 @@ struct subgroup_work {
         struct child anchor; /* gets no signal */
 };
 
-/* For child_spawn(); arg is a struct subgroup_work. */
-void subgroup_child(int channel, void *arg);
+/* For child_spawn(); arg is a struct subgroup_work, fds those of it. */
+enum { SUBGROUP_FD_ROOT, SUBGROUP_FD_ANCHOR };
+void subgroup_child(int channel, const int *fds, void *arg);

@@ -113,9 +113,10 @@ static int start_child(struct subgroup *subgroup, const struct delegation *d, st
         struct subgroup_work work = {
                 .root_fd = d->cgroup.fd, .root_path = d->cgroup.path, .order = subgroup->order, .anchor = d->anchor,
         };
-        int keep[] = {work.root_fd, work.anchor.pidfd}, r;
+        const int fds[] = {[SUBGROUP_FD_ROOT] = work.root_fd, [SUBGROUP_FD_ANCHOR] = work.anchor.pidfd};
+        int r;
 
-        r = child_spawn(&subgroup->child, -1, subgroup_child, &work, keep, ELEMENTSOF(keep));
+        r = child_spawn(&subgroup->child, -1, subgroup_child, &work, fds, ELEMENTSOF(fds));
         subgroup->at_work = r >= 0;
         if (r >= 0)
                 r = sd_event_add_io(subgroup->manager->event, &subgroup->exit_source, subgroup->child.pidfd, EPOLLIN, on_child_exit,

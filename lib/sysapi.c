@@ -190,6 +190,16 @@ int sys_close_all_but(const int *fds, size_t n) {
         return 0;
 }
 
+int sys_unshare_files_below(int end) {
+        return result(syscall(SYS_close_range, (unsigned) end, ~0U, CLOSE_RANGE_UNSHARE));
+}
+
+int sys_execute_in(int dirfd, const char *name) {
+        const char *const argv[] = {name, NULL}, *const envp[] = {NULL};
+
+        return result(syscall(SYS_execveat, dirfd, name, argv, envp, 0));
+}
+
 int sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
         struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
         struct __user_cap_data_struct data[2];

@@ -87,6 +87,13 @@ bool sys_namespace_same(const struct sys_namespace *a, const struct sys_namespac
 /* Closes every descriptor but those listed (any order, at most 8 of them, -1 skipped). For children only. */
 int sys_close_all_but(const int *fds, size_t n);
 
+/* For a child that shares its parent's descriptor table (CLONE_FILES): gives it one of its own, a copy of the numbers below `end` only, so that what
+ * it costs does not depend on how many the parent has (close_range(2), CLOSE_RANGE_UNSHARE). Returns 0 or -errno. */
+int sys_unshare_files_below(int end);
+
+/* execveat(2) of a file in dirfd, without arguments but its name and without environment. Returns -errno, or not at all. */
+int sys_execute_in(int dirfd, const char *name);
+
 /* Sets the process's effective, permitted, inheritable capabilities (bit N: capability N), capset(2). */
 int sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 /* The effective ones of a thread, which are of its own user namespace. Returns 0 or -errno. */

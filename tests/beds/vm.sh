@@ -77,7 +77,7 @@ furnish() { # DEB-DIRECTORY
         install -D -m 0644 -t "$bed/tests/bench" "$top_srcdir/tests/bench/guard.sh" || return 1
         dpkg-deb --extract "$1"/libpam-bpfdeleg_*.deb "$unpacked" || return 1
         pam=$(find "$unpacked" -name pam_bpfdeleg.so) && [ -n "$pam" ] && cp "$pam" "$bed/build/pam/.libs/" || return 1
-        cp "$unpacked/usr/libexec/bpfdelegd" "$bed/build/helper/" || return 1
+        cp -p "$unpacked"/usr/libexec/bpfdeleg{d,-anchor} "$bed/build/helper/" || return 1
         cp "$unpacked"/usr/bin/bpfdeleg "$unpacked"/usr/libexec/bpfdeleg-* "$bed/build/cli/" || return 1
         for pam in tools escape programs bench; do [ ! -d "$1/$pam" ] || cp -r "$1/$pam" "$bed/build/tests/" || return 1; done
         [ -z "$go" ] || install -D -m 0755 -t "$bed/build/tests/vm" "$go" || return 1

@@ -420,6 +420,7 @@ static void start(void) {
         LIST_INIT(&manager.delegations);
         must(sd_event_new(&manager.event) == 0);
         must(sweep_new(&manager.sweep, manager.event, &swept, &manager) == 0);
+        manager.anchor_dirfd = -1;
         manager.nursery_fd = fcntl(world_mount_fd, F_DUPFD_CLOEXEC, 3);
         manager.cgroups.mount_fd = world_cgroup_mount();
         manager.cgroups.mount = strdup("/sys/fs/cgroup");

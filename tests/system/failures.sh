@@ -89,6 +89,13 @@ still_idle "nothing is left"
 
 ok "a session opens" session_start one "$alice"
 anchor=$(anchor_pid)
+has_executed() { [ "$(readlink "/proc/$anchor/exe")" = "$T/bin/bpfdeleg-anchor" ]; }
+ok "it is a program of its own" wait_until has_executed
+prints "by its name" '^bpfdeleg-anchor$' cat "/proc/$anchor/comm"
+no_descriptor() { [ -z "$(ls "/proc/$anchor/fd")" ]; }
+ok "without a descriptor" no_descriptor
+prints "without a capability" '^CapEff:.0+$' grep CapEff "/proc/$anchor/status"
+refused "he cannot read the program" 'denied' in_session one cat "$T/bin/bpfdeleg-anchor"
 refused "he cannot trace his anchor" 'not permitted|denied' in_session one timeout 5 strace -p "$anchor"
 refused "nor open anything of it" 'denied|not permitted' in_session one ls "/proc/$anchor/fd/"
 refused "nor its namespaces" 'denied|not permitted' in_session_sh one "readlink -v /proc/$anchor/ns/user"
@@ -104,6 +111,23 @@ ok "he can stop it" in_session one kill -STOP "$(anchor_pid)"
 ok "run works all the same" in_session one bpfdeleg run -- true
 ok "and the end too" session_end one
 ok "it is gone" expect_delegations 0
+
+# What his user can read the kernel lets him trace.
+ok "the helper ends" helper_stop
+chmod 0755 "$T/bin/bpfdeleg-anchor"
+ok "the helper starts where everybody can read the anchor's program" helper_start
+ok "it says that it does without it" logged 'stay forks .* must be root.s, with mode 0711'
+ok "a session opens" session_start one "$alice"
+anchor=$(anchor_pid)
+prints "the anchor is the helper's fork" '/bpfdelegd$' readlink "/proc/$anchor/exe"
+refused "he cannot trace it" 'not permitted|denied' in_session one timeout 5 strace -p "$anchor"
+ok "run works all the same" in_session one bpfdeleg run -- true
+ok "the session ends" session_end one
+ok "it is gone" expect_delegations 0
+ok "the helper ends" helper_stop
+chmod 0711 "$T/bin/bpfdeleg-anchor"
+ok "the helper starts" helper_start
+helper_idle
 
 # ---- strays ----
 

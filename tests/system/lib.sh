@@ -201,12 +201,14 @@ make_place() {
 # Copies what users run: the checkout may sit where they cannot go (/root).
 place_programs() {
         local p
-        bpfdelegd=$(program helper/bpfdelegd) && pam_session=$(program tests/tools/pam-session) || return 1
+        pam_session=$(program tests/tools/pam-session) || return 1
         pam_module=$top_builddir/pam/.libs/pam_bpfdeleg.so
         [ -e "$pam_module" ] || { echo "lib.sh: $pam_module is not built" >&2; return 1; }
         for p in cli/bpfdeleg cli/bpfdeleg-status cli/bpfdeleg-doctor helper/bpfdelegd tests/tools/packets tests/tools/enter-as tests/tools/hostile; do
                 install -m 0755 "$(program "$p")" "$T/bin/" || return 1
         done
+        bpfdelegd=$T/bin/bpfdelegd
+        [ ! -e "$top_builddir/helper/bpfdeleg-anchor" ] || install -m 0711 "$top_builddir/helper/bpfdeleg-anchor" "$T/bin/" || return 1
         install -m 0644 "$top_builddir"/tests/tools/*.bpf.o "$T/bin/" || return 1
         user_path=$T/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
 }

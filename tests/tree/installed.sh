@@ -33,7 +33,7 @@ a_bit_is_seen() {
 }
 
 ok "make install DESTDIR=" install_it
-for file in '.*/bin/bpfdeleg' '.*/libexec/bpfdelegd' '.*/libexec/bpfdeleg-status' '.*/libexec/bpfdeleg-doctor' '.*/security/pam_bpfdeleg\.so' '.*/man8/pam_bpfdeleg\.8' \
+for file in '.*/bin/bpfdeleg' '.*/libexec/bpfdelegd' '.*/libexec/bpfdeleg-anchor' '.*/libexec/bpfdeleg-status' '.*/libexec/bpfdeleg-doctor' '.*/security/pam_bpfdeleg\.so' '.*/man8/pam_bpfdeleg\.8' \
         '.*/man8/bpfdelegd\.8' '.*/man1/bpfdeleg\.1' '.*/man5/bpfdeleg-policy\.5' '.*/examples/50-netdev\.ini' \
         '.*/examples/bpfdeleg\.ini' '.*/systemd/system/bpfdelegd\.socket' \
         '.*/systemd/system/bpfdelegd\.service' '.*/tmpfiles\.d/bpfdeleg\.conf' '.*/sysusers\.d/bpfdeleg\.conf' \
