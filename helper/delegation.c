@@ -11,7 +11,6 @@
 #include "delegation.h"
 
 #include <inttypes.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
 
 #include "guard-words.h"
@@ -232,7 +231,7 @@ static int watch_cgroup(struct delegation *d) {
 
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        return sd_event_add_io(d->manager->event, &d->events_source, fd, EPOLLPRI, on_cgroup_event, d);
+        return sd_event_add_io(d->manager->event, &d->events_source, fd, ONCE_CHANGED, on_cgroup_event, d);
 }
 
 static void end_cgroup(struct delegation *d) {
@@ -378,7 +377,7 @@ static int on_anchor_exit(sd_event_source *source, int fd, uint32_t revents, voi
 int delegation_activate(struct delegation *d, struct errtext *err) {
         int r;
 
-        r = sd_event_add_io(d->manager->event, &d->anchor_source, d->anchor.pidfd, EPOLLIN, on_anchor_exit, d);
+        r = sd_event_add_io(d->manager->event, &d->anchor_source, d->anchor.pidfd, ONCE_EXITED, on_anchor_exit, d);
         if (r < 0)
                 return fail(err, r, "watching the anchor: %s", strerror(-r));
         d->state = PROTO_STATE_ACTIVE;

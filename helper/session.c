@@ -10,7 +10,6 @@
 #include "delegation.h"
 
 #include <inttypes.h>
-#include <sys/epoll.h>
 
 #include "peer.h"
 
@@ -128,7 +127,7 @@ int session_add(struct session **ret, struct delegation *d, uint64_t number, con
         };
         /* Not our child: sd_event_add_child_pidfd would end the loop with ECHILD. */
         r = !session->service ? -ENOMEM :
-                                sd_event_add_io(d->manager->event, &session->leader_source, session->leader_pidfd, EPOLLIN,
+                                sd_event_add_io(d->manager->event, &session->leader_source, session->leader_pidfd, ONCE_EXITED,
                                                 on_leader_exit, session);
         if (r < 0) {
                 session_free(session);

@@ -20,10 +20,13 @@
 #include "log.h"
 #include "peer.h"
 
-#define SWEEP_DELAY_USEC (20 * USEC_PER_MSEC) /* many ends, one pass */
+#define SWEEP_DELAY_USEC (20 * USEC_PER_MSEC) /* many ends, one pass; the least between two */
+#define SWEEP_MAX_USEC (500 * USEC_PER_MSEC)  /* the most… */
+#define SWEEP_TIMES 10                        /* …and in between, so many times what the last one took, for the loop has other work */
 #define SWEEP_SLICE 256                       /* processes in one turn of the loop: a millisecond */
 #define SWEEP_PASSES 100                      /* then somebody out-forks us; it is reported */
 #define NS_DEPTH_MAX 33                       /* the kernel's own bound on nesting, kernel/user_namespace.c */
+#define BUCKETS 1024
 
 struct ended {
         LIST_ENTRY(ended) entry;
@@ -40,7 +43,9 @@ LIST_HEAD(ended_list, ended);
 struct sweep {
         sd_event_source *timer; /* on while there is something to do; there from the start, for at an end there may be no memory for it */
         DIR *proc;              /* the pass that is being made, else NULL */
-        struct ended_list list;
+        uint64_t pass_usec;     /* what it has taken so far */
+        struct ended_list ended[BUCKETS]; /* by their namespaces' inodes */
+        size_t n_ended;
         struct stat initial; /* the helper's own user namespace: where nearly everybody is */
         struct sweep_callbacks callbacks;
         void *userdata;
@@ -62,7 +67,7 @@ static struct ended *find_ended(const struct sweep *sweep, int fd) {
 
         if (sys_namespace_identify(fd, &ns) < 0)
                 return NULL;
-        LIST_FOREACH(ended, &sweep->list, entry)
+        LIST_FOREACH(ended, &sweep->ended[ns.inode % BUCKETS], entry)
                 if (sys_namespace_same(&ended->ns, &ns) && is_meant(sweep, ended, &ns, fd))
                         return ended;
         return NULL;
@@ -127,8 +132,10 @@ static int pass_begin(struct sweep *sweep) {
         sweep->proc = opendir("/proc");
         if (!sweep->proc)
                 return -errno;
-        LIST_FOREACH(ended, &sweep->list, entry)
-                ended->waits = ended->found = false;
+        sweep->pass_usec = 0;
+        for (unsigned i = 0; i < BUCKETS; i++)
+                LIST_FOREACH(ended, &sweep->ended[i], entry)
+                        ended->waits = ended->found = false;
         return 0;
 }
 
@@ -136,15 +143,18 @@ ANALYZER_OFF("-Wanalyzer-null-argument") /* without a stream pass_begin() has re
 /* Returns whether there is more of it. */
 static bool pass_slice(struct sweep *sweep) {
         const struct dirent *e = NULL;
+        uint64_t begin = now_usec();
 
         for (unsigned i = 0; i < SWEEP_SLICE && (e = readdir(sweep->proc)); i++)
                 look_at(sweep, dirfd(sweep->proc), e->d_name);
+        sweep->pass_usec += now_usec() - begin;
         return e;
 }
 ANALYZER_ON
 
-static void ended_free(struct ended *ended) {
+static void ended_free(struct sweep *sweep, struct ended *ended) {
         LIST_REMOVE(ended, entry);
+        sweep->n_ended--;
         (void) close_fd(ended->fd);
         free(ended);
 }
@@ -152,31 +162,35 @@ static void ended_free(struct ended *ended) {
 static void ended_swept(struct sweep *sweep, struct ended *ended) {
         uint64_t id = ended->id;
 
-        ended_free(ended);
+        ended_free(sweep, ended);
         sweep->callbacks.swept(sweep->userdata, id);
 }
 
 /* Those of which nothing was found are done with, and those of which something is always found. */
+static void judge(struct sweep *sweep, struct ended *ended) {
+        if (ended->waits || (ended->found && ++ended->passes < SWEEP_PASSES))
+                return;
+        if (ended->found)
+                log_line(LOG_ERR, "strays of %016" PRIx64 " (uid %u) keep coming after %u passes; giving up on them",
+                         ended->id, (unsigned) ended->uid, ended->passes);
+        ended_swept(sweep, ended);
+}
+
 static void pass_end(struct sweep *sweep) {
         struct ended *ended, *next;
 
         (void) closedir(sweep->proc);
         sweep->proc = NULL;
-        for (ended = LIST_FIRST(&sweep->list); ended; ended = next) {
-                next = LIST_NEXT(ended, entry);
-                if (ended->waits)
-                        continue;
-                if (ended->found && ++ended->passes < SWEEP_PASSES)
-                        continue;
-                if (ended->found)
-                        log_line(LOG_ERR, "strays of %016" PRIx64 " (uid %u) keep coming after %u passes; giving up on them",
-                                 ended->id, (unsigned) ended->uid, ended->passes);
-                ended_swept(sweep, ended);
-        }
+        for (unsigned i = 0; i < BUCKETS; i++)
+                for (ended = LIST_FIRST(&sweep->ended[i]); ended; ended = next) {
+                        next = LIST_NEXT(ended, entry);
+                        judge(sweep, ended);
+                }
 }
 
 /* Returns when to go on, from now, or UINT64_MAX: there is nothing left. */
 static uint64_t go_on(struct sweep *sweep) {
+        uint64_t pause;
         int r;
 
         if (!sweep->proc) {
@@ -189,7 +203,10 @@ static uint64_t go_on(struct sweep *sweep) {
         if (pass_slice(sweep))
                 return 0;
         pass_end(sweep);
-        return LIST_EMPTY(&sweep->list) ? UINT64_MAX : SWEEP_DELAY_USEC;
+        pause = SWEEP_TIMES * sweep->pass_usec;
+        if (sweep->n_ended == 0)
+                return UINT64_MAX;
+        return pause < SWEEP_DELAY_USEC ? SWEEP_DELAY_USEC : pause > SWEEP_MAX_USEC ? SWEEP_MAX_USEC : pause;
 }
 
 static int start_timer(struct sweep *sweep, uint64_t in) {
@@ -215,7 +232,8 @@ int sweep_new(struct sweep **ret, sd_event *event, const struct sweep_callbacks 
         if (!sweep)
                 return -ENOMEM;
         *sweep = (struct sweep){.callbacks = *callbacks, .userdata = userdata};
-        LIST_INIT(&sweep->list);
+        for (unsigned i = 0; i < BUCKETS; i++)
+                LIST_INIT(&sweep->ended[i]);
         r = stat("/proc/self/ns/user", &sweep->initial) < 0 ? -errno : 0;
         if (r >= 0)
                 r = sd_event_add_time_relative(event, &sweep->timer, CLOCK_MONOTONIC, 0, 1, on_timer, sweep);
@@ -236,8 +254,9 @@ void sweep_free(struct sweep *sweep) {
         sd_event_source_disable_unref(sweep->timer);
         if (sweep->proc)
                 (void) closedir(sweep->proc);
-        while (!LIST_EMPTY(&sweep->list))
-                ended_free(LIST_FIRST(&sweep->list));
+        for (unsigned i = 0; i < BUCKETS; i++)
+                while (!LIST_EMPTY(&sweep->ended[i]))
+                        ended_free(sweep, LIST_FIRST(&sweep->ended[i]));
         free(sweep);
 }
 
@@ -249,12 +268,13 @@ int sweep_add(struct sweep *sweep, uint64_t id, uid_t uid, const struct sys_name
                 return -ENOMEM;
         }
         *ended = (struct ended){.id = id, .uid = uid, .ns = *ns, .fd = take_fd, .waits = true};
-        LIST_INSERT_HEAD(&sweep->list, ended, entry);
+        LIST_INSERT_HEAD(&sweep->ended[ns->inode % BUCKETS], ended, entry);
+        sweep->n_ended++;
         return sd_event_source_get_enabled(sweep->timer, NULL) > 0 ? 0 : start_timer(sweep, SWEEP_DELAY_USEC);
 }
 
 void sweep_flush(struct sweep *sweep) {
-        while (!LIST_EMPTY(&sweep->list) && go_on(sweep) < USEC_PER_SEC)
-                if (!sweep->proc && !LIST_EMPTY(&sweep->list))
+        while (sweep->n_ended > 0 && go_on(sweep) < USEC_PER_SEC)
+                if (!sweep->proc && sweep->n_ended > 0)
                         (void) usleep(SWEEP_DELAY_USEC / 10);
 }

@@ -76,7 +76,7 @@ int WRAP(add_io)(sd_event *event, sd_event_source **ret, int fd, uint32_t events
                 return -errno;
         s = add(event, ret);
         s->fd = fd;
-        s->events = events;
+        s->events = events & ~(uint32_t) EPOLLET;
         s->io = handler;
         s->userdata = userdata;
         return 0;
