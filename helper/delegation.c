@@ -22,6 +22,7 @@
 #define RETRY_MAX_USEC (1 * USEC_PER_SEC)
 #define PROD_USEC (64 * USEC_PER_MSEC)  /* an empty scope takes 12 to 50 ms to go; looked at for 126 ms by then */
 #define REPORT_USEC (5 * USEC_PER_SEC)  /* ending for longer than this is worth a line */
+#define TIDY_USEC (1 * USEC_PER_SEC)
 #define LINGER_USEC (1 * USEC_PER_SEC)  /* how often a lingering delegation is looked at */
 
 static uint64_t realtime_usec(void) {
@@ -61,11 +62,45 @@ static void delegation_free(struct delegation *d) {
         free(d);
 }
 
+static int on_tidying(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* A record could not be removed, or a half made one, for want of something (descriptors, memory). It counts no more, but nobody else would
+ * come for it before the next start. */
+static void tidy_later(struct manager *manager) {
+        int r;
+
+        manager->tidying = sd_event_source_disable_unref(manager->tidying);
+        r = sd_event_add_time_relative(manager->event, &manager->tidying, CLOCK_MONOTONIC, TIDY_USEC, 0, on_tidying, manager);
+        if (r < 0)
+                log_line(LOG_WARNING, "some of a record is left in %s until the next start: %s", manager->state.path, strerror(-r));
+}
+
+static int on_tidying(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct manager *manager = userdata;
+
+        (void) source;
+        (void) usec;
+        if (is_shortage(state_tidy(&manager->state)))
+                tidy_later(manager);
+        else
+                manager->tidying = sd_event_source_disable_unref(manager->tidying);
+        return 0;
+}
+
+static void remove_record(struct manager *manager, uint64_t id) {
+        int r = state_remove(&manager->state, id);
+
+        if (is_shortage(r))
+                tidy_later(manager);
+        else if (r < 0)
+                log_line(LOG_WARNING, "the record of %016" PRIx64 " cannot be removed from %s: %s", id, manager->state.path, strerror(-r));
+}
+
 void delegation_swept(void *userdata, uint64_t id) {
         struct manager *manager = userdata;
 
         if (!manager->guard || !guard_revoke_late(manager->guard, id))
-                state_remove(&manager->state, id);
+                remove_record(manager, id);
 }
 
 /* One for each user, with his oldest delegation; who has none any more, but a dead token, shares one with his like. */
@@ -119,7 +154,7 @@ static void delegation_gone(struct delegation *d) {
         manager->n_delegations--;
         /* The record goes when the strays have: until then, the next start must find them. */
         if (d->userns.inode == 0)
-                state_remove(&manager->state, d->id);
+                remove_record(manager, d->id);
         else if (sweep_add(manager->sweep, d->id, d->uid, &d->userns, TAKE_FD(d->userns_fd)) < 0)
                 log_line(LOG_ERR, "strays of %016" PRIx64 " cannot be looked for before the next start", d->id);
         if (d->ended)
@@ -200,7 +235,7 @@ void delegation_detached(void *userdata, uint64_t id, bool late) {
         struct delegation *d = manager_find(manager, id);
 
         if (late)
-                state_remove(&manager->state, id);
+                remove_record(manager, id);
         else if (d) {
                 d->detaching = false;
                 end_step(d);
@@ -316,6 +351,7 @@ void manager_forget(struct manager *manager) {
                 delegation_free(d);
         }
         manager->n_delegations = 0;
+        manager->tidying = sd_event_source_disable_unref(manager->tidying);
 }
 
 /* ---- lingering ---- */
@@ -457,6 +493,8 @@ static int write_down_new(struct delegation *d, struct errtext *err) {
         fill_record(d, &record);
         r = state_new(&d->manager->state, &record, d->policy->text, d->policy->size);
         free(TAKE_PTR(d->policy->text));
+        if (is_shortage(r))
+                tidy_later(d->manager);
         if (r < 0)
                 return fail(err, r, "its record cannot be written to %s: %s", d->manager->state.path, strerror(-r));
         return 0;

@@ -41,6 +41,7 @@ struct manager {
         struct cgroups cgroups;
         struct scopes *scopes; /* NULL: the cgroupfs backend */
         struct state_dir state;
+        sd_event_source *tidying; /* on when something of a record could not be removed */
         struct guard *guard; /* NULL: there is none, and guard_why says why */
         struct errtext guard_why;
         struct log_ratelimit refusals_limit;

@@ -264,7 +264,7 @@ static void part_name(uint64_t id, char buf[PART_SIZE]) {
         (void) proto_id_format(id, buf + 1);
 }
 
-static void remove_dir(const struct state_dir *dir, const char *name);
+static int remove_dir(const struct state_dir *dir, const char *name);
 
 static int fill(const struct state_dir *dir, const char *part, const struct state_record *record, const struct bytes *policy) {
         _cleanup_close_ int fd = -1;
@@ -292,7 +292,7 @@ int state_new(const struct state_dir *dir, const struct state_record *record, co
                 return -errno;
         r = fill(dir, part, record, &policy);
         if (r < 0)
-                remove_dir(dir, part);
+                (void) remove_dir(dir, part);
         return r;
 }
 
@@ -336,27 +336,48 @@ static DIR *open_stream(int dirfd, const char *name) {
         return d;
 }
 
-static void remove_dir(const struct state_dir *dir, const char *name) {
+static int remove_dir(const struct state_dir *dir, const char *name) {
         const struct dirent *e;
         DIR *d;
 
         d = open_stream(dir->fd, name);
         if (!d)
-                return;
+                return errno == ENOENT ? 0 : -errno;
         while ((e = readdir(d)))
                 if (!streq(e->d_name, ".") && !streq(e->d_name, ".."))
                         (void) unlinkat(dirfd(d), e->d_name, 0);
         (void) closedir(d);
-        (void) unlinkat(dir->fd, name, AT_REMOVEDIR);
+        return unlinkat(dir->fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-void state_remove(const struct state_dir *dir, uint64_t id) {
+int state_remove(const struct state_dir *dir, uint64_t id) {
         char name[PROTO_ID_SIZE], part[PART_SIZE];
 
         (void) proto_id_format(id, name);
         part_name(id, part);
         /* Where it cannot be renamed: better half of it for a moment than all of it for ever. */
-        remove_dir(dir, renameat(dir->fd, name, dir->fd, part) < 0 ? name : part);
+        return remove_dir(dir, renameat(dir->fd, name, dir->fd, part) < 0 ? name : part);
+}
+
+static bool is_part(const char *name) {
+        uint64_t id;
+
+        return name[0] == '.' && proto_id_parse(name + 1, &id) == 0;
+}
+
+int state_tidy(const struct state_dir *dir) {
+        const struct dirent *e;
+        int r = 0, last;
+        DIR *d;
+
+        d = open_stream(dir->fd, ".");
+        if (!d)
+                return -errno;
+        while ((e = readdir(d)))
+                if (is_part(e->d_name) && (last = remove_dir(dir, e->d_name)) < 0)
+                        r = last;
+        (void) closedir(d);
+        return r;
 }
 
 /* ---- reading ---- */
@@ -373,7 +394,7 @@ static void set_aside(const struct state_dir *dir, const char *name, const char 
 
         (void) snprintf(bad, sizeof(bad), BAD "%.*s", PROTO_ID_SIZE - 1, name);
         if (unlinkat(dir->fd, bad, 0) < 0)
-                remove_dir(dir, bad);
+                (void) remove_dir(dir, bad);
         if (renameat(dir->fd, name, dir->fd, bad) == 0)
                 log_line(LOG_ERR, "the record of a delegation makes no sense and is set aside (%s/%s): %s", dir->path, bad, why);
         else
@@ -490,8 +511,8 @@ int state_read(const struct state_dir *dir, const struct state_reader *reader, s
         while (r >= 0 && (e = readdir(d)))
                 if (proto_id_parse(e->d_name, &id) == 0)
                         r = read_delegation(&reading, e->d_name, id);
-                else if (e->d_name[0] == '.' && proto_id_parse(e->d_name + 1, &id) == 0)
-                        remove_dir(dir, e->d_name);
+                else if (is_part(e->d_name))
+                        (void) remove_dir(dir, e->d_name);
         (void) closedir(d);
         return r < 0 ? fail(err, r, "%s cannot be read now: %s", dir->path, strerror(-r)) : reading.count;
 }
@@ -535,8 +556,10 @@ int state_open(struct state_dir *ret, const char *runtime_dir, struct errtext *e
 }
 
 void state_done(struct state_dir *dir) {
-        if (dir->fd >= 0)
+        if (dir->fd >= 0) {
+                (void) state_tidy(dir);
                 (void) rmdir(dir->path);
+        }
         dir->fd = close_fd(dir->fd);
         free(dir->path);
         dir->path = NULL;

@@ -25,7 +25,7 @@ struct state_dir {
 
 /* Makes <runtime_dir>/state unless it is there, and locks it: one helper at a time. Returns 0 or -errno with err. */
 int state_open(struct state_dir *ret, const char *runtime_dir, struct errtext *err);
-/* Removes the directory if it is empty. */
+/* Removes the directory if it is empty but for what state_tidy() removes. */
 void state_done(struct state_dir *dir);
 
 /* One delegation's record. */
@@ -57,8 +57,11 @@ int state_new(const struct state_dir *dir, const struct state_record *record, co
 int state_update(const struct state_dir *dir, const struct state_record *record);
 int state_add_session(const struct state_dir *dir, uint64_t id, const struct state_session *session);
 void state_remove_session(const struct state_dir *dir, uint64_t id, uint64_t number);
-/* Removes all of a delegation: the last thing of it. Does nothing if there is none. */
-void state_remove(const struct state_dir *dir, uint64_t id);
+/* Removes all of a delegation: the last thing of it. Does nothing if there is none. Returns 0, or -errno: what is left counts no more, and is
+ * state_tidy()'s. */
+int state_remove(const struct state_dir *dir, uint64_t id);
+/* Removes what could not be removed before, of records half made too. Returns 0 or -errno. */
+int state_tidy(const struct state_dir *dir);
 
 /*
  * Reads everything. For each delegation whose record makes sense calls delegation(), with its policy (to be taken), and

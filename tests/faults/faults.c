@@ -92,7 +92,9 @@ static const struct {
         {"opendir", {EMFILE}}, {"fdopendir", {ENOMEM}}, {"fclose", {ENOSPC}}, {"fsopen", {ENODEV}}, {"fsconfig", {EINVAL}},
         {"fsconfig_create", {EPERM}}, {"fsmount", {EMFILE}}, {"move_mount", {ENOENT}}, {"open_tree", {ENOMEM}},
         {"clone3", {EAGAIN, ENOMEM}}, {"pidfd_open", {EMFILE, ESRCH}}, {"pidfd_send_signal", {ESRCH}}, {"process_identify", {ESRCH, EMFILE}},
-        {"process_open", {EMFILE}}, {"namespace_identify", {EIO}}, {"close_range", {EMFILE}}, {"capset", {EPERM}}, {"fstatfs", {EIO}},
+        {"process_open", {EMFILE}}, {"namespace_identify", {EIO}}, {"close_range", {EMFILE}},
+        {"unshare_files", {EMFILE, ENOMEM}}, {"execveat", {ENOENT, ENOMEM}}, {"dup3", {EMFILE}}, {"readlink", {EACCES}},
+        {"capset", {EPERM}}, {"fstatfs", {EIO}},
         {"sd_event_add_io", {ENOMEM}}, {"sd_event_add_time_relative", {ENOMEM}}, {"SYS_setgroups", {EPERM}}, {"SYS_setresgid", {EPERM}},
         {"SYS_setresuid", {EAGAIN}}, {"SYS_ptrace", {EPERM, ESRCH}}, {"SYS_pivot_root", {EINVAL}},
 };

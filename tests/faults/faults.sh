@@ -9,7 +9,9 @@ setup
 workers=${BD_FAULT_WORKERS:-6}
 args=()
 [ -z "${BD_FAULT:-}" ] || args+=(--only "$BD_FAULT" --verbose)
-faulty=$(program tests/faults/bpfdelegd-faults) && driver=$(program tests/faults/faults) || exit 1
+# Beside the anchor's program.
+faulty=$T/bin/bpfdelegd-faults
+install -m 0755 "$(program tests/faults/bpfdelegd-faults)" "$faulty" && driver=$(program tests/faults/faults) || exit 1
 
 # config FILE SECONDS, service FILE SECONDS DIR: with so much patience.
 config() {

@@ -84,6 +84,8 @@ int fault_hit(const struct fault_point *const *point);
 #define fchown(...) FAULT_CALL("fchown", fchown(__VA_ARGS__))
 #define fchownat(...) FAULT_CALL("fchownat", fchownat(__VA_ARGS__))
 #define fchmod(...) FAULT_CALL("fchmod", fchmod(__VA_ARGS__))
+#define dup3(...) FAULT_CALL("dup3", dup3(__VA_ARGS__))
+#define readlink(...) FAULT_CALL("readlink", readlink(__VA_ARGS__))
 #define flock(...) FAULT_CALL("flock", flock(__VA_ARGS__))
 #define fcntl(...) FAULT_CALL("fcntl", fcntl(__VA_ARGS__))
 #define ioctl(...) FAULT_CALL("ioctl", ioctl(__VA_ARGS__))
@@ -133,6 +135,8 @@ int fault_hit(const struct fault_point *const *point);
 #define sys_process_open(...) FAULT_RESULT("process_open", sys_process_open(__VA_ARGS__))
 #define sys_namespace_identify(...) FAULT_RESULT("namespace_identify", sys_namespace_identify(__VA_ARGS__))
 #define sys_close_all_but(...) FAULT_RESULT("close_range", sys_close_all_but(__VA_ARGS__))
+#define sys_unshare_files_below(...) FAULT_RESULT("unshare_files", sys_unshare_files_below(__VA_ARGS__))
+#define sys_execute_in(...) FAULT_RESULT("execveat", sys_execute_in(__VA_ARGS__))
 #define sys_capset(...) FAULT_RESULT("capset", sys_capset(__VA_ARGS__))
 #define sys_fs_magic(...) FAULT_RESULT("fstatfs", sys_fs_magic(__VA_ARGS__))
 
