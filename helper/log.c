@@ -121,6 +121,20 @@ static _printf_(4, 5) void append(char *line, size_t size, size_t *n, const char
                 *n += (size_t) r;
 }
 
+/* A name in quotation marks, where it could be taken for two words or for another field: PAM and NSS allow nearly anything. */
+static void append_name(char *line, size_t size, size_t *n, const char *key, const char *name) {
+        if (!name)
+                return;
+        if (name[0] != '\0' && !strpbrk(name, " =:\"\\")) {
+                append(line, size, n, " %s=%s", key, name);
+                return;
+        }
+        append(line, size, n, " %s=\"", key);
+        for (const char *p = name; *p; p++)
+                append(line, size, n, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
+        append(line, size, n, "\"");
+}
+
 /* An entry's fields: one KEY=value a line. */
 struct fields {
         char text[2400];
@@ -187,12 +201,9 @@ void log_event(enum log_event event, const struct log_subject *subject, const ch
         append(line, sizeof(line), &n, "%s:", events[event].name);
         if (subject->uid != (uid_t) -1)
                 append(line, sizeof(line), &n, " uid=%u", (unsigned) subject->uid);
-        if (subject->user)
-                append(line, sizeof(line), &n, " user=%s", subject->user);
-        if (subject->service)
-                append(line, sizeof(line), &n, " service=%s", subject->service);
-        if (subject->policy)
-                append(line, sizeof(line), &n, " policy=%s", subject->policy);
+        append_name(line, sizeof(line), &n, "user", subject->user);
+        append_name(line, sizeof(line), &n, "service", subject->service);
+        append_name(line, sizeof(line), &n, "policy", subject->policy);
         if (subject->id)
                 append(line, sizeof(line), &n, " id=%016" PRIx64, subject->id);
         va_start(ap, format);

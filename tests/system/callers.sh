@@ -158,6 +158,11 @@ for name in "${names[@]}"; do
         lacks "and nothing to complain of" 'syslog:' cat "$T/login"
 done
 ok "nothing is left of them" expect_delegations 0
+# A name is one field of the log's lines, whatever is in it.
+logs_field() { grep -Fq "grant: uid=$1 user=$2 service=bdt policy=" "$T/helper.log" || { grep -F "uid=$1 " "$T/helper.log" && return 1; }; }
+ok "the log has a name as it is" logs_field 30001 'ünïcödé'
+ok "one with a blank is quoted" logs_field 30005 '"a b"'
+ok "one with a quotation mark, too" logs_field 30008 '"\"'"q'"'"'
 logs_in "$too_long" >"$T/login" 2>&1
 prints "256 bytes are too many: one line says so" 'syslog: .*name too long: at most 255 bytes' cat "$T/login"
 prints "and he logs in" '^30100$' cat "$T/login"
