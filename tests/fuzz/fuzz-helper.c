@@ -19,7 +19,7 @@
 #include "guard-words.h"
 #include "server.h"
 #include "sock.h"
-#include "subgroup.h"
+#include "subgroup-child.h"
 #include "world.h"
 
 #define ACTS_MAX 400
@@ -209,54 +209,12 @@ size_t guard_undead(struct guard *g, uid_t uid) {
 
 /* ---- what a child does on its user's word ---- */
 
-struct subgroup {
-        sd_event_source *timer;
-        struct subgroup_order order;
-        subgroup_done done;
-        void *userdata;
-};
-
-static int on_subgroup(sd_event_source *source, uint64_t usec, void *userdata) {
-        struct subgroup *subgroup = userdata;
-        int r = world_fault() ? -EBUSY : 0;
-
-        (void) source;
-        (void) usec;
-        subgroup->done(subgroup->userdata, &subgroup->order, r, r < 0 ? "there are processes in it" : "");
-        return 0;
-}
-
-int subgroup_start(struct subgroup **ret, const struct delegation *d, const struct subgroup_order *order, subgroup_done done, void *userdata,
-                   struct errtext *err) {
-        struct subgroup *subgroup;
-        int r = proto_check_subgroup(order->path, err);
-
-        must(d->state == PROTO_STATE_ACTIVE);
-        if (r < 0)
-                return r;
-        subgroup = calloc(1, sizeof(*subgroup));
-        must(subgroup);
-        *subgroup = (struct subgroup){.order = {.path = "run/x", .remove = order->remove}, .done = done, .userdata = userdata};
-        r = sd_event_add_time_relative(manager.event, &subgroup->timer, CLOCK_MONOTONIC, USEC_PER_MSEC, 1, on_subgroup, subgroup);
-        if (r < 0) {
-                free(subgroup);
-                return fail(err, r, "its time cannot be kept: %s", strerror(-r));
-        }
-        *ret = subgroup;
-        return 0;
-}
-
-void subgroup_free(struct subgroup *subgroup) {
-        if (!subgroup)
-                return;
-        sd_event_source_disable_unref(subgroup->timer);
-        free(subgroup);
-}
-
-/* Those of a delegation that has ended are answered all the same. */
-void subgroups_end(struct manager *m, uint64_t id) {
-        (void) m;
-        (void) id;
+/* A fork is only noted here: no child's side is ever run. */
+void subgroup_child(int channel, const int *fds, void *arg) {
+        (void) channel;
+        (void) fds;
+        (void) arg;
+        abort();
 }
 
 /* ---- systemd ---- */
@@ -420,6 +378,7 @@ static void start(void) {
         LIST_INIT(&manager.delegations);
         must(sd_event_new(&manager.event) == 0);
         must(sweep_new(&manager.sweep, manager.event, &swept, &manager) == 0);
+        TAILQ_INIT(&manager.subgroups);
         manager.anchor_dirfd = -1;
         manager.nursery_fd = fcntl(world_mount_fd, F_DUPFD_CLOEXEC, 3);
         manager.cgroups.mount_fd = world_cgroup_mount();
@@ -558,12 +517,39 @@ static void judge_entered(const struct conn *conn, const struct proto_entered *e
         must(space && space->owner == p->uid && p->no_new_privs && world_is_same(fds[2], world_mount_fd));
 }
 
+/* How often the helper has said yes. */
+static unsigned said_yes[PROTO_REMOVE_SUBGROUP + 1];
+
+static void note_yes(const struct conn *conn, const union proto_message *message) {
+        if ((message->head.type == PROTO_OPENED && message->opened.result == 0) || message->head.type == PROTO_ROW ||
+            (message->head.type == PROTO_ENTERED && message->entered.result == 0) ||
+            (message->head.type == PROTO_REPLY && message->reply.result == 0))
+                said_yes[conn->asked]++;
+}
+
+const char *fuzz_missed(void) {
+        static const struct {
+                uint32_t type;
+                const char *name;
+        } rows[] = {
+                {PROTO_OPEN_SESSION, "a login"}, {PROTO_CLOSE_SESSION, "a logout"}, {PROTO_ENTER, "an ENTER"}, {PROTO_STATUS, "a row of STATUS"},
+                {PROTO_KILL_SUBGROUP, "KILL_SUBGROUP"}, {PROTO_REMOVE_SUBGROUP, "REMOVE_SUBGROUP"},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(rows); i++)
+                if (said_yes[rows[i].type] == 0)
+                        return rows[i].name;
+        return NULL;
+}
+
 static void judge(struct conn *conn, const union proto_message *message, size_t size, const int *fds, size_t n) {
         const struct proc *p = world.procs + conn->peer;
 
         must(proto_check(message, size, NULL) == 0 && !conn->answered);
         must(n == 0 || message->head.type == PROTO_ENTERED);
         conn->answered = message->head.type != PROTO_ROW;
+        if (conn->asked < ELEMENTSOF(said_yes))
+                note_yes(conn, message);
         switch (message->head.type) {
         case PROTO_OPENED:
                 judge_opened(conn, &message->opened);
@@ -579,7 +565,8 @@ static void judge(struct conn *conn, const union proto_message *message, size_t 
                 must(conn->asked == PROTO_STATUS && (message->end.result < 0 || message->end.rows == conn->rows));
                 break;
         default:
-                must(message->head.type == PROTO_REPLY && conn->asked == PROTO_CLOSE_SESSION);
+                must(message->head.type == PROTO_REPLY && (conn->asked == PROTO_CLOSE_SESSION || conn->asked == PROTO_KILL_SUBGROUP ||
+                                                           conn->asked == PROTO_REMOVE_SUBGROUP));
                 break;
         }
 }
@@ -704,6 +691,28 @@ static void act_ask(struct conn *conn, enum act act, uint8_t a, uint8_t b) {
                 ask(conn, &status, sizeof(status));
 }
 
+/* cookie: 0: none, | 0x80: to be removed. */
+static void act_subgroup(struct conn *conn, uint8_t cookie, uint8_t how) {
+        static const char *const paths[] = {"run", "run/x", "supervisor", "run/x/y", "run/../supervisor", "/run", "", "run//x"};
+        struct proto_remove_subgroup remove_subgroup = PROTO_INIT(PROTO_REMOVE_SUBGROUP);
+        struct proto_kill_subgroup kill_subgroup = PROTO_INIT(PROTO_KILL_SUBGROUP);
+        struct proto_cookie which = {.delegation = 0};
+        const char *path = paths[how % ELEMENTSOF(paths)];
+
+        if (cookie & 0x7f)
+                which = choose_cookie((uint8_t) ((cookie & 0x7f) - 1));
+        if (cookie & 0x80) {
+                remove_subgroup.cookie = which;
+                copy_field_cut(remove_subgroup.path, sizeof(remove_subgroup.path), path);
+                ask(conn, &remove_subgroup, sizeof(remove_subgroup));
+        } else {
+                kill_subgroup.cookie = which;
+                kill_subgroup.signal = how / ELEMENTSOF(paths) % 4 ? SIGKILL : (uint32_t) how;
+                copy_field_cut(kill_subgroup.path, sizeof(kill_subgroup.path), path);
+                ask(conn, &kill_subgroup, sizeof(kill_subgroup));
+        }
+}
+
 /* ---- children and processes ---- */
 
 /* maker.c's numbers, and enter.c's. */
@@ -755,6 +764,9 @@ static void child_goes_on(struct proc *p) {
         else if (p->role == ROLE_ANCHOR) {
                 tell(p, ANCHORED, 0, -1);
                 p->channel = close_fd(p->channel);
+        } else if (p->role == ROLE_SUBGROUP) {
+                tell(p, SUBGROUP_DONE, 0, -1);
+                world_die((int) (p - world.procs));
         } else {
                 if (world.procs[p->target].alive && !world.cgroups[p->target_cgroup].removed)
                         world.procs[p->target].cgroup = p->target_cgroup;
@@ -990,6 +1002,9 @@ static void act_outside(enum act what, const uint8_t *p) {
         case ACT_ENTER:
         case ACT_STATUS:
                 act_ask(conn, what, p[2], p[3]);
+                break;
+        case ACT_SUBGROUP:
+                act_subgroup(conn, p[2], p[3]);
                 break;
         case ACT_BEND:
                 twist.offset = (size_t) p[1] << 8 | p[2];

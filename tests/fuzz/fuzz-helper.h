@@ -33,6 +33,7 @@ enum act {
         ACT_DEATHS,  /* who is to die dies; 1: even who is stuck */
         ACT_REPORT,  /* of the guard: delegation; what; detail */
         ACT_REPEAT,  /* the next random number is a delegation's id */
+        ACT_SUBGROUP, /* connection; which cookie, 0: none, | 0x80: is to be removed; which path and signal */
         ACTS,
 };
 

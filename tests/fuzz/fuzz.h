@@ -58,3 +58,6 @@ const char *fuzz_dir(void);
 
 /* Writes a file of it. */
 void fuzz_write(const char *path, const void *bytes, size_t size);
+
+/* What the kept corpus must have come to, and has not, or NULL: for targets in whose inputs a mistake of ours could hide all the rest. */
+const char *fuzz_missed(void) __attribute__((weak));

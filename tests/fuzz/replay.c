@@ -73,6 +73,12 @@ static void replay_own(const char *program) {
         must(strncmp(name, "fuzz-", 5) == 0);
         (void) snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/%s", srcdir ? srcdir : ".", name + 5);
         replay(path);
+        if (fuzz_missed) {
+                const char *missed = fuzz_missed();
+
+                (void) printf("%s %u - the corpus comes to all that it is for%s%s\n", missed ? "not ok" : "ok", ++cases, missed ? ", but not to: " : "",
+                              missed ? missed : "");
+        }
 }
 
 int main(int argc, char **argv) {

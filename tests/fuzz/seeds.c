@@ -147,6 +147,7 @@ static void put_attrs(void) {
                 {ACT_HANGUP, (n), 0, 0}, TURN
 #define CLOSE(n, cookie) {ACT_CONNECT, (n), 0, 0}, {ACT_CLOSE, (n), (cookie), 0}, TURN, TURN, {ACT_HANGUP, (n), 0, 0}, TURN
 #define ENTER(n, peer) {ACT_CONNECT, (n), (peer), 1}, {ACT_ENTER, (n), 0, 0}, TURN, CHILD_STEP, TURN
+#define SUBGROUP(n, peer, cookie, how) {ACT_CONNECT, (n), (peer), 1}, {ACT_SUBGROUP, (n), (cookie), (how)}, TURN
 #define STATUS(n, peer) {ACT_CONNECT, (n), (peer), 1}, {ACT_STATUS, (n), 0, 0}, TURN, {ACT_HANGUP, (n), 0, 0}, TURN
 
 enum policy { PLAIN, EACH, LINGER, PRIVATE, GUARDED, LIMITS, BROKEN, MISSING };
@@ -190,6 +191,12 @@ static void put_acts(void) {
                 {"systemd-lazy", WITH_SCOPES, {LOGIN_SCOPE(0, 0, PLAIN), {ACT_SYSTEMD, 0, SYSTEMD_LAZY, 0}, CLOSE(0, 0), {ACT_TIME, 100, 2, 0}, TURN}},
                 {"stray", WITH_GUARD, {LOGIN(0, 0, GUARDED), {ACT_PROCESS, 3, USER_STARTS, 0}, {ACT_PROCESS, 3, USER_LEAVES, 0}, CLOSE(0, 0), {ACT_TIME, 0, 0, 0}, TURN}},
                 {"subgroups", 0, {LOGIN(0, 0, PLAIN), {ACT_PROCESS, 3, USER_MAKES_GROUP, 0}, {ACT_PROCESS, 4, USER_NESTS, 0}, {ACT_PROCESS, 5, USER_STUCK, 0}, CLOSE(0, 0), {ACT_TIME, 100, 8, 0}, TURN, {ACT_DEATHS, 1, 0, 0}}},
+                {"subgroup-killed", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0, 8), CHILD_STEP, SUBGROUP(2, 1, 1, 9), CHILD_STEP}},
+                {"subgroup-removed", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0x80, 1), CHILD_STEP}},
+                {"subgroup-stays", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0x80, 1), {ACT_CHILD, 0, CHILD_FAILS, 4}, TURN}},
+                {"subgroups-queued", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0, 8), SUBGROUP(2, 1, 0x80, 1), SUBGROUP(3, 1, 0, 8), {ACT_HANGUP, 2, 0, 0}, CHILD_STEP, CLOSE(4, 0)}},
+                {"subgroup-late", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0, 8), {ACT_TIME, 60, 10, 0}, TURN}},
+                {"subgroup-refused", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0, 10), SUBGROUP(2, 2, 0, 8), SUBGROUP(3, 1, 0, 12)}},
                 {"run-removed", 0, {LOGIN(0, 0, PLAIN), {ACT_PROCESS, 3, USER_REMOVES_RUN, 0}, ENTER(1, 1)}},
                 {"restart", WITH_GUARD, {LOGIN(0, 0, GUARDED), LOGIN(1, 1, PLAIN), {ACT_RESTART, 0, 0, 0}, ENTER(2, 1), STATUS(3, 2), CLOSE(0, 0)}},
                 {"restart-in-order", WITH_SCOPES, {LOGIN_SCOPE(0, 0, PLAIN), LOGIN_BEGINS(1, 1, PLAIN), {ACT_RESTART, 1, 0, 0}, CLOSE(0, 0)}},

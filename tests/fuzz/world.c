@@ -296,12 +296,17 @@ int __wrap_waitid(idtype_t type, id_t id, siginfo_t *si, int options) {
 int __wrap_child_spawn(struct child *ret, int cgroup_fd, child_main main, void *arg, const int *keep, size_t n_keep) {
         struct proc *next = &world.next_child;
 
-        *next = (struct proc){.role = n_keep == 1 ? ROLE_MAKER : n_keep == 3 ? ROLE_ESCORT : ROLE_ANCHOR, .cgroup = -1, .target_cgroup = -1};
+        *next = (struct proc){
+                .role = n_keep == 1 ? ROLE_MAKER : n_keep == 2 ? ROLE_SUBGROUP : n_keep == 3 ? ROLE_ESCORT : ROLE_ANCHOR,
+                .cgroup = -1, .target_cgroup = -1,
+        };
         if (next->role == ROLE_ESCORT) {
                 must(kind_of(keep[1]) == FD_PROCS && kind_of(keep[2]) == FD_PIDFD);
                 next->target_cgroup = index_of(keep[1]);
                 next->target = index_of(keep[2]);
-        } else
+        } else if (next->role == ROLE_SUBGROUP)
+                must(kind_of(keep[0]) == FD_CGROUP && kind_of(keep[1]) == FD_PIDFD);
+        else
                 next->uid = ((const struct maker_spec *) arg)->uid; /* the first of both specs */
         if (next->role == ROLE_ANCHOR) {
                 must(kind_of(keep[0]) == FD_SPACE);
@@ -701,7 +706,7 @@ int __wrap_open(const char *path, int flags, ...) {
                 return __real_open(path, flags, mode);
         if (world_fault())
                 return -1;
-        if (strncmp(path, "/proc/", 6) == 0)
+        if (strncmp(path, "/proc/", 6) == 0 && strncmp(path, "/proc/self/fd/", 14) != 0)
                 return open_proc(path + 6);
         if (streq(path, "/sys/kernel/cgroup"))
                 return new_fd(null_fd, FD_SYS, 0);

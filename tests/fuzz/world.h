@@ -34,7 +34,7 @@ enum fd_kind {
         FD_PROCS,     /* its cgroup.procs, for writing */
 };
 
-enum role { ROLE_PEER, ROLE_MAKER, ROLE_ANCHOR, ROLE_ESCORT, ROLE_USERS };
+enum role { ROLE_PEER, ROLE_MAKER, ROLE_ANCHOR, ROLE_ESCORT, ROLE_SUBGROUP, ROLE_USERS };
 
 struct proc {
         bool alive, reaped;
