@@ -9,6 +9,7 @@
 
 #include "world.h"
 
+#include <limits.h>
 #include <sys/epoll.h>
 
 struct sd_event {
@@ -22,6 +23,7 @@ struct sd_event_source {
         bool time, enabled, floating, owns_fd, dispatched;
         int fd;
         uint32_t events;
+        unsigned edges; /* with EPOLLET: those that it has been called for */
         uint64_t usec;
         int64_t priority;
         sd_event_io_handler_t io;
@@ -76,7 +78,8 @@ int WRAP(add_io)(sd_event *event, sd_event_source **ret, int fd, uint32_t events
                 return -errno;
         s = add(event, ret);
         s->fd = fd;
-        s->events = events & ~(uint32_t) EPOLLET;
+        s->events = events;
+        s->edges = UINT_MAX; /* it is called for what was before, too */
         s->io = handler;
         s->userdata = userdata;
         return 0;
@@ -184,7 +187,11 @@ bool loop_is_empty(const sd_event *event) {
 }
 
 static bool is_due(const struct sd_event_source *s) {
-        return s->enabled && (s->time ? s->usec <= world.usec : world_is_ready(s->fd, s->events));
+        if (!s->enabled)
+                return false;
+        if (s->time)
+                return s->usec <= world.usec;
+        return world_is_ready(s->fd, s->events & ~(uint32_t) EPOLLET) && !((s->events & EPOLLET) && world_edges(s->fd) == s->edges);
 }
 
 static struct sd_event_source *choose(unsigned pick) {
@@ -215,6 +222,8 @@ bool loop_turn(sd_event *event, unsigned pick) {
         s->dispatched = true;
         if (s->time)
                 s->enabled = false; /* one shot, and off before it is called */
+        else if (s->events & EPOLLET)
+                s->edges = world_edges(s->fd);
         r = s->time ? s->timer(s, s->usec, s->userdata) : s->io(s, s->fd, s->events, s->userdata);
         s->dispatched = false;
         if (r < 0)

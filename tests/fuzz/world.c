@@ -96,6 +96,11 @@ static int refuse(int e) {
         return -1;
 }
 
+static void note_change(int node) {
+        world.cgroups[node].changed = true;
+        world.cgroups[node].changes++;
+}
+
 /* ---- descriptors ---- */
 
 static int note(int fd, enum fd_kind kind, int index) {
@@ -198,7 +203,7 @@ static void note_populated(int node) {
                 bool populated = world_cgroup_populated(node);
 
                 if (populated != world.cgroups[node].was_populated)
-                        world.cgroups[node].changed = true;
+                        note_change(node);
                 world.cgroups[node].was_populated = populated;
         }
 }
@@ -574,7 +579,8 @@ void world_cgroup_remove(int node) {
         fd = dir_of(world.cgroups[node].parent);
         must(__real_unlinkat(fd, world.cgroups[node].name, AT_REMOVEDIR) == 0);
         (void) __real_close(fd);
-        world.cgroups[node].removed = world.cgroups[node].changed = true;
+        world.cgroups[node].removed = true;
+        note_change(node);
 }
 
 bool world_has_cgroups(void) {
@@ -645,7 +651,8 @@ static int remove_node(int dirfd, const char *name) {
                 return refuse(EBUSY);
         if (__real_unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
                 return refuse(EBUSY);
-        world.cgroups[node].removed = world.cgroups[node].changed = true;
+        world.cgroups[node].removed = true;
+        note_change(node);
         return 0;
 }
 
@@ -1037,6 +1044,17 @@ bool world_is_ready(int fd, uint32_t events) {
                 return world.n_waiting[index_of(fd)] > 0;
         default:
                 return __real_poll(&p, 1, 0) > 0;
+        }
+}
+
+unsigned world_edges(int fd) {
+        switch ((int) kind_of(fd)) {
+        case FD_PIDFD:
+                return !world.procs[index_of(fd)].alive;
+        case FD_EVENTS:
+                return world.cgroups[index_of(fd)].changes;
+        default:
+                abort(); /* nothing else is waited for like that */
         }
 }
 

@@ -59,6 +59,7 @@ struct proc {
 struct cgroup_node {
         bool removed;
         bool changed; /* `populated`, since it was last read */
+        unsigned changes;
         bool was_populated;
         int parent;
         ino_t inode;
@@ -148,6 +149,8 @@ bool world_has_cgroups(void);
 
 /* Whether an event loop would wake up. */
 bool world_is_ready(int fd, uint32_t events);
+/* How often a pidfd or a cgroup.events has become ready, for EPOLLET. */
+unsigned world_edges(int fd);
 
 /* loop.c */
 /* Calls what is due; of several with the same priority the one that pick says. Returns false if nothing was. */
