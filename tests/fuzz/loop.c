@@ -44,6 +44,7 @@ int WRAP(source_set_priority)(sd_event_source *s, int64_t priority);
 int WRAP(source_set_ratelimit)(sd_event_source *s, uint64_t interval, unsigned burst);
 int WRAP(source_set_time_relative)(sd_event_source *s, uint64_t usec);
 int WRAP(source_set_enabled)(sd_event_source *s, int enabled);
+int WRAP(source_get_enabled)(sd_event_source *s, int *ret);
 int WRAP(source_set_io_fd_own)(sd_event_source *s, int own);
 int WRAP(source_set_floating)(sd_event_source *s, int floating);
 sd_event_source *WRAP(source_unref)(sd_event_source *s);
@@ -120,6 +121,12 @@ int WRAP(source_set_time_relative)(sd_event_source *s, uint64_t usec) {
 int WRAP(source_set_enabled)(sd_event_source *s, int enabled) {
         s->enabled = enabled != SD_EVENT_OFF;
         return 0;
+}
+
+int WRAP(source_get_enabled)(sd_event_source *s, int *ret) {
+        if (ret)
+                *ret = s->enabled ? SD_EVENT_ON : SD_EVENT_OFF;
+        return s->enabled;
 }
 
 int WRAP(source_set_io_fd_own)(sd_event_source *s, int own) {
