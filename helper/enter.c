@@ -159,7 +159,7 @@ static int on_exit_of_escort(sd_event_source *source, int fd, uint32_t revents, 
                 (void) fail(&why, 0, "%s: %s", step_words[message.step], strerror(-message.error));
                 return finish(enter, message.error, -1, why.s);
         }
-        if (mount_fd < 0)
+        if (message.step != STEP_DONE || mount_fd < 0)
                 return finish(enter, -EBADMSG, -1, "the escort brought no mount");
         return finish(enter, 0, TAKE_FD(mount_fd), NULL);
 }

@@ -798,8 +798,10 @@ static void act_child(uint8_t which, uint8_t how, uint8_t parameter) {
                 tell(p, parameter % 16, -EPERM, -1);
                 world_die((int) (p - world.procs));
                 break;
-        case CHILD_TALKS:
-                tell(p, parameter % 16, parameter & 0x80 ? 1 : 0, parameter & 0x40 ? parameter & 0x20 ? world_context_fd : STDERR_FILENO : -1);
+        case CHILD_TALKS: /* makers and anchors are their user's, all others root's */
+                if (p->role == ROLE_MAKER || p->role == ROLE_ANCHOR)
+                        tell(p, parameter % 16, parameter & 0x80 ? 1 : 0,
+                             parameter & 0x40 ? parameter & 0x20 ? world_context_fd : STDERR_FILENO : -1);
                 break;
         case CHILD_DIES:
                 world_die((int) (p - world.procs));
