@@ -18,6 +18,7 @@
 
 #include "enter.h"
 
+#include <linux/magic.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/ptrace.h>
@@ -89,9 +90,15 @@ static const char *const step_words[] = {
 enum { FD_MNT_NS, FD_PROCS, FD_PEER, FD_MAX };
 
 static int clone_mount(int mnt_ns_fd) {
+        _cleanup_close_ int fd = -1;
+
         if (setns(mnt_ns_fd, CLONE_NEWNS) < 0)
                 return -errno;
-        return sys_open_tree_clone(AT_FDCWD, MAKER_BPFFS);
+        fd = sys_open_tree_clone(AT_FDCWD, MAKER_BPFFS);
+        /* Should its user ever find a way in there (he has CAP_SYS_ADMIN over it), what he has mounted is not handed out. */
+        if (fd >= 0 && sys_fs_magic(fd) != BPF_FS_MAGIC)
+                return -EPROTO;
+        return take_fd(&fd);
 }
 
 static int hold(pid_t pid, int pidfd) {

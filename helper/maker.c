@@ -41,6 +41,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "peer.h"
 #include "sock.h"
 
 #define CAP_BIT(c) (UINT64_C(1) << (c))
@@ -341,9 +342,23 @@ static int watch(struct maker *maker, const struct child *child, sd_event_source
         return sd_event_source_set_priority(*ret_exit, SD_EVENT_PRIORITY_NORMAL + 1);
 }
 
+/* 0, -errno, or -EPERM: users could read it. */
+static int check_program(int dirfd) {
+        struct stat st;
+
+        if (fstatat(dirfd, ANCHOR_PROGRAM, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        return S_ISREG(st.st_mode) && st.st_uid == 0 && (st.st_mode & 0777) == 0711 ? 0 : -EPERM;
+}
+
+/* For each anchor anew, as somebody may have changed its mode. Root can read it. */
+static int usable_program(const struct maker_spec *spec) {
+        return spec->anchor_dirfd >= 0 && spec->uid != 0 && check_program(spec->anchor_dirfd) == 0 ? spec->anchor_dirfd : -1;
+}
+
 static int start_anchor(struct maker *maker) {
         struct anchor_spec spec = {.uid = maker->spec.uid, .gid = maker->spec.gid};
-        int fds[NS_MAX + 1] = {-1, -1, -1, -1, maker->spec.anchor_dirfd};
+        int fds[NS_MAX + 1] = {-1, -1, -1, -1, usable_program(&maker->spec)};
         _cleanup_close_ int supervisor_fd = -1;
         int r;
 
@@ -573,8 +588,10 @@ int nursery_new(const char *dir, struct errtext *err) {
         r = child_spawn(&child, -1, nursery_main, (void *) (uintptr_t) dir, NULL, 0);
         if (r < 0)
                 return fail(err, r, "the nursery cannot be started: %s", strerror(-r));
-        (void) poll(&(struct pollfd){.fd = child.channel, .events = POLLIN}, 1, 5000);
+        (void) poll((struct pollfd[]){{.fd = child.channel, .events = POLLIN}, {.fd = child.pidfd, .events = POLLIN}}, 2, 5000);
         r = child_hear(&child, &message, &fd);
+        if (r == -EAGAIN)
+                r = pidfd_exited(child.pidfd) ? -ECHILD : -ETIMEDOUT;
         (void) close_fd(fd);
         if (r >= 0)
                 r = message.error;
@@ -593,9 +610,9 @@ int nursery_new(const char *dir, struct errtext *err) {
 int anchor_program_open(struct errtext *err) {
         _cleanup_close_ int fd = -1;
         char dir[PATH_MAX];
-        struct stat st;
         char *slash;
         ssize_t n;
+        int r;
 
         n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
         if (n < 0)
@@ -604,10 +621,10 @@ int anchor_program_open(struct errtext *err) {
         slash = strrchr(dir, '/');
         *(slash ? slash : dir) = '\0';
         fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 || fstatat(fd, ANCHOR_PROGRAM, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return fail(err, -errno, "%.200s/" ANCHOR_PROGRAM ": %m", dir);
-        if (!S_ISREG(st.st_mode) || st.st_uid != 0 || (st.st_mode & 0777) != 0711)
-                return fail(err, -EPERM, "%.200s/" ANCHOR_PROGRAM " must be root's, with mode 0711: who can read a program can trace it",
-                            dir);
+        r = fd < 0 ? -errno : check_program(fd);
+        if (r == -EPERM)
+                return fail(err, r, "%.200s/" ANCHOR_PROGRAM " must be root's, with mode 0711: who can read a program can trace it", dir);
+        if (r < 0)
+                return fail(err, r, "%.200s/" ANCHOR_PROGRAM ": %s", dir, strerror(-r));
         return TAKE_FD(fd);
 }

@@ -338,15 +338,18 @@ static DIR *open_stream(int dirfd, const char *name) {
 
 static int remove_dir(const struct state_dir *dir, const char *name) {
         const struct dirent *e;
+        int r = 0;
         DIR *d;
 
         d = open_stream(dir->fd, name);
         if (!d)
                 return errno == ENOENT ? 0 : -errno;
         while ((e = readdir(d)))
-                if (!streq(e->d_name, ".") && !streq(e->d_name, ".."))
-                        (void) unlinkat(dirfd(d), e->d_name, 0);
+                if (!streq(e->d_name, ".") && !streq(e->d_name, "..") && unlinkat(dirfd(d), e->d_name, 0) < 0)
+                        r = -errno;
         (void) closedir(d);
+        if (r < 0)
+                return r;
         return unlinkat(dir->fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
@@ -374,7 +377,7 @@ int state_tidy(const struct state_dir *dir) {
         if (!d)
                 return -errno;
         while ((e = readdir(d)))
-                if (is_part(e->d_name) && (last = remove_dir(dir, e->d_name)) < 0)
+                if (is_part(e->d_name) && (last = remove_dir(dir, e->d_name)) < 0 && !is_shortage(r))
                         r = last;
         (void) closedir(d);
         return r;
