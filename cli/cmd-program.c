@@ -11,24 +11,18 @@
 #include <limits.h>
 
 #include "cmd.h"
+#include "sysapi.h"
 
 /* Where the program would be beside the tool: 0, or -errno. */
 static int beside_tool(const char *command, char *ret, size_t size) {
         char dir[PATH_MAX];
-        char *slash;
-        ssize_t n;
-        int m;
+        int n, r;
 
-        n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
-        if (n < 0)
-                return -errno;
-        dir[n] = '\0';
-        slash = strrchr(dir, '/');
-        if (!slash)
-                return -ENOENT;
-        *slash = '\0';
-        m = snprintf(ret, size, "%s/bpfdeleg-%s", dir, command);
-        return m < 0 || (size_t) m >= size ? -ENAMETOOLONG : 0;
+        r = sys_own_dir(dir, sizeof(dir));
+        if (r < 0)
+                return r;
+        n = snprintf(ret, size, "%s/bpfdeleg-%s", dir, command);
+        return n < 0 || (size_t) n >= size ? -ENAMETOOLONG : 0;
 }
 
 int cmd_program(int argc, char **argv, const char *socket) {

@@ -610,16 +610,11 @@ int nursery_new(const char *dir, struct errtext *err) {
 int anchor_program_open(struct errtext *err) {
         _cleanup_close_ int fd = -1;
         char dir[PATH_MAX];
-        char *slash;
-        ssize_t n;
         int r;
 
-        n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
-        if (n < 0)
-                return fail(err, -errno, "/proc/self/exe: %m");
-        dir[n] = '\0';
-        slash = strrchr(dir, '/');
-        *(slash ? slash : dir) = '\0';
+        r = sys_own_dir(dir, sizeof(dir));
+        if (r < 0)
+                return fail(err, r, "bpfdelegd cannot tell where it is itself: %s", strerror(-r));
         fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
         r = fd < 0 ? -errno : check_program(fd);
         if (r == -EPERM)

@@ -200,6 +200,22 @@ int sys_execute_in(int dirfd, const char *name) {
         return result(syscall(SYS_execveat, dirfd, name, argv, envp, 0));
 }
 
+int sys_own_dir(char *ret, size_t size) {
+        ssize_t n = readlink("/proc/self/exe", ret, size);
+        char *slash;
+
+        if (n < 0)
+                return -errno;
+        if ((size_t) n == size)
+                return -ENAMETOOLONG;
+        ret[n] = '\0';
+        slash = strrchr(ret, '/');
+        if (!slash)
+                return -ENOENT;
+        *slash = '\0';
+        return 0;
+}
+
 int sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable) {
         struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
         struct __user_cap_data_struct data[2];

@@ -94,6 +94,9 @@ int sys_unshare_files_below(int end);
 /* execveat(2) of a file in dirfd, without arguments but its name and without environment. Returns -errno, or not at all. */
 int sys_execute_in(int dirfd, const char *name);
 
+/* The directory of the program's own file, by the kernel's word, not by argv. Returns 0 or -errno. */
+int sys_own_dir(char *ret, size_t size);
+
 /* Sets the process's effective, permitted, inheritable capabilities (bit N: capability N), capset(2). */
 int sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 /* The effective ones of a thread, which are of its own user namespace. Returns 0 or -errno. */

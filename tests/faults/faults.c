@@ -93,7 +93,7 @@ static const struct {
         {"fsconfig_create", {EPERM}}, {"fsmount", {EMFILE}}, {"move_mount", {ENOENT}}, {"open_tree", {ENOMEM}},
         {"clone3", {EAGAIN, ENOMEM}}, {"pidfd_open", {EMFILE, ESRCH}}, {"pidfd_send_signal", {ESRCH}}, {"process_identify", {ESRCH, EMFILE}},
         {"process_open", {EMFILE}}, {"namespace_identify", {EIO}}, {"close_range", {EMFILE}},
-        {"unshare_files", {EMFILE, ENOMEM}}, {"execveat", {ENOENT, ENOMEM}}, {"dup3", {EMFILE}}, {"readlink", {EACCES}},
+        {"unshare_files", {EMFILE, ENOMEM}}, {"execveat", {ENOENT, ENOMEM}}, {"dup3", {EMFILE}}, {"own_dir", {EACCES}},
         {"capset", {EPERM}}, {"fstatfs", {EIO}},
         {"sd_event_add_io", {ENOMEM}}, {"sd_event_add_time_relative", {ENOMEM}}, {"SYS_setgroups", {EPERM}}, {"SYS_setresgid", {EPERM}},
         {"SYS_setresuid", {EAGAIN}}, {"SYS_ptrace", {EPERM, ESRCH}}, {"SYS_pivot_root", {EINVAL}},

@@ -85,7 +85,6 @@ int fault_hit(const struct fault_point *const *point);
 #define fchownat(...) FAULT_CALL("fchownat", fchownat(__VA_ARGS__))
 #define fchmod(...) FAULT_CALL("fchmod", fchmod(__VA_ARGS__))
 #define dup3(...) FAULT_CALL("dup3", dup3(__VA_ARGS__))
-#define readlink(...) FAULT_CALL("readlink", readlink(__VA_ARGS__))
 #define flock(...) FAULT_CALL("flock", flock(__VA_ARGS__))
 #define fcntl(...) FAULT_CALL("fcntl", fcntl(__VA_ARGS__))
 #define ioctl(...) FAULT_CALL("ioctl", ioctl(__VA_ARGS__))
@@ -137,6 +136,7 @@ int fault_hit(const struct fault_point *const *point);
 #define sys_close_all_but(...) FAULT_RESULT("close_range", sys_close_all_but(__VA_ARGS__))
 #define sys_unshare_files_below(...) FAULT_RESULT("unshare_files", sys_unshare_files_below(__VA_ARGS__))
 #define sys_execute_in(...) FAULT_RESULT("execveat", sys_execute_in(__VA_ARGS__))
+#define sys_own_dir(...) FAULT_RESULT("own_dir", sys_own_dir(__VA_ARGS__))
 #define sys_capset(...) FAULT_RESULT("capset", sys_capset(__VA_ARGS__))
 #define sys_fs_magic(...) FAULT_RESULT("fstatfs", sys_fs_magic(__VA_ARGS__))
 
