@@ -86,7 +86,7 @@ static int parse_options(int argc, char **argv, struct options *options) {
         return 1;
 }
 
-/* Four descriptors a delegation, a few a connection: what the hard limit gives. */
+/* Three descriptors a delegation, a few a connection: what the hard limit gives. */
 static void raise_descriptor_limit(void) {
         struct rlimit rl;
 
