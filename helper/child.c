@@ -208,6 +208,7 @@ int child_open_proc(const struct child *child, const char *name) {
         return r < 0 ? r : TAKE_FD(fd);
 }
 
+#define CGROUP2_LINE "0::/" /* what the line of cgroup2 begins with */
 int child_cgroup(const struct child *child, char ret[CHILD_CGROUP_SIZE]) {
         _cleanup_close_ int fd = -1;
         const char *line;
@@ -218,10 +219,10 @@ int child_cgroup(const struct child *child, char ret[CHILD_CGROUP_SIZE]) {
         if (n <= 0)
                 return -ESRCH;
         ret[n] = '\0';
-        line = strncmp(ret, "0::/", 4) == 0 ? ret : strstr(ret, "\n0::/");
+        line = strncmp(ret, CGROUP2_LINE, strlen(CGROUP2_LINE)) == 0 ? ret : strstr(ret, "\n" CGROUP2_LINE);
         if (!line)
                 return -EPROTO;
-        line = strchr(line, '/');
+        line += strlen(CGROUP2_LINE) - (line == ret);
         n = (ssize_t) strcspn(line, "\n");
         memmove(ret, line, (size_t) n);
         ret[n] = '\0';
