@@ -60,9 +60,11 @@ setup() {
         mark
 }
 
+# Not in a fork that is signalled before it has executed what it is for: that comes here as well.
 undo() {
         local code=$? pid
         trap - EXIT
+        [ "$BASHPID" = "$$" ] || exit "$code"
         trap '' INT TERM HUP
         for pid in "${!pids[@]}"; do kill -KILL "$pid" 2>/dev/null; done
         # bash says of each that it was killed; nobody wants to know.

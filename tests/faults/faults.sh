@@ -52,6 +52,7 @@ driven() { # PID
 # The drivers' helpers and logins die with them; what a helper has made does not.
 end_workers() {
         local code=$? pid dir
+        [ "$BASHPID" = "$$" ] || return "$code" # as in undo
         trap '' INT TERM HUP # timeout(1) says it twice
         for pid in "${!pids[@]}"; do kill -KILL "$pid" 2>/dev/null; done
         for dir in "$cgroup2/bdt-$$"-w*; do

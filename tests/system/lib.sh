@@ -238,9 +238,11 @@ setup() {
 }
 
 # Ends and removes all that is left, in the order that cannot fail. Not a test: `finish` has compared before.
+# Not in a fork that is signalled before it has executed what it is for: that comes here as well, with the traps of the test.
 undo() {
         local code=$? pid u dir
         trap - EXIT
+        [ "$BASHPID" = "$$" ] || exit "$code"
         trap '' INT TERM HUP
         for pid in "${!pids[@]}"; do
                 [ "$pid" = "$helper_pid" ] || kill -KILL "$pid" 2>/dev/null
