@@ -229,14 +229,18 @@ void subgroup_free(struct subgroup *subgroup) {
                 start_next(manager, uid);
 }
 
+static struct subgroup *of_delegation(const struct manager *manager, uint64_t id) {
+        struct subgroup *subgroup;
+
+        TAILQ_FOREACH(subgroup, &manager->subgroups, entry)
+                if (subgroup->id == id)
+                        return subgroup;
+        return NULL;
+}
+
 void subgroups_end(struct manager *manager, uint64_t id) {
         struct subgroup *subgroup;
 
-        do {
-                TAILQ_FOREACH(subgroup, &manager->subgroups, entry)
-                        if (subgroup->id == id)
-                                break;
-                if (subgroup)
-                        (void) finish(subgroup, -ENOENT, "your delegation has ended meanwhile");
-        } while (subgroup);
+        while ((subgroup = of_delegation(manager, id)))
+                (void) finish(subgroup, -ENOENT, "your delegation has ended meanwhile");
 }

@@ -264,20 +264,26 @@ static int copy_to_memfd(const char *bytes, size_t size) {
         return TAKE_FD(fd);
 }
 
+/* iniparser does not tell a file that cannot be opened, for want of descriptors or of /proc, from one that is no INI file. */
+static int try_to_open(const char *path) {
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        return fd < 0 ? -errno : 0;
+}
+
 /* iniparser reads files only by name. Opened by its own name, the file could be another than the one judged by now. */
 static int load(struct ini *ini, const char *path, struct errtext *err) {
-        _cleanup_close_ int fd = -1, again = -1;
+        _cleanup_close_ int fd = -1;
         char proc[64];
+        int r;
 
         fd = copy_to_memfd(ini->bytes, ini->size);
         if (fd < 0)
                 return fail(err, fd, "%s: cannot be copied to memory: %s", path, strerror(-fd));
         (void) snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-        /* iniparser does not tell a file that cannot be opened, for want of descriptors or of /proc, from one that is no INI file. */
-        again = open(proc, O_RDONLY | O_CLOEXEC);
-        if (again < 0)
-                return fail(err, -errno, "%s: its copy in memory cannot be opened: %m", path);
-        again = close_fd(again);
+        r = try_to_open(proc);
+        if (r < 0)
+                return fail(err, r, "%s: its copy in memory cannot be opened: %s", path, strerror(-r));
         ini->dict = load_silently(proc);
         if (!ini->dict)
                 return fail(err, -EBADMSG, "%s: iniparser cannot read this file", path);
