@@ -10,6 +10,7 @@
 #include "child.h"
 
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -27,10 +28,38 @@
 #define SLOT_FIRST 64
 #define SLOT_END (SLOT_FIRST + SLOTS)
 
+/*
+ * Nor does a child get the heap: it needs nothing there, whoever its user is has no business with what it says of others, and its page
+ * tables are what else a fork costs that grows with the delegations.
+ */
+static char *heap; /* where it begins; NULL: not known, or the allocator has it elsewhere */
+
+static char *find_heap(void) {
+        unsigned long long begin = 0;
+        char line[512];
+        FILE *f;
+
+        f = fopen("/proc/self/maps", "re");
+        while (f && begin == 0 && fgets(line, sizeof(line), f))
+                if (!strstr(line, "[heap]") || sscanf(line, "%llx-", &begin) != 1)
+                        begin = 0;
+        if (f)
+                (void) fclose(f);
+        return (char *) (uintptr_t) begin;
+}
+
+static void keep_heap_from_children(void) {
+        char *end = sbrk(0);
+
+        if (heap && end > heap)
+                (void) madvise(heap, (size_t) (end - heap), MADV_DONTFORK); /* what has grown since the last time is not marked yet */
+}
+
 static int slot_filler = -1; /* what is in free ones, so that nothing else gets their numbers */
 static uint64_t free_slots;
 
 void child_init(void) {
+        heap = find_heap();
         slot_filler = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         /* Fewer where whoever started us had some of the numbers open, or the limit of descriptors is as low as that. */
         for (int fd; slot_filler >= 0 && (fd = fcntl(slot_filler, F_DUPFD_CLOEXEC, SLOT_FIRST)) >= 0;) {
@@ -102,6 +131,7 @@ int child_spawn(struct child *ret, int cgroup_fd, child_main main, void *arg, co
         for (size_t i = 0; i < n_keep; i++)
                 kept[i + 1] = keep[i];
 
+        keep_heap_from_children();
         sharing = slots_take(kept, n_keep + 1, fds, &slots);
         pid = sys_clone3(sharing ? CLONE_FILES : 0, cgroup_fd, &pidfd);
         if (pid == 0)

@@ -37,16 +37,16 @@ struct child_message {
 /*
  * Forks. The child: dies with the helper (it may take that back, and must say so again after each change of uid);
  * closes everything but its end of the channel and keep (at most CHILD_KEEP, -1 skipped), calls main() and exits with
- * 0 whatever it returns. It is a copy of a process with a heap in an unknown state:
- * only async-signal-safe calls. main: fds[i] is the child's own descriptor of keep[i], whatever number arg may have of it. cgroup_fd: a
+ * 0 whatever it returns. It is a copy of the process without its heap:
+ * only async-signal-safe calls, and arg, with all that it points to, on the caller's stack. main: fds[i] is the child's own descriptor of keep[i], whatever number arg may have of it. cgroup_fd: a
  * cgroup directory to be born in, or -1. Returns 0 and *ret, to be given to child_done(); or -errno.
  */
 #define CHILD_KEEP 6
 typedef void (*child_main)(int channel, const int *fds, void *arg);
 int child_spawn(struct child *ret, int cgroup_fd, child_main main, void *arg, const int *keep, size_t n_keep);
 
-/* At start, when few descriptors are open: sets numbers aside, as far as there are some. Without them each child_spawn() costs more the
- * more descriptors the helper has. */
+/* At start, when few descriptors are open: sets numbers aside, as far as there are some, and remembers where the heap begins. Without it
+ * each child_spawn() costs more the more descriptors and memory the helper has. */
 void child_init(void);
 
 /*

@@ -498,6 +498,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
 
 int maker_start(struct maker **ret, sd_event *event, const struct maker_spec *spec, maker_done done, void *userdata,
                 struct errtext *err) {
+        struct maker_spec own = *spec; /* the child's, on the stack */
         struct maker *maker;
         int r;
 
@@ -508,7 +509,7 @@ int maker_start(struct maker **ret, sd_event *event, const struct maker_spec *sp
                 .spec = *spec, .event = event, .done = done, .userdata = userdata,
                 .maker = CHILD_INIT, .anchor = CHILD_INIT, .next = STEP_NAMESPACES, .userns_fd = -1, .mount_fd = -1,
         };
-        r = child_spawn(&maker->maker, spec->cgroup ? spec->cgroup->fd : -1, maker_main, &maker->spec, &maker->spec.nursery_fd, 1);
+        r = child_spawn(&maker->maker, spec->cgroup ? spec->cgroup->fd : -1, maker_main, &own, &own.nursery_fd, 1);
         if (r >= 0)
                 r = watch(maker, &maker->maker, &maker->maker_source, &maker->maker_exit);
         if (r >= 0)

@@ -111,11 +111,14 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
 
 static int start_child(struct subgroup *subgroup, const struct delegation *d, struct errtext *err) {
         struct subgroup_work work = {
-                .root_fd = d->cgroup.fd, .root_path = d->cgroup.path, .order = subgroup->order, .anchor = d->anchor,
+                .root_fd = d->cgroup.fd, .order = subgroup->order, .anchor = d->anchor,
         };
         const int fds[] = {[SUBGROUP_FD_ROOT] = work.root_fd, [SUBGROUP_FD_ANCHOR] = work.anchor.pidfd};
         int r;
 
+        copy_field_cut(work.root_path, sizeof(work.root_path), d->cgroup.path);
+        copy_field_cut(work.path, sizeof(work.path), subgroup->path);
+        work.order.path = work.path;
         r = child_spawn(&subgroup->child, -1, subgroup_child, &work, fds, ELEMENTSOF(fds));
         subgroup->at_work = r >= 0;
         if (r >= 0)

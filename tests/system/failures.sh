@@ -121,6 +121,8 @@ ok "a session opens" session_start one "$alice"
 anchor=$(anchor_pid)
 prints "the anchor is the helper's fork" '/bpfdelegd$' readlink "/proc/$anchor/exe"
 refused "he cannot trace it" 'not permitted|denied' in_session one timeout 5 strace -p "$anchor"
+has_no_heap() { ! grep -F '[heap]' "/proc/$anchor/maps" || grep -Fq libasan "/proc/$helper_pid/maps"; } # a sanitizer has one of its own
+ok "it has nothing of the helper's heap" has_no_heap
 ok "run works all the same" in_session one bpfdeleg run -- true
 ok "the session ends" session_end one
 ok "it is gone" expect_delegations 0
