@@ -131,7 +131,8 @@ int backend_begin(struct delegation *d, struct errtext *err) {
         struct maker_spec spec = {
                 .uid = d->uid, .gid = d->gid, .mode = d->policy->mode,
                 .private_network = d->policy->network == POLICY_NETWORK_PRIVATE,
-                .nursery_fd = d->manager->nursery_fd, .anchor_dirfd = d->manager->anchor_dirfd, .cgroup = scope ? NULL : &d->cgroup, .timeout_usec = settings->open_timeout,
+                .nursery_fd = d->manager->nursery_fd, .anchor_dirfd = d->manager->anchor_dirfd,
+                .cgroup = scope ? NULL : &d->cgroup, .timeout_usec = settings->open_timeout,
                 .made_mount = put_under_guard,
         };
         int r;

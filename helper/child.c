@@ -19,18 +19,8 @@
 #include "sock.h"
 
 /*
- * A fork copies all descriptors, for the child to close them again: with 5000 delegations that is more than all else that a login
- * costs. So the child shares the helper's table at first, and the first thing it does is to make one of its own, of the low numbers
- * only; what it is to keep is put there for it, in slots that nothing else has, as the helper may close its own at any time. They are
- * free again when the child has been heard of, or killed. Should all be taken, the fork copies.
- */
-#define SLOTS 64 /* bits of struct child's */
-#define SLOT_FIRST 64
-#define SLOT_END (SLOT_FIRST + SLOTS)
-
-/*
- * Nor does a child get the heap: it needs nothing there, whoever its user is has no business with what it says of others, and its page
- * tables are what else a fork costs that grows with the delegations.
+ * No child gets the heap: it needs nothing there, whoever its user is has no business with what it says of others, and a copy of its page
+ * tables costs the more the more delegations there are.
  */
 static char *heap; /* where it begins; NULL: not known, or the allocator has it elsewhere */
 
@@ -41,8 +31,8 @@ static char *find_heap(void) {
 
         f = fopen("/proc/self/maps", "re");
         while (f && begin == 0 && fgets(line, sizeof(line), f))
-                if (!strstr(line, "[heap]") || sscanf(line, "%llx-", &begin) != 1)
-                        begin = 0;
+                if (strstr(line, "[heap]"))
+                        (void) sscanf(line, "%llx-", &begin);
         if (f)
                 (void) fclose(f);
         return (char *) (uintptr_t) begin;
@@ -54,6 +44,16 @@ static void keep_heap_from_children(void) {
         if (heap && end > heap)
                 (void) madvise(heap, (size_t) (end - heap), MADV_DONTFORK); /* what has grown since the last time is not marked yet */
 }
+
+/*
+ * A fork copies all descriptors, for the child to close them again: with 5000 delegations that is more than all else that a login
+ * costs. So the child shares the helper's table at first, and the first thing it does is to make one of its own, of the low numbers
+ * only; what it is to keep is put there for it, in slots that nothing else has, as the helper may close its own at any time. They are
+ * free again when the child has been heard of, or killed. Should all be taken, the fork copies.
+ */
+#define SLOTS 64 /* bits of struct child's */
+#define SLOT_FIRST 64
+#define SLOT_END (SLOT_FIRST + SLOTS)
 
 static int slot_filler = -1; /* what is in free ones, so that nothing else gets their numbers */
 static uint64_t free_slots;
