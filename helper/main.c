@@ -287,7 +287,7 @@ static int manager_init(struct manager *manager, const struct options *options, 
                 return manager->nursery_fd;
         manager->anchor_dirfd = anchor_program_open(err);
         if (manager->anchor_dirfd < 0)
-                log_line(LOG_NOTICE, "anchors stay forks of bpfdelegd and take 200 kB more each: %s", err->s);
+                log_line(LOG_NOTICE, "anchors stay forks of bpfdelegd and take 100 kB more each: %s", err->s);
         return manager_init_cgroups(manager, options, err);
 }
 
