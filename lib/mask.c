@@ -106,6 +106,8 @@ static const struct pattern prog_risks[] = {
         {"sk_reuseport", RISK_SOCKET},
         {"sk_msg", RISK_SOCKET},
         {"sk_skb", RISK_SOCKET},
+        /* It answers the getsockopt(2) of a server about its client's credentials: docs/contexts.md. */
+        {"cgroup_sockopt", RISK_HOST},
         {"cgroup_*", RISK_CGROUP},
         {"sock_ops", RISK_CGROUP},
         {"xdp", RISK_NETNS},
@@ -122,6 +124,12 @@ static const struct pattern attach_risks[] = {
         {"sk_skb_*", RISK_SOCKET},
         {"sk_msg_verdict", RISK_SOCKET},
         {"sk_reuseport_*", RISK_SOCKET},
+        /* These run in the system calls of a server, on the socket that it has accepted: docs/contexts.md. */
+        {"cgroup_getsockopt", RISK_HOST},
+        {"cgroup_setsockopt", RISK_HOST},
+        {"cgroup_unix_getpeername", RISK_HOST},
+        {"cgroup_unix_getsockname", RISK_HOST},
+        {"cgroup_unix_recvmsg", RISK_HOST},
         {"cgroup_*", RISK_CGROUP}, /* sock_ops is cgroup_sock_ops here; lsm_cgroup is an lsm program's, and not among these */
         {"xdp", RISK_NETNS},
         {"xdp_*", RISK_NETNS},

@@ -150,6 +150,8 @@ kernels_refusing() {
 		xdp-by-netlink-joined 6.9 - refused:*netlink:*Operation?not?permitted* as above
 		xdp-by-netlink 6.9 - refused:*netlink:*Operation?not?permitted* the host's network namespace is root's
 		late-timer 6.18 - absent:*no?timers?here* asks for cx16, which the emulated processor has not (qemu.sh)
+		push-stale 6.9 - absent:*were?cleared* this kernel was booted with init_on_alloc
+		headroom-stale 6.9 - absent:*were?cleared* this kernel was booted with init_on_alloc
 		sched-ext 6.9 6.17 absent:* Debian has it from 6.13 on, and only from 6.18 on it needs no program
 	END
 }

@@ -13,6 +13,16 @@ struct {
         __type(value, __u64);
 } backends SEC(".maps");
 
+#ifdef INSTEAD
+SEC("sk_msg")
+int verdict(struct sk_msg_md *msg) {
+        __u8 *first = msg->data, *end = msg->data_end;
+
+        if (first + 1 > end)
+                return SK_DROP;
+        return (int) bpf_msg_redirect_map(msg, &backends, *first & 15, 0);
+}
+#else
 SEC("sk_skb/stream_parser")
 int parser(struct __sk_buff *skb) {
         return (int) skb->len;
@@ -34,5 +44,6 @@ int verdict(struct __sk_buff *skb) {
         bpf_sk_release(backend);
         return state == BPF_TCP_ESTABLISHED ? (int) bpf_sk_redirect_map(skb, &backends, key, 0) : SK_DROP;
 }
+#endif
 
 char LICENSE[] SEC("license") = "GPL";

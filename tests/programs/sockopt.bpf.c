@@ -3,6 +3,7 @@
 /* An option of one's own, and a limit to another. */
 
 #include <linux/bpf.h>
+#include <stddef.h>
 
 #include <bpf/bpf_helpers.h>
 
@@ -15,6 +16,22 @@ struct {
         __type(value, __u32);
 } options SEC(".maps");
 
+#ifdef INSTEAD
+#define SOL_TCP 6
+#define TCP_NODELAY 1
+
+SEC("cgroup/connect4")
+int set(struct bpf_sock_addr *ctx) {
+        struct bpf_sock *sk = ctx->sk;
+        __u32 *stored;
+        int one = 1;
+
+        stored = sk ? bpf_sk_storage_get(&options, sk, 0, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
+        if (stored)
+                *stored = bpf_setsockopt(ctx, SOL_TCP, TCP_NODELAY, &one, sizeof(one)) == 0;
+        return 1;
+}
+#else
 SEC("cgroup/getsockopt")
 int get(struct bpf_sockopt *ctx) {
         __u8 *value = ctx->optval, *end = ctx->optval_end;
@@ -45,5 +62,6 @@ int set(struct bpf_sockopt *ctx) {
         ctx->optlen = -1; /* the kernel need not see it */
         return 1;
 }
+#endif
 
 char LICENSE[] SEC("license") = "GPL";

@@ -33,7 +33,8 @@ bpftool_loads() {
 
 guard_said() { log_new | grep '^guard: ' | grep -Fq -- "$1"; }
 
-# refused_by WHO OBJECT MESSAGE: by the verifier, to which the guard let it come; or by the guard, which comes first.
+# refused_by WHO OBJECT MESSAGE: by the verifier, to which the guard let it come; or by the guard, which comes first; or by the kernel, because
+# the policy's masks lack it, before either.
 refused_by() {
         local out=$T/home/$alice/out
         log_mark
@@ -44,6 +45,9 @@ refused_by() {
         guard)
                 grep -q '^refused: .*: Operation not permitted$' "$out" && ! grep -q 'BEGIN PROG LOAD LOG' "$out" &&
                         patience=5 wait_until guard_said "$3" && return 0
+                ;;
+        policy)
+                grep -q "^refused: .*: $3\$" "$out" && ! grep -q 'BEGIN PROG LOAD LOG' "$out" && ! guard_said '' && return 0
                 ;;
         esac
         tail -n 40 "$out"

@@ -41,7 +41,7 @@ whole_rows() {
                         delete row
                         name = ""
                 }
-                BEGIN { verdict = "^(loads|refused by the (verifier|guard))$" }
+                BEGIN { verdict = "^(loads|refused by the (verifier|guard|policy))$" }
                 /^#/ { next }
                 /^$/ { flush(); next }
                 { key = $1; sub(/:$/, "", key); value = $0; sub(/^[^:]*: */, "", value) }

@@ -21,8 +21,8 @@ static const struct {
           .detail = BPF_FUNC_probe_read_kernel},
          "prog_load of the socket_filter program \"spy\": it calls a helper that is not on the guard's list (probe_read_kernel: "},
         {{.what = GUARD_LOAD_HELPER, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_CGROUP_SKB, .prog_name = "s",
-          .detail = BPF_FUNC_xdp_adjust_head},
-         "prog_load of the cgroup_skb program \"s\": it calls a helper that is not on the guard's list (xdp_adjust_head, which is for other "
+          .detail = BPF_FUNC_xdp_adjust_tail},
+         "prog_load of the cgroup_skb program \"s\": it calls a helper that is not on the guard's list (xdp_adjust_tail, which is for other "
          "types of programs)"},
         {{.what = GUARD_LOAD_HELPER, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "",
           .detail = 511},

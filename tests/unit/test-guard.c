@@ -108,6 +108,7 @@ static void test_helpers_that_are_refused(void **state) {
                 "timer_init", "timer_start", "kptr_xchg", "sys_bpf", "kallsyms_lookup_name", "override_return", "send_signal", "task_storage_get",
                 "trace_printk", "get_func_ip", "btf_find_by_name_kind", "sys_close", "d_path",
                 "tcp_gen_syncookie", "tcp_check_syncookie", "tcp_raw_gen_syncookie_ipv4", "tcp_raw_check_syncookie_ipv6",
+                "sk_redirect_map", "sk_redirect_hash", "msg_push_data", "xdp_adjust_head", "xdp_adjust_meta",
         };
 
         (void) state;

@@ -37,6 +37,39 @@ static int teardown(void **state) {
         return 0;
 }
 
+/* ---- docs/contexts.md ---- */
+
+/* Each type that a policy may grant without allow_host_wide has its row, which says in whose name it runs. */
+static void test_contexts(void **state) {
+        const char *dir = getenv("top_srcdir");
+        char path[4096], name[128], cell[132];
+        _cleanup_free_ char *text = NULL;
+        unsigned seen = 0;
+        size_t n;
+        FILE *f;
+
+        (void) state;
+        (void) snprintf(path, sizeof(path), "%s/docs/contexts.md", dir ?: ".");
+        f = fopen(path, "re");
+        assert_non_null(f);
+        text = calloc(1, 1 << 16);
+        assert_non_null(text);
+        n = fread(text, 1, (1 << 16) - 1, f);
+        (void) fclose(f);
+        assert_true(n > 0 && n < (1 << 16) - 1);
+        for (unsigned axis = POLICY_PROGS; axis <= POLICY_ATTACHS; axis++)
+                for (unsigned bit = 0; bit < 64; bit++) {
+                        if (mask_risk(headers, (enum policy_axis) axis, bit) >= RISK_HOST)
+                                continue;
+                        mask_format(headers, (enum policy_axis) axis, BIT(bit), name, sizeof(name));
+                        (void) snprintf(cell, sizeof(cell), "`%s`", name);
+                        if (!strstr(text, cell))
+                                fail_msg("docs/contexts.md has no row for %s", name);
+                        seen++;
+                }
+        assert_true(seen > 50);
+}
+
 /* ---- text to bits ------------------------------------------------------------------------------------------------ */
 
 /* Where a case says allow, it holds so with allow_host_wide and is refused without it; else it holds both ways. */
@@ -71,7 +104,8 @@ static void test_parse(void **state) {
                                                  BIT(BPF_PROG_TYPE_SK_MSG) | BIT(BPF_PROG_TYPE_SK_SKB)},
                 {POLICY_PROGS, "@CGROUP, ~cgroup_device", false,
                  BIT(BPF_PROG_TYPE_CGROUP_SKB) | BIT(BPF_PROG_TYPE_CGROUP_SOCK) | BIT(BPF_PROG_TYPE_CGROUP_SOCK_ADDR) |
-                 BIT(BPF_PROG_TYPE_CGROUP_SYSCTL) | BIT(BPF_PROG_TYPE_CGROUP_SOCKOPT) | BIT(BPF_PROG_TYPE_SOCK_OPS)},
+                 BIT(BPF_PROG_TYPE_CGROUP_SYSCTL) | BIT(BPF_PROG_TYPE_SOCK_OPS)},
+                {POLICY_PROGS, "cgroup_sockopt", true, BIT(BPF_PROG_TYPE_CGROUP_SOCKOPT)},
                 {POLICY_PROGS, "@netns, ~@netns, xdp", false, BIT(BPF_PROG_TYPE_XDP)},
                 {POLICY_PROGS, "kprobe", true, BIT(BPF_PROG_TYPE_KPROBE)},
                 {POLICY_PROGS, "xdp, 2", true, BIT(BPF_PROG_TYPE_XDP) | BIT(2)},
@@ -84,6 +118,11 @@ static void test_parse(void **state) {
                 {POLICY_ATTACHS, "@netns", false,
                  BIT(BPF_XDP) | BIT(BPF_XDP_DEVMAP) | BIT(BPF_XDP_CPUMAP) | BIT(BPF_TCX_INGRESS) | BIT(BPF_TCX_EGRESS) |
                  BIT(BPF_NETKIT_PRIMARY) | BIT(BPF_NETKIT_PEER) | BIT(BPF_NETFILTER) | BIT(BPF_FLOW_DISSECTOR) | BIT(BPF_SK_LOOKUP)},
+                {POLICY_ATTACHS, "cgroup_getsockopt, cgroup_setsockopt", true, BIT(BPF_CGROUP_GETSOCKOPT) | BIT(BPF_CGROUP_SETSOCKOPT)},
+                {POLICY_ATTACHS, "cgroup_unix_connect", false, BIT(BPF_CGROUP_UNIX_CONNECT)},
+                {POLICY_ATTACHS, "cgroup_unix_recvmsg", true, BIT(BPF_CGROUP_UNIX_RECVMSG)},
+                {POLICY_ATTACHS, "cgroup_unix_getpeername, cgroup_unix_getsockname", true,
+                 BIT(BPF_CGROUP_UNIX_GETPEERNAME) | BIT(BPF_CGROUP_UNIX_GETSOCKNAME)},
                 {POLICY_ATTACHS, "lsm_cgroup", true, BIT(BPF_LSM_CGROUP)},
                 {POLICY_ATTACHS, "any, trace_fentry, ~any, trace_fexit", true, BIT(BPF_TRACE_FEXIT)},
         };
@@ -224,7 +263,9 @@ static void test_risks(void **state) {
                 {POLICY_PROGS, BPF_PROG_TYPE_SYSCALL, RISK_HOST},
                 {POLICY_PROGS, BPF_PROG_TYPE_LIRC_MODE2, RISK_HOST},
                 {POLICY_ATTACHS, BPF_CGROUP_SOCK_OPS, RISK_CGROUP},
-                {POLICY_ATTACHS, BPF_CGROUP_UNIX_GETSOCKNAME, RISK_CGROUP},
+                {POLICY_ATTACHS, BPF_CGROUP_UNIX_SENDMSG, RISK_CGROUP},
+                {POLICY_ATTACHS, BPF_CGROUP_UNIX_GETSOCKNAME, RISK_HOST},
+                {POLICY_PROGS, BPF_PROG_TYPE_CGROUP_SOCKOPT, RISK_HOST},
                 {POLICY_ATTACHS, BPF_LSM_CGROUP, RISK_HOST},
                 {POLICY_ATTACHS, BPF_LSM_MAC, RISK_HOST},
                 {POLICY_ATTACHS, BPF_SK_REUSEPORT_SELECT, RISK_SOCKET},
@@ -504,6 +545,7 @@ int main(void) {
                 cmocka_unit_test(test_this_kernel),   cmocka_unit_test(test_older_kernel),
                 cmocka_unit_test(test_newer_kernel),  cmocka_unit_test(test_odd_enumerators),
                 cmocka_unit_test(test_useless_btf),   cmocka_unit_test(test_policy),
+                cmocka_unit_test(test_contexts),
         };
 
         return cmocka_run_group_tests_name("mask", tests, setup, teardown);
