@@ -74,7 +74,7 @@ escape_policy() {
         case $1-$2 in
         off-*wide)
                 maps+=', devmap, struct_ops'
-                progs+=', syscall'
+                progs+=', syscall, cgroup_sockopt'
                 more+=('bpf:allow_host_wide = yes')
                 ;;
         on-*wide) maps=any progs=any ;;

@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-enum { PROG_CGROUP_SOCKOPT = 25, AT_GETSOCKOPT = 21, AT_UNIX_RECVMSG = 51, AT_UNIX_GETPEERNAME = 52 };
+enum { PROG_CGROUP_SOCKOPT = 25, AT_UDP6_SENDMSG = 15, AT_GETSOCKOPT = 21, AT_UNIX_RECVMSG = 51, AT_UNIX_GETPEERNAME = 52 };
 enum { DO_SK_REDIRECT_MAP = 52, DO_XDP_ADJUST_HEAD = 44, DO_XDP_LOAD_BYTES = 189, DO_MSG_PUSH_DATA = 90 };
 
 /* ---- server and client ---- */
@@ -46,9 +46,11 @@ static int server(const struct play *play, int type) {
 static int client(const struct play *play, int type) {
         struct sockaddr_un address;
         socklen_t size = server_address(play, &address);
+        const sa_family_t family = AF_UNIX;
         int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
-        if (fd < 0 || connect(fd, (struct sockaddr *) &address, size) < 0) {
+        /* With a name of the kernel's choice: of a client without one nobody is asked. */
+        if (fd < 0 || bind(fd, (const struct sockaddr *) &family, sizeof(family)) < 0 || connect(fd, (struct sockaddr *) &address, size) < 0) {
                 int r = -errno;
 
                 (void) close_fd(fd);
@@ -197,6 +199,69 @@ static enum result sender_outside(struct play *play) {
         if (recvfrom(fd, &byte, 1, 0, (struct sockaddr *) &address, &size) < 0)
                 return say(play, REFUSED, "recvfrom: %s", strerror(errno));
         return judge_name(play, &address, "recvfrom");
+}
+
+/* ---- where a datagram comes from ---- */
+
+/* 2001:db8::1, which is nobody's. */
+static const struct in6_addr nobodys = {.s6_addr = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
+
+/* msg_src_ip6 of struct bpf_sock_addr is at 44; the kernel looks up the address of IPv4, and takes that of IPv6 as it is. */
+static int load_source(struct play *play) {
+        uint32_t words[4];
+
+        memcpy(words, &nobodys, sizeof(words));
+        {
+                const struct bpf_insn insns[] = {SET4(1, 44, words[0]), SET4(1, 48, words[1]), SET4(1, 52, words[2]),
+                                                 SET4(1, 56, words[3]), MOV(0, 1), EXIT};
+
+                return LOAD(play, PROG_CGROUP_SOCK_ADDR, AT_UDP6_SENDMSG, insns);
+        }
+}
+
+/* The port comes as a socket, which is not used otherwise. */
+static enum result source6_inside(struct play *play) {
+        _cleanup_close_ int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), server_fd = -1;
+        struct sockaddr_in6 address = {.sin6_family = AF_INET6};
+        socklen_t size = sizeof(address);
+        int prog, link, r;
+
+        r = take(play, &server_fd);
+        if (r < 0)
+                return untaken(play, r, "the server");
+        prog = load_source(play);
+        if (prog < 0)
+                return refused(play, prog, "load");
+        link = attach_to_own(play, prog, AT_UDP6_SENDMSG);
+        if (link < 0)
+                return refused(play, link, "link_create");
+        if (fd < 0 || getsockname(server_fd, (struct sockaddr *) &address, &size) < 0 ||
+            sendto(fd, "x", 1, 0, (struct sockaddr *) &address, size) < 0)
+                return say(play, BROKEN, "sendto: %s", strerror(errno));
+        r = give(play, -1);
+        return r < 0 ? untaken(play, r, "the server") : UNDECIDED;
+}
+
+static enum result source6_outside(struct play *play) {
+        _cleanup_close_ int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+        struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+        socklen_t size = sizeof(address);
+        int none, r;
+        char byte;
+
+        if (fd < 0 || bind(fd, (struct sockaddr *) &address, size) < 0)
+                return say(play, BROKEN, "the server: %s", strerror(errno));
+        r = give(play, fd);
+        if (r >= 0)
+                r = take(play, &none);
+        if (r < 0)
+                return untaken(play, r, "the client");
+        if (poll(&poll_fd, 1, 10000) <= 0 || recvfrom(fd, &byte, 1, 0, (struct sockaddr *) &address, &size) < 0)
+                return say(play, BROKEN, "nothing has come");
+        return memcmp(&address.sin6_addr, &nobodys, sizeof(nobodys)) == 0 ?
+                       say(play, ESCAPED, "a datagram comes from 2001:db8::1, which is no address of this host") :
+                       say(play, BROKEN, "the program is attached, and it comes from its own address");
 }
 
 /* ---- sent by a thread of the kernel ---- */
@@ -391,6 +456,7 @@ const struct vector name_vectors[] = {
         {.name = "answer-peercred", .group = "name-wide", .inside = peercred_inside, .outside = peercred_outside},
         {.name = "answer-peername", .group = "name-wide", .inside = peername_inside, .outside = peername_outside},
         {.name = "answer-sender", .group = "name-wide", .inside = sender_inside, .outside = sender_outside},
+        {.name = "spoof-source6", .group = "name-wide", .inside = source6_inside, .outside = source6_outside},
         {.name = "send-by-kworker", .group = "name", .inside = kworker_inside, .outside = kworker_outside},
         {.name = "push-stale", .group = "name", .inside = push_stale},
         {.name = "headroom-stale", .group = "name-private", .inside = headroom_stale},
