@@ -125,6 +125,24 @@ static bool open_null(void) {
         return fd >= 0 && close(fd) == 0;
 }
 
+/* Of a socket that nobody delegated anything for. */
+static bool peer_credentials(void) {
+        struct ucred cred;
+        socklen_t size = sizeof(cred);
+
+        return getsockopt(pair[0], SOL_SOCKET, SO_PEERCRED, &cred, &size) == 0;
+}
+static bool set_option(void) {
+        int one = 1;
+
+        return setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &one, sizeof(one)) == 0;
+}
+static bool send_and_receive(void) {
+        char byte = 0;
+
+        return send(pair[0], &byte, 1, 0) == 1 && recv(pair[1], &byte, 1, 0) == 1;
+}
+
 /* ---- in which process ---- */
 
 static void *sleep_on(void *userdata) {
@@ -171,6 +189,9 @@ static const struct {
         {"cap-sys-admin-container-threaded", sys_admin, contained_threaded},
         {"open-null", open_null, NULL},
         {"open-proc", open_file, NULL},
+        {"socket-peercred", peer_credentials, NULL},
+        {"socket-setsockopt", set_option, NULL},
+        {"socket-send-receive", send_and_receive, NULL},
 };
 
 static void measure(size_t row) {

@@ -18,6 +18,7 @@ bound() {
         receive-*) echo 200 ;;
         capability | cap-*) echo 100 ;;
         open-*) echo 100 ;;
+        socket-*) echo 100 ;;
         esac
 }
 
