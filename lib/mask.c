@@ -130,6 +130,8 @@ static const struct pattern attach_risks[] = {
         {"cgroup_unix_getpeername", RISK_HOST},
         {"cgroup_unix_getsockname", RISK_HOST},
         {"cgroup_unix_recvmsg", RISK_HOST},
+        /* It chooses the source address, and for IPv6 the kernel asks nobody whether that is the host's. */
+        {"cgroup_udp6_sendmsg", RISK_HOST},
         {"cgroup_*", RISK_CGROUP}, /* sock_ops is cgroup_sock_ops here; lsm_cgroup is an lsm program's, and not among these */
         {"xdp", RISK_NETNS},
         {"xdp_*", RISK_NETNS},

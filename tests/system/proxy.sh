@@ -16,8 +16,9 @@ for tool in attach-cases attach-random proxy-user threads; do
         install -m 0755 "$(program "tests/tools/$tool")" "$T/bin/" || exit 1
 done
 policies() { # CONFINE
-        simple_policy 50-alice "$alice" 'bpf:delegate_maps = any' 'bpf:delegate_progs = any' 'bpf:delegate_attachs = any' \
-                'bpf:network = private' "bpf:confine = $1"
+        simple_policy 50-alice "$alice" 'bpf:delegate_maps = any, ~@host' 'bpf:delegate_progs = any, ~@host, cgroup_sockopt' \
+                'bpf:delegate_attachs = any, ~@host, cgroup_getsockopt, cgroup_setsockopt, cgroup_udp6_sendmsg' \
+                'bpf:allow_host_wide = yes' 'bpf:network = private' "bpf:confine = $1"
         simple_policy 50-bob "$bob" "bpf:confine = $1"
 }
 policies required

@@ -121,6 +121,8 @@ static void test_parse(void **state) {
                 {POLICY_ATTACHS, "cgroup_getsockopt, cgroup_setsockopt", true, BIT(BPF_CGROUP_GETSOCKOPT) | BIT(BPF_CGROUP_SETSOCKOPT)},
                 {POLICY_ATTACHS, "cgroup_unix_connect", false, BIT(BPF_CGROUP_UNIX_CONNECT)},
                 {POLICY_ATTACHS, "cgroup_unix_recvmsg", true, BIT(BPF_CGROUP_UNIX_RECVMSG)},
+                {POLICY_ATTACHS, "cgroup_udp4_sendmsg", false, BIT(BPF_CGROUP_UDP4_SENDMSG)},
+                {POLICY_ATTACHS, "cgroup_udp6_sendmsg", true, BIT(BPF_CGROUP_UDP6_SENDMSG)},
                 {POLICY_ATTACHS, "cgroup_unix_getpeername, cgroup_unix_getsockname", true,
                  BIT(BPF_CGROUP_UNIX_GETPEERNAME) | BIT(BPF_CGROUP_UNIX_GETSOCKNAME)},
                 {POLICY_ATTACHS, "lsm_cgroup", true, BIT(BPF_LSM_CGROUP)},
