@@ -93,6 +93,25 @@ static void test_helpers_are_whole(void **state) {
                 check_row(guard_helpers[i].name, guard_helpers[i].classes, guard_helpers[i].reason);
 }
 
+/* What is allowed has an answer to each question, and none that forbids it. */
+static void check_answers(const char *name, uint32_t classes, enum guard_gives gives, enum guard_acts acts, enum guard_takes takes) {
+        bool good = gives != GIVES_UNASKED && gives < GIVES_STALE && acts != ACTS_UNASKED && acts < ACTS_OTHERS &&
+                    takes != TAKES_UNASKED && takes < TAKES_UNCOUNTED;
+
+        if (classes != 0 && !good)
+                fail_msg("%s is allowed: gives %d, acts %d, takes %d", name, gives, acts, takes);
+}
+
+static void test_answers(void **state) {
+        (void) state;
+        for (size_t i = 0; i < guard_n_helpers; i++)
+                check_answers(guard_helpers[i].name, guard_helpers[i].classes, guard_helpers[i].gives, guard_helpers[i].acts,
+                              guard_helpers[i].takes);
+        for (size_t i = 0; i < guard_n_kfuncs; i++)
+                check_answers(guard_kfuncs[i].name, guard_kfuncs[i].classes, guard_kfuncs[i].gives, guard_kfuncs[i].acts,
+                              guard_kfuncs[i].takes);
+}
+
 static const struct guard_helper *find_helper(const char *name) {
         for (size_t i = 0; i < guard_n_helpers; i++)
                 if (streq(guard_helpers[i].name, name))
@@ -158,7 +177,7 @@ int main(void) {
                 cmocka_unit_test(test_program_types),
                 cmocka_unit_test(test_helper_names),
                 cmocka_unit_test(test_helpers_are_sorted),
-                cmocka_unit_test(test_helpers_are_whole),
+                cmocka_unit_test(test_helpers_are_whole), cmocka_unit_test(test_answers),
                 cmocka_unit_test(test_helpers_that_are_refused),
                 cmocka_unit_test(test_kfuncs),
                 cmocka_unit_test(test_kfuncs_that_are_refused),
