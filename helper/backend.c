@@ -120,7 +120,7 @@ static int put_under_guard(void *userdata, int mount_fd) {
         struct delegation *d = userdata;
         const struct guard_entry entry = {
                 .id = d->id, .uid = d->uid, .caps = d->policy->caps, .confine = d->policy->confine != POLICY_CONFINE_OFF,
-                .host_wide = d->policy->allow_host_wide, .mount_fd = mount_fd, .cgroup_fd = d->cgroup.fd,
+                .host_wide = d->policy->allow_host_wide, .long_loops = d->policy->long_loops, .mount_fd = mount_fd, .cgroup_fd = d->cgroup.fd,
         };
         return d->manager->guard ? guard_add(d->manager->guard, &entry) : 0;
 }

@@ -6,6 +6,10 @@
 #include "guard.bpf.h"
 #include "util.h"
 
+/*
+ * With GUARD_LOOPS: only where the policy has long_loops = yes, as it goes round as often as the program says. With
+ * GUARD_COSTS: one call may take microseconds, so a program has fewer instructions for it.
+ */
 #define GUARD_BIT(class) (1u << (class))
 
 /* Does it hand out memory that nobody has cleared? */

@@ -15,6 +15,8 @@
 
 #define OUT_OF_PLACE "network = private in the policy gives the delegation one of its own"
 
+#define LONG_LOOPS ", which only long_loops = yes in the policy allows"
+
 /* What each says of the program or process at hand. */
 static const char *const reasons[] = {
         [GUARD_LOAD_HELPER] = "it calls a helper that is not on the guard's list",
@@ -22,6 +24,11 @@ static const char *const reasons[] = {
         [GUARD_LOAD_SOURCE] = "it has the address of a variable of the kernel, or a call of an unknown kind, in it",
         [GUARD_LOAD_TYPE] = "programs of this type reach the whole machine (allow_host_wide is not set), or are not known to the guard",
         [GUARD_TOO_LONG] = "it is longer than the guard can look through",
+        [GUARD_LONG_HELPER] = "it calls a helper that can hold a processor for long" LONG_LOOPS,
+        [GUARD_LONG_KFUNC] = "it calls a kernel function that can hold a processor for long" LONG_LOOPS,
+        [GUARD_LONG_JUMP] = "it has a loop (may_goto) that can hold a processor for long" LONG_LOOPS,
+        [GUARD_LONG_CALLS] = "one run of it can take too long" LONG_LOOPS,
+        [GUARD_LONG_RUN] = "one run of it can take too long" LONG_LOOPS,
         [GUARD_TARGET_CGROUP] = "that is not in the user's own subtree",
         /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one text of three parts */
         [GUARD_TARGET_NETWORK] = "that network namespace is not the delegation's (" OUT_OF_PLACE ")",
@@ -147,14 +154,20 @@ static void write_detail(const struct guard_report *report, char *buf, size_t si
         char name[128];
 
         buf[0] = '\0';
-        if (report->what == GUARD_LOAD_HELPER) {
+        if (report->what == GUARD_LONG_RUN || report->what == GUARD_LONG_CALLS) {
+                (void) snprintf(buf, size, " (%" PRIu32 " instructions were verified; %s)", report->detail,
+                                report->what == GUARD_LONG_RUN ? "fewer of them, smaller maps and ring buffers, and no costly helpers take less time" :
+                                                                 "make its functions static, so that the kernel counts their calls");
+        } else if (report->what == GUARD_LOAD_HELPER || report->what == GUARD_LONG_HELPER) {
                 helper = find_helper(report->detail);
-                if (helper)
+                if (helper && report->what == GUARD_LONG_HELPER)
+                        (void) snprintf(buf, size, " (%s)", helper->name);
+                else if (helper)
                         (void) snprintf(buf, size, " (%s%s%s)", helper->name, helper->classes == 0 ? ": " : "",
                                         helper->classes == 0 ? helper->reason : ", which is for other types of programs");
                 else
                         (void) snprintf(buf, size, " (number %" PRIu32 ")", report->detail);
-        } else if (report->what == GUARD_LOAD_KFUNC) {
+        } else if (report->what == GUARD_LOAD_KFUNC || report->what == GUARD_LONG_KFUNC) {
                 kfunc_name(report->detail, name, sizeof(name));
                 (void) snprintf(buf, size, " (%s)", name);
         }

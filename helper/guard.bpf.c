@@ -10,6 +10,7 @@
  */
 
 #include <linux/bpf.h>
+#include <linux/btf.h>
 #include <linux/types.h>
 #include <stdbool.h>
 
@@ -99,9 +100,20 @@ struct task_struct {
 struct bpf_token {
         struct user_namespace *userns;
 } KERNEL;
+struct bpf_map {
+        struct bpf_map *inner_map_meta;
+        enum bpf_map_type map_type;
+        __u32 key_size, value_size, max_entries;
+} KERNEL;
+struct bpf_func_info_aux {
+        __u16 linkage;
+} KERNEL;
 struct bpf_prog_aux {
         struct bpf_token *token;
         char name[16];
+        __u32 used_map_cnt, func_info_cnt, verified_insns;
+        struct bpf_map **used_maps;
+        struct bpf_func_info_aux *func_info_aux;
 } KERNEL;
 struct bpf_prog {
         enum bpf_prog_type type;
@@ -158,6 +170,13 @@ struct {
         __type(key, __u32);
         __type(value, __u32);
 } kfuncs SEC(".maps");
+/* What a step of a program may take (remember_cost()), by the address of its aux. */
+struct {
+        __uint(type, BPF_MAP_TYPE_LRU_HASH);
+        __uint(max_entries, GUARD_LOADING);
+        __type(key, __u64);
+        __type(value, __u32);
+} loading SEC(".maps");
 /* Class of a program type, plus 1; 0: not known, refused. */
 struct {
         __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -381,11 +400,17 @@ int BPF_PROG(guard_token_capable, const struct bpf_token *token, int cap) {
 
 /* ---- what a program may contain ---- */
 
+#define NOTHING_WRONG ~0u
+#ifndef BPF_JCOND
+#define BPF_JCOND 0xe0 /* may_goto */
+#endif
+
 struct scan {
         const struct bpf_insn *insns;
         __u32 len, class_bit, class;
-        __u32 what, detail; /* the first that is refused; what ~0: none */
+        __u32 what, detail; /* the first that is refused, or NOTHING_WRONG */
         bool half; /* the second half of a 16-byte load comes */
+        bool long_loops, costly;
 };
 
 static long scan_one(__u32 index, struct scan *scan) {
@@ -413,6 +438,10 @@ static long scan_one(__u32 index, struct scan *scan) {
                 }
                 return 0;
         }
+        if (insn.code == (BPF_JMP | BPF_JCOND) && !scan->long_loops) {
+                scan->what = GUARD_LONG_JUMP;
+                return 1;
+        }
         if (BPF_OP(insn.code) != BPF_CALL || (BPF_CLASS(insn.code) != BPF_JMP && BPF_CLASS(insn.code) != BPF_JMP32))
                 return 0;
         /* A call of another kind: no kernel takes one yet. */
@@ -427,19 +456,21 @@ static long scan_one(__u32 index, struct scan *scan) {
                 __u32 *classes, id = (__u32) insn.imm;
 
                 classes = insn.off == 0 ? bpf_map_lookup_elem(&kfuncs, &id) : NULL;
-                if (classes && *classes & scan->class_bit)
-                        return 0;
-                scan->what = GUARD_LOAD_KFUNC;
                 scan->detail = id;
-                return 1;
+                scan->what = !classes || !(*classes & scan->class_bit)   ? GUARD_LOAD_KFUNC :
+                             *classes & GUARD_LOOPS && !scan->long_loops ? GUARD_LONG_KFUNC :
+                                                                           NOTHING_WRONG;
+                scan->costly |= classes && *classes & GUARD_COSTS;
+                return scan->what != NOTHING_WRONG;
         }
         key = scan->class * GUARD_HELPERS + (__u32) insn.imm;
         allowed = insn.src_reg == 0 && (__u32) insn.imm < GUARD_HELPERS ? bpf_map_lookup_elem(&helpers, &key) : NULL;
-        if (allowed && *allowed)
-                return 0;
-        scan->what = GUARD_LOAD_HELPER;
         scan->detail = (__u32) insn.imm;
-        return 1;
+        scan->what = !allowed || *allowed == GUARD_NEVER            ? GUARD_LOAD_HELPER :
+                     *allowed == GUARD_IF_LONG && !scan->long_loops ? GUARD_LONG_HELPER :
+                                                                      NOTHING_WRONG;
+        scan->costly |= allowed && *allowed == GUARD_COSTLY;
+        return scan->what != NOTHING_WRONG;
 }
 
 /* The kernel takes a million instructions, and bpf_loop() more than that. */
@@ -452,11 +483,27 @@ static __always_inline __u32 class_of(__u32 type) {
         return class && *class > 0 && *class <= GUARD_CLASSES ? *class - 1u : GUARD_CLASSES;
 }
 
+/* For judge_length(): the verifier makes another program of it, which keeps its aux. */
+static __always_inline void remember_cost(struct bpf_prog *prog, bool costly) {
+        __u64 aux = (__u64) BPF_CORE_READ(prog, aux);
+        __u32 step = costly ? GUARD_RUN_COSTLY : GUARD_RUN_STEP;
+
+        (void) bpf_map_update_elem(&loading, &aux, &step, BPF_ANY);
+}
+
+/* What one instruction may take besides its maps. One that was crowded out of the map may call anything. */
+static __always_inline __u32 remembered_cost(struct bpf_prog *prog) {
+        __u64 aux = (__u64) BPF_CORE_READ(prog, aux);
+        __u32 *step = bpf_map_lookup_elem(&loading, &aux);
+
+        return step ? *step : GUARD_RUN_COSTLY;
+}
+
 SEC("lsm/bpf_prog_load")
 int BPF_PROG(guard_prog_load, struct bpf_prog *prog, union bpf_attr *attr, struct bpf_token *token) {
         /* Not the argument: it is NULL before 7.3. */
         struct bpf_token *its = BPF_CORE_READ(prog, aux, token);
-        struct scan scan = {.what = ~0u};
+        struct scan scan = {.what = NOTHING_WRONG};
         struct guard_delegation *d;
         __u32 type, attach;
         __u64 id;
@@ -480,9 +527,14 @@ int BPF_PROG(guard_prog_load, struct bpf_prog *prog, union bpf_attr *attr, struc
         scan.insns = (const struct bpf_insn *) ((const char *) prog + bpf_core_field_offset(prog->insnsi));
         scan.len = BPF_CORE_READ(prog, len);
         scan.class_bit = 1u << (scan.class & 31);
+        scan.long_loops = d->flags & GUARD_LONG_LOOPS;
         if (scan.len > INSNS_MAX || bpf_loop(scan.len, scan_one, &scan, 0) < 0)
                 return REFUSE(.what = GUARD_TOO_LONG, .cmd = BPF_PROG_LOAD, .prog = prog);
-        return scan.what == ~0u ? 0 : REFUSE(.what = scan.what, .cmd = BPF_PROG_LOAD, .prog = prog, .detail = scan.detail);
+        if (scan.what == NOTHING_WRONG) {
+                remember_cost(prog, scan.costly);
+                return 0;
+        }
+        return REFUSE(.what = scan.what, .cmd = BPF_PROG_LOAD, .prog = prog, .detail = scan.detail);
 }
 
 /* ---- descriptors ---- */
@@ -562,13 +614,105 @@ int BPF_PROG(guard_binder_file, const struct cred *from, const struct cred *to, 
         return d ? REFUSE(.what = GUARD_LEFT_NAMESPACE, .cmd = NO_CMD, .prog = prog) : 0;
 }
 
+/* ---- how long it can run ---- */
+
+/* The greatest element of its maps, and how many programs may follow one another. */
+struct reach {
+        struct bpf_map **maps;
+        __u64 bytes;
+        __u32 times;
+};
+
+static __always_inline __u64 element_of(struct bpf_map *map, __u64 ringbuf) {
+        __u32 type = BPF_CORE_READ(map, map_type);
+        __u64 key = BPF_CORE_READ(map, key_size);
+
+        if (type == BPF_MAP_TYPE_RINGBUF)
+                return ringbuf;
+        return type == BPF_MAP_TYPE_LPM_TRIE ? key * 8 * 64 : key + BPF_CORE_READ(map, value_size);
+}
+
+static long reach_of_map(__u32 index, struct reach *reach) {
+        struct bpf_map *map = NULL, *inner;
+        __u64 bytes;
+
+        (void) bpf_probe_read_kernel(&map, sizeof(map), reach->maps + index);
+        bytes = element_of(map, BPF_CORE_READ(map, max_entries));
+        inner = BPF_CORE_READ(map, inner_map_meta);
+        if (inner && element_of(inner, GUARD_RUN_UNKNOWN) > bytes)
+                bytes = element_of(inner, GUARD_RUN_UNKNOWN);
+        if (BPF_CORE_READ(map, map_type) == BPF_MAP_TYPE_PROG_ARRAY)
+                reach->times = GUARD_RUN_TAILS;
+        if (bytes > reach->bytes)
+                reach->bytes = bytes;
+        return 0;
+}
+
+struct functions {
+        const char *aux; /* struct bpf_func_info_aux of each */
+        __u32 global;
+};
+
+static long count_global(__u32 index, struct functions *functions) {
+        const struct bpf_func_info_aux *aux = NULL;
+        __u16 linkage = 0;
+
+        /* The first is the program itself. */
+        (void) bpf_probe_read_kernel(&linkage, sizeof(linkage), functions->aux +
+                                                                        (index + 1) * bpf_core_type_size(struct bpf_func_info_aux) +
+                                                                        bpf_core_field_offset(aux->linkage));
+        functions->global += linkage == BTF_FUNC_GLOBAL;
+        return 0;
+}
+
+static __always_inline __u32 global_functions(struct bpf_prog *prog) {
+        struct functions functions = {.aux = (const char *) BPF_CORE_READ(prog, aux, func_info_aux)};
+        __u32 n = BPF_CORE_READ(prog, aux, func_info_cnt);
+
+        if (functions.aux && n > 1)
+                (void) bpf_loop(n - 1, count_global, &functions, 0);
+        return functions.global;
+}
+
+/*
+ * The longest way, in instructions: no longer than what the verifier has followed. But it follows a global function once,
+ * however often it is called, which is at most once for each instruction, and so for each that calls another.
+ */
+static __always_inline __u64 longest_way(__u64 insns, __u32 global) {
+        __u64 way = insns;
+
+        for (__u32 i = 0; i < GUARD_FRAMES && i < global && way <= GUARD_RUN_MAX; i++)
+                way *= insns;
+        return way <= GUARD_RUN_MAX ? way : GUARD_RUN_MAX;
+}
+
+/* Here, and not before the load: the kernel asks once more when it is verified, and nobody has a descriptor of it yet. */
+static __always_inline int judge_length(struct bpf_prog *prog, struct guard_delegation *d, __u64 id) {
+        struct reach reach = {.maps = BPF_CORE_READ(prog, aux, used_maps), .times = 1};
+        __u32 insns = BPF_CORE_READ(prog, aux, verified_insns), maps = BPF_CORE_READ(prog, aux, used_map_cnt), global;
+
+        if (d->flags & GUARD_LONG_LOOPS || class_of(BPF_CORE_READ(prog, type)) >= GUARD_HOST)
+                return 0;
+        global = global_functions(prog);
+        if (maps > GUARD_MAPS_EACH)
+                maps = GUARD_MAPS_EACH;
+        (void) bpf_loop(maps, reach_of_map, &reach, 0);
+        if (longest_way(insns, global) * reach.times <= GUARD_RUN_MAX / (remembered_cost(prog) + reach.bytes))
+                return 0;
+        return REFUSE(.what = global > 0 ? GUARD_LONG_CALLS : GUARD_LONG_RUN, .cmd = BPF_PROG_LOAD, .prog = prog, .detail = insns);
+}
+
 SEC("lsm/bpf_prog")
 int BPF_PROG(guard_prog, struct bpf_prog *prog) {
         struct guard_delegation *d;
         __u64 id;
+        int r;
 
         d = owner_of(prog, &id);
-        return d ? judge_receipt(prog, d, id) : 0;
+        if (!d)
+                return 0;
+        r = judge_receipt(prog, d, id);
+        return r < 0 ? r : judge_length(prog, d, id);
 }
 
 #define S_IFMT 00170000

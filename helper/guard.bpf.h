@@ -15,7 +15,7 @@
 
 /* Of maps and of what is in them. A helper that finds another one pinned leaves it alone (guard.c): whoever changes a
  * struct that is in a map raises it. */
-#define GUARD_LAYOUT 1
+#define GUARD_LAYOUT 2
 
 /* Risk classes of program types, as in lib/mask.h; a bit each in an allow-list's row. */
 enum guard_class { GUARD_SOCKET, GUARD_CGROUP, GUARD_NETNS, GUARD_HOST, GUARD_CLASSES };
@@ -27,7 +27,29 @@ enum guard_flags {
         GUARD_LINKED = 8,  /* has been near to making a link: the end looks for them */
         GUARD_LEGACY = 16, /* or to attaching to a cgroup without one: the end has more to undo */
         GUARD_SOCKMAP = 32, /* or to attaching to a sockmap, either way */
+        GUARD_LONG_LOOPS = 64, /* long_loops: how long a program can run is not judged */
 };
+
+/* Of a helper, for a class of programs. */
+enum guard_allowed { GUARD_NEVER, GUARD_ALWAYS, GUARD_COSTLY, GUARD_IF_LONG /* with GUARD_LONG_LOOPS */ };
+/* The last two in the classes of a kfunc. */
+#define GUARD_LOOPS (1u << 8)
+#define GUARD_COSTS (1u << 9)
+
+/*
+ * How long one run of a program may be, unless its delegation has GUARD_LONG_LOOPS: the instructions that the verifier has
+ * followed, times what one of them may touch. That is the greatest element of the maps that it uses (of a ring buffer, all
+ * of it; of a trie, a line of the cache for each bit), and GUARD_RUN_STEP for the rest, or GUARD_RUN_COSTLY if it calls a
+ * helper that may take microseconds. A program that makes tail calls may be followed by 33 others.
+ */
+#define GUARD_RUN_MAX (1ull << 29)
+#define GUARD_RUN_STEP 1024
+#define GUARD_RUN_COSTLY (1 << 15)
+#define GUARD_RUN_UNKNOWN (1 << 24) /* a ring buffer in a map of maps may have any size */
+#define GUARD_LOADING 4096          /* programs between the two looks at them */
+#define GUARD_RUN_TAILS 34
+#define GUARD_FRAMES 8 /* the kernel's MAX_CALL_FRAMES */
+#define GUARD_MAPS_EACH 64 /* of a program, the kernel's MAX_USED_MAPS */
 
 /* One delegation, by its id. */
 struct guard_delegation {
@@ -96,6 +118,11 @@ enum guard_what {
         GUARD_LOAD_SOURCE,
         GUARD_LOAD_TYPE,
         GUARD_TOO_LONG,
+        GUARD_LONG_HELPER,
+        GUARD_LONG_KFUNC,
+        GUARD_LONG_JUMP,
+        GUARD_LONG_CALLS,
+        GUARD_LONG_RUN,
         GUARD_TARGET_CGROUP,
         GUARD_TARGET_NETWORK,
         GUARD_TARGET_UNKNOWN,

@@ -256,7 +256,9 @@ static int teach_helpers(const struct guard *guard) {
         for (size_t i = 0; i < guard_n_helpers; i++)
                 classes[guard_helpers[i].id] = guard_helpers[i].classes;
         for (uint32_t key = 0; r >= 0 && key < GUARD_CLASSES * GUARD_HELPERS; key++) {
-                uint8_t allowed = !!(classes[key % GUARD_HELPERS] & GUARD_BIT(key / GUARD_HELPERS));
+                uint32_t its = classes[key % GUARD_HELPERS];
+                uint8_t allowed = !(its & GUARD_BIT(key / GUARD_HELPERS)) ? GUARD_NEVER : its & GUARD_LOOPS ? GUARD_IF_LONG :
+                                  its & GUARD_COSTS ? GUARD_COSTLY : GUARD_ALWAYS;
 
                 r = bpf_map_update_elem(fd, &key, &allowed, BPF_ANY) < 0 ? -errno : 0;
         }
@@ -505,7 +507,8 @@ int guard_add(struct guard *guard, const struct guard_entry *entry) {
         };
         const struct guard_delegation delegation = {
                 .caps = entry->caps, .uid = entry->uid,
-                .flags = (entry->confine ? GUARD_CONFINE : 0) | (entry->host_wide ? GUARD_HOST_WIDE : 0),
+                .flags = (entry->confine ? GUARD_CONFINE : 0) | (entry->host_wide ? GUARD_HOST_WIDE : 0) |
+                         (entry->long_loops ? GUARD_LONG_LOOPS : 0),
         };
         int fd = bpf_map__fd(guard->skel->maps.delegations), r;
 

@@ -42,6 +42,7 @@ struct guard_entry {
         uint64_t caps;
         bool confine;   /* targets are judged */
         bool host_wide; /* @host types are let by */
+        bool long_loops; /* so are programs that can hold a processor for long */
         int mount_fd;   /* of the delegated bpffs, not yet in the user's hands */
         int cgroup_fd;  /* <root> */
 };

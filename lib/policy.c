@@ -255,6 +255,7 @@ PARSER(mount_path, parse_path(value, &policy->mount_path, err))
 PARSER(mount_mode, parse_mode(value, &policy->mode, err))
 PARSER(caps, parse_caps_list(value, &policy->caps, err))
 WORD_PARSER(host_wide, boolean_words, allow_host_wide)
+WORD_PARSER(long_loops, boolean_words, long_loops)
 WORD_PARSER(confine, confine_words, confine)
 WORD_PARSER(network, network_words, network)
 LIMIT_PARSER(pids_max, POLICY_PIDS_MAX)
@@ -279,6 +280,7 @@ static const struct ini_key keys[] = {
         {"bpf", "mode", parse_mount_mode},
         {"bpf", "caps", parse_caps},
         {"bpf", "allow_host_wide", parse_host_wide},
+        {"bpf", "long_loops", parse_long_loops},
         {"bpf", "confine", parse_confine},
         {"bpf", "network", parse_network},
         {"cgroup", "pids_max", parse_pids_max},

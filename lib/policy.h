@@ -54,6 +54,7 @@ struct policy {
         mode_t mode;                /* default 0700; at most 0777 */
         uint64_t caps;              /* bit N: capability N; default CAP_BPF alone */
         bool allow_host_wide;       /* default no */
+        bool long_loops;            /* default no: no program can hold a processor for long */
         enum policy_confine confine; /* default required */
         enum policy_network network; /* default host */
 

@@ -11,7 +11,12 @@ struct walk {
         __u32 offset, found;
 };
 
-static long step(__u32 i, struct walk *walk) {
+#ifdef INSTEAD
+static __always_inline
+#else
+static
+#endif
+long step(__u32 i, struct walk *walk) {
         __u8 head[2];
 
         (void) i;
@@ -26,7 +31,14 @@ SEC("cgroup_skb/ingress")
 int count(struct __sk_buff *skb) {
         struct walk walk = {.skb = skb};
 
+#ifdef INSTEAD
+#pragma clang loop unroll(full)
+        for (__u32 i = 0; i < 16; i++)
+                if (step(i, &walk))
+                        break;
+#else
         bpf_loop(1024, step, &walk, 0);
+#endif
         return walk.found < 10;
 }
 

@@ -36,6 +36,22 @@ static const struct {
          "the guard"},
         {{.what = GUARD_TOO_LONG, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "k"},
          "prog_load of the xdp program \"k\": it is longer than the guard can look through"},
+        {{.what = GUARD_LONG_HELPER, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "k",
+          .detail = BPF_FUNC_loop},
+         "prog_load of the xdp program \"k\": it calls a helper that can hold a processor for long, which only long_loops = yes in the policy "
+         "allows (loop)"},
+        {{.what = GUARD_LONG_KFUNC, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "k", .detail = ~0u},
+         "prog_load of the xdp program \"k\": it calls a kernel function that can hold a processor for long, which only long_loops = yes in "
+         "the policy allows (that is unknown)"},
+        {{.what = GUARD_LONG_JUMP, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "k"},
+         "prog_load of the xdp program \"k\": it has a loop (may_goto) that can hold a processor for long, which only long_loops = yes in the "
+         "policy allows"},
+        {{.what = GUARD_LONG_RUN, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "k", .detail = 700000},
+         "prog_load of the xdp program \"k\": one run of it can take too long, which only long_loops = yes in the policy allows (700000 "
+         "instructions were verified; fewer of them, smaller maps and ring buffers, and no costly helpers take less time)"},
+        {{.what = GUARD_LONG_CALLS, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "k", .detail = 9000},
+         "prog_load of the xdp program \"k\": one run of it can take too long, which only long_loops = yes in the policy allows (9000 "
+         "instructions were verified; make its functions static, so that the kernel counts their calls)"},
         {{.what = GUARD_TARGET_CGROUP, .cmd = BPF_PROG_ATTACH, .has_prog = 1, .prog_type = BPF_PROG_TYPE_CGROUP_SKB, .prog_name = "count",
           .detail = BPF_CGROUP_INET_EGRESS, .path = "/system.slice"},
          "prog_attach of the cgroup_skb program \"count\" to the cgroup /system.slice: that is not in the user's own subtree"},
