@@ -93,6 +93,16 @@ static bool judge_confine(struct doctor *d, const struct policy *policy) {
         return true;
 }
 
+/* Whoever may load such programs can stop the machine. */
+static bool judge_loops(struct doctor *d, const struct policy *policy) {
+        if (!policy->long_loops)
+                return true;
+        doctor_warn(d, "%s: long_loops = yes: its users can hold the processors of this host for hours, and no end of a session stops that",
+                    policy->path);
+        doctor_fix(d, "remove long_loops from %s, if their programs do without (bpfdeleg(1) has other ways to write loops)", policy->path);
+        return false;
+}
+
 static bool judge_file(struct doctor *d, const struct doctor_policy *file, const struct mask_names *names,
                        const char *controllers) {
         const struct policy *policy = file->policy;
@@ -116,6 +126,7 @@ static bool judge_file(struct doctor *d, const struct doctor_policy *file, const
                 return false;
         }
         good = judge_limits(d, policy, controllers);
+        good = judge_loops(d, policy) && good;
         return judge_confine(d, policy) && good;
 }
 

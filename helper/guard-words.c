@@ -28,6 +28,9 @@ static const char *const reasons[] = {
         [GUARD_LONG_KFUNC] = "it calls a kernel function that can hold a processor for long" LONG_LOOPS,
         [GUARD_LONG_JUMP] = "it has a loop (may_goto) that can hold a processor for long" LONG_LOOPS,
         [GUARD_LONG_CALLS] = "one run of it can take too long" LONG_LOOPS,
+        [GUARD_BTF_SIZE] = "its BTF is larger than 1 MiB, and no memory limit counts BTF",
+        [GUARD_BTF_FULL] = "the delegation has loaded 16 MiB of BTF, which no memory limit counts: close programs and maps that are not needed, "
+                           "and try again in a second",
         [GUARD_LONG_RUN] = "one run of it can take too long" LONG_LOOPS,
         [GUARD_TARGET_CGROUP] = "that is not in the user's own subtree",
         /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one text of three parts */

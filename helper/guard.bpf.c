@@ -962,6 +962,24 @@ static __always_inline void leave_trace(void) {
                 k->proven = 1;
 }
 
+/* Before it is loaded: the kernel's copy of attr can no longer change. What it refuses then stays counted until the next count. */
+static __always_inline int judge_btf(__u64 size) {
+        struct guard_delegation *d;
+        __u64 id;
+
+        d = inside_of(&id);
+        if (!d)
+                return 0;
+        if (size > GUARD_BTF_MAX)
+                return REFUSE(.what = GUARD_BTF_SIZE, .cmd = BPF_BTF_LOAD, .detail = size);
+        if (size < GUARD_BTF_LEAST)
+                size = GUARD_BTF_LEAST;
+        if (__sync_fetch_and_add(&d->btf, size) + size <= GUARD_BTF_ALL)
+                return 0;
+        __sync_fetch_and_add(&d->btf, -size);
+        return REFUSE(.what = GUARD_BTF_FULL, .cmd = BPF_BTF_LOAD, .detail = size);
+}
+
 SEC("lsm/bpf")
 int BPF_PROG(guard_bpf, int cmd, union bpf_attr *attr, unsigned int size) {
         struct attempt a = {.cmd = cmd};
@@ -969,6 +987,8 @@ int BPF_PROG(guard_bpf, int cmd, union bpf_attr *attr, unsigned int size) {
         struct bpf_prog *prog;
         __u64 id;
 
+        if (cmd == BPF_BTF_LOAD)
+                return judge_btf(attr->btf_size);
         if (!read_attempt(cmd, attr, &a))
                 return 0;
         if (cmd == BPF_PROG_TEST_RUN)
@@ -1054,6 +1074,11 @@ int guard_run(struct guard_request *request) {
                 return -ENOENT;
         if (request->op == GUARD_ADD)
                 return add(request, d);
+        if (request->op == GUARD_SET_BTF) {
+                if (request->btf < d->btf)
+                        d->btf = request->btf;
+                return 0;
+        }
         if (request->op != GUARD_REVOKE)
                 return -ENOENT;
         __sync_fetch_and_or(&d->flags, GUARD_REVOKED);

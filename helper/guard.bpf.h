@@ -51,6 +51,14 @@ enum guard_allowed { GUARD_NEVER, GUARD_ALWAYS, GUARD_COSTLY, GUARD_IF_LONG /* w
 #define GUARD_FRAMES 8 /* the kernel's MAX_CALL_FRAMES */
 #define GUARD_MAPS_EACH 64 /* of a program, the kernel's MAX_USED_MAPS */
 
+/*
+ * BTF is charged to no memory cgroup. So one may be so large, and all that a delegation has loaded together; each counts as
+ * a page at least. Nobody tells when one is freed: the helper counts what is there (guard.c, recount_btf()).
+ */
+#define GUARD_BTF_MAX (1ull << 20)
+#define GUARD_BTF_ALL (1ull << 24)
+#define GUARD_BTF_LEAST 4096
+
 /* One delegation, by its id. */
 struct guard_delegation {
         __u64 userns; /* address */
@@ -61,6 +69,7 @@ struct guard_delegation {
         __u32 level; /* of <root> */
         __u32 flags;
         __u32 tokens, supers; /* alive */
+        __u64 btf; /* bytes of BTF loaded since the helper has last counted */
         __u32 padding;
 };
 
@@ -123,6 +132,8 @@ enum guard_what {
         GUARD_LONG_JUMP,
         GUARD_LONG_CALLS,
         GUARD_LONG_RUN,
+        GUARD_BTF_SIZE,
+        GUARD_BTF_FULL,
         GUARD_TARGET_CGROUP,
         GUARD_TARGET_NETWORK,
         GUARD_TARGET_UNKNOWN,
@@ -157,11 +168,12 @@ struct guard_report {
 };
 
 /* What the helper has the syscall program do. */
-enum guard_op { GUARD_LEARN, GUARD_ADD, GUARD_REVOKE, GUARD_WHOSE, GUARD_PROVE };
+enum guard_op { GUARD_LEARN, GUARD_ADD, GUARD_REVOKE, GUARD_WHOSE, GUARD_PROVE, GUARD_SET_BTF };
 struct guard_request {
         __u64 delegation;
         __u32 op; /* enum guard_op */
         __u32 mount_fd, cgroup_fd;
         __u32 fd;               /* GUARD_WHOSE: a link or a program */
         __u32 prog_fd, link_fd; /* GUARD_LEARN */
+        __u64 btf;              /* GUARD_SET_BTF */
 };

@@ -32,6 +32,7 @@ struct guard {
         void *userdata;
         struct guard_ends *ends;
         unsigned reported; /* since on_readable began */
+        uint64_t recounted; /* when recount_btf() did */
         struct undead {
                 uint64_t id;
                 uid_t uid;
@@ -306,16 +307,103 @@ static int teach_kfuncs(const struct guard *guard) {
         return r;
 }
 
+static bool look_up(const struct guard *guard, uint64_t id, struct guard_delegation *ret) {
+        return bpf_map_lookup_elem(bpf_map__fd(guard->skel->maps.delegations), &id, ret) == 0;
+}
+
+/* ---- BTF, of which the kernel tells nobody that it is freed ---- */
+
+struct btf_ids {
+        uint32_t *ids;
+        size_t n;
+};
+
+static bool has_id(const struct btf_ids *ids, uint32_t id) {
+        for (size_t i = 0; i < ids->n; i++)
+                if (ids->ids[i] == id)
+                        return true;
+        return false;
+}
+
+static int add_id(struct btf_ids *ids, uint32_t id) {
+        uint32_t *more;
+
+        if (id == 0 || has_id(ids, id))
+                return 0;
+        more = reallocarray(ids->ids, ids->n + 1, sizeof(*more));
+        if (!more)
+                return -ENOMEM;
+        ids->ids = more;
+        ids->ids[ids->n++] = id;
+        return 0;
+}
+
+#define BTF_USERS_MAX 4096 /* programs of others that are looked at: more of them cost this user, not the loop */
+
+/* The BTF of programs that others have loaded: the kernel says who. */
+static int find_btf_of_others(uid_t uid, struct btf_ids *ret) {
+        uint32_t id = 0, seen = 0;
+        int r = 0;
+
+        while (r >= 0 && seen++ < BTF_USERS_MAX && bpf_prog_get_next_id(id, &id) == 0) {
+                _cleanup_close_ int fd = bpf_prog_get_fd_by_id(id);
+                struct bpf_prog_info info = {0};
+                uint32_t size = sizeof(info);
+
+                if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.created_by_uid != uid)
+                        r = add_id(ret, info.btf_id);
+        }
+        return r;
+}
+
+static uint64_t btf_size(uint32_t id) {
+        _cleanup_close_ int fd = bpf_btf_get_fd_by_id(id);
+        struct bpf_btf_info info = {0};
+        uint32_t size = sizeof(info);
+
+        if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) < 0 || info.kernel_btf)
+                return 0;
+        return info.btf_size < GUARD_BTF_LEAST ? GUARD_BTF_LEAST : info.btf_size;
+}
+
+#define RECOUNT_USEC USEC_PER_SEC
+
+/*
+ * What a delegation has of BTF is at most what there is on the host, but for that of others' programs. Its counter is full
+ * meanwhile, so nothing is added behind the count.
+ */
+static void recount_btf(struct guard *guard, uint64_t id_of_delegation) {
+        struct guard_request request = {.op = GUARD_SET_BTF, .delegation = id_of_delegation};
+        struct guard_delegation delegation;
+        struct btf_ids others = {.n = 0};
+        uint32_t id = 0;
+
+        if (now_usec() < guard->recounted + RECOUNT_USEC || !look_up(guard, id_of_delegation, &delegation))
+                return;
+        guard->recounted = now_usec();
+        if (find_btf_of_others(delegation.uid, &others) == 0) {
+                while (bpf_btf_get_next_id(id, &id) == 0)
+                        if (!has_id(&others, id))
+                                request.btf += btf_size(id);
+                (void) run(guard, &request);
+        }
+        free(others.ids);
+}
+
 /* ---- reports ---- */
 
 /* At one go: whoever is refused faster than this reads would keep the loop at it for ever. */
 #define REPORTS_AT_ONCE 64
 
 static int on_report(void *ctx, void *data, size_t size) {
+        const struct guard_report *report = data;
         struct guard *guard = ctx;
 
-        if (size >= sizeof(struct guard_report))
-                guard->callbacks.refused(guard->userdata, data);
+        if (size >= sizeof(*report)) {
+                if (report->what == GUARD_BTF_FULL)
+                        recount_btf(guard, report->delegation);
+                guard->callbacks.refused(guard->userdata, report);
+        }
         return ++guard->reported < REPORTS_AT_ONCE ? 0 : -EAGAIN; /* libbpf goes no further; the descriptor stays readable */
 }
 
@@ -342,10 +430,6 @@ static int watch_reports(struct guard *guard, sd_event *event) {
 }
 
 /* ---- those that are revoked and still held ---- */
-
-static bool look_up(const struct guard *guard, uint64_t id, struct guard_delegation *ret) {
-        return bpf_map_lookup_elem(bpf_map__fd(guard->skel->maps.delegations), &id, ret) == 0;
-}
 
 static int add_undead(struct guard *guard, uint64_t id, uid_t uid) {
         struct undead *more = reallocarray(guard->undead, guard->n_undead + 1, sizeof(*more));

@@ -56,7 +56,7 @@ struct vector {
 };
 
 extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], uring_vectors[], receiver_vectors[],
-        nested_vectors[], name_vectors[], time_vectors[], end_vectors[], late_vectors[], netlink_vectors[], privilege_vectors[], itself_vectors[], blind_vectors[],
+        nested_vectors[], name_vectors[], time_vectors[], btf_vectors[], end_vectors[], late_vectors[], netlink_vectors[], privilege_vectors[], itself_vectors[], blind_vectors[],
         own_vectors[];
 
 /* ---- escape.c ---- */

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# How long a program may hold a processor: not for long, unless the policy says long_loops = yes. Each with the guard off, and on: lib.sh.
+# How long a program may hold a processor: not for long, unless the policy says long_loops = yes. How much BTF may be kept. Each with the guard off, and on: lib.sh.
 
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"
@@ -16,4 +16,4 @@ allowed() {
         ok "it ends" session_end a
 }
 
-attacks 'usual time' allowed
+attacks 'usual time btf own-btf btf-kept' allowed

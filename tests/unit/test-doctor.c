@@ -378,6 +378,8 @@ static void test_policy(void **state) {
                 {FOR_ALICE BPF, DOCTOR_WARN, "nothing is granted by it: confine = required", "confine = off"},
                 {FOR_ALICE BPF "confine = required\n", DOCTOR_WARN, "nothing is granted by it", "confine = off"},
                 {FOR_ALICE BPF "confine = preferred\n", DOCTOR_WARN, "what it grants is not confined: confine = pref", "SECURITY.md"},
+                {FOR_ALICE BPF "confine = off\nlong_loops = yes\n", DOCTOR_WARN, "can hold the processors of this host", "remove long_loops"},
+                {FOR_ALICE BPF "confine = off\nlong_loops = no\n", DOCTOR_OK, "1 of 1 file in order", ""},
                 {FOR_ALICE BPF "confin = off\n", DOCTOR_FAIL, "50-x.ini:5: ", "edit "},
                 {"nonsense\n", DOCTOR_FAIL, "(it matches everyone: no later file is tried)", "edit "},
                 {FOR_ALICE "[bpf]\ndelegate_progs = cgroup_skbb\n", DOCTOR_FAIL, "did you mean 'cgroup_skb'", "edit "},

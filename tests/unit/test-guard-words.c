@@ -46,6 +46,11 @@ static const struct {
         {{.what = GUARD_LONG_JUMP, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "k"},
          "prog_load of the xdp program \"k\": it has a loop (may_goto) that can hold a processor for long, which only long_loops = yes in the "
          "policy allows"},
+        {{.what = GUARD_BTF_SIZE, .cmd = BPF_BTF_LOAD, .detail = 1 << 21},
+         "btf_load: its BTF is larger than 1 MiB, and no memory limit counts BTF"},
+        {{.what = GUARD_BTF_FULL, .cmd = BPF_BTF_LOAD, .detail = 4096},
+         "btf_load: the delegation has loaded 16 MiB of BTF, which no memory limit counts: close programs and maps that are not needed, and try "
+         "again in a second"},
         {{.what = GUARD_LONG_RUN, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "k", .detail = 700000},
          "prog_load of the xdp program \"k\": one run of it can take too long, which only long_loops = yes in the policy allows (700000 "
          "instructions were verified; fewer of them, smaller maps and ring buffers, and no costly helpers take less time)"},
