@@ -9,14 +9,8 @@
 
 #include "subgroup-child.h"
 
-#include <linux/openat2.h>
 #include <poll.h>
 #include <sys/mman.h>
-
-static int find(const struct subgroup_work *work, const char *path) {
-        return sys_openat2(work->root_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
-                           RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
-}
 
 static bool has_anchor(const struct subgroup_work *work) {
         char path[CHILD_CGROUP_SIZE], prefix[PROTO_PATH_SIZE + PROTO_SUBGROUP_SIZE + 2];
@@ -195,7 +189,7 @@ static int open_parent(const struct subgroup_work *work, const char **ret_name) 
         }
         memcpy(parent, work->order.path, (size_t) (slash - work->order.path));
         parent[slash - work->order.path] = '\0';
-        return find(work, parent);
+        return sys_open_below(work->root_fd, parent);
 }
 
 /* Populated ones are left whole: looked at before the first is touched. */
@@ -223,7 +217,7 @@ void subgroup_child(int channel, const int *fds, void *arg) {
 
         work->root_fd = fds[SUBGROUP_FD_ROOT];
         work->anchor.pidfd = fds[SUBGROUP_FD_ANCHOR];
-        fd = find(work, work->order.path);
+        fd = sys_open_below(work->root_fd, work->order.path);
         child_must(channel, SUBGROUP_FIND, fd);
         if (work->order.remove)
                 child_must(channel, SUBGROUP_REMOVE, remove_all(work, fd));

@@ -4,8 +4,8 @@
  * A part of a subtree is signalled or removed on its user's word, by a child with root's rights. The user is at work in
  * there at the same time, and chooses names, depth, owners, modes and processes; what holds whatever he does:
  *
- *  - Nothing outside of his subtree is touched. The path is resolved once, by openat2 beneath <root>, which refuses "..", "/" and links;
- *    after that everything goes through descriptors of directories. One that is removed and made again meanwhile is another cgroup, and
+ *  - Nothing outside of his subtree is touched. The path is resolved once, name by name below <root>, without "..", links and other
+ *    mounts; after that everything goes through descriptors of directories. One that is removed and made again meanwhile is another cgroup, and
  *    is not touched: the descriptor's own is dead.
  *  - No process is signalled for its number. SIGKILL is cgroup.kill, which the kernel does at one stroke. Any other signal goes through
  *    pidfds, and only to what the cgroup still lists after the pidfd was opened: if the pidfd's process has not been reaped by then,

@@ -10,7 +10,7 @@
 #include "sysapi.h"
 
 #include <linux/capability.h>
-#include <linux/openat2.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -43,10 +43,65 @@ int sys_open_tree_clone(int dirfd, const char *path) {
         return result(syscall(SYS_open_tree, dirfd, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
 }
 
-int sys_openat2(int dirfd, const char *path, int flags, uint64_t resolve) {
-        struct open_how how = {.flags = (uint64_t) flags | O_CLOEXEC, .resolve = resolve};
+/* The mount that fd is on; and its kind, if it is no directory, as an error. */
+static int directory_mount(int fd, uint64_t *ret) {
+        struct statx stx;
 
-        return result(syscall(SYS_openat2, dirfd, path, &how, sizeof(how)));
+        if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, &stx) < 0)
+                return -errno;
+        if (!(stx.stx_mask & STATX_MNT_ID))
+                return -EOPNOTSUPP;
+        if (!S_ISDIR(stx.stx_mode))
+                return S_ISLNK(stx.stx_mode) ? -ELOOP : -ENOTDIR;
+        *ret = stx.stx_mnt_id;
+        return 0;
+}
+
+/* O_PATH: whatever the name is, it is looked at before it is opened. */
+static int step_below(int dirfd, const char *name, uint64_t mount) {
+        _cleanup_close_ int fd = -1;
+        uint64_t there;
+        int r;
+
+        if (streq(name, "..") || strchr(name, '/'))
+                return -EXDEV;
+        fd = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = directory_mount(fd, &there);
+        if (r < 0)
+                return r;
+        return there == mount ? TAKE_FD(fd) : -EXDEV;
+}
+
+int sys_open_below(int dirfd, const char *path) {
+        _cleanup_close_ int at = -1;
+        uint64_t mount;
+        int r;
+
+        r = directory_mount(dirfd, &mount);
+        if (r < 0)
+                return r;
+        if (path[0] == '/')
+                return -EXDEV;
+        for (const char *next = path; *next != '\0';) {
+                char name[NAME_MAX + 1];
+                size_t n = strcspn(next, "/");
+                int fd;
+
+                if (n > NAME_MAX)
+                        return -ENOENT;
+                memcpy(name, next, n);
+                name[n] = '\0';
+                next += n + strspn(next + n, "/");
+                fd = step_below(at < 0 ? dirfd : at, name, mount);
+                if (fd < 0)
+                        return fd;
+                (void) close_fd(at);
+                at = fd;
+        }
+        r = openat(at < 0 ? dirfd : at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return r < 0 ? -errno : r;
 }
 
 pid_t sys_clone3(uint64_t flags, int cgroup_fd, int *ret_pidfd) {

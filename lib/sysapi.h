@@ -38,8 +38,12 @@ int sys_fsmount(int fs_fd, unsigned attr_flags);                         /* MOUN
 int sys_move_mount(int from_fd, int to_dirfd, const char *to_path);      /* from_fd is the mount itself */
 int sys_open_tree_clone(int dirfd, const char *path);                    /* OPEN_TREE_CLONE: a detached copy of one mount */
 
-/* openat2(2) for an existing file; flags as for open(2), resolve: RESOLVE_… of <linux/openat2.h>. */
-int sys_openat2(int dirfd, const char *path, int flags, uint64_t resolve);
+/*
+ * Opens the directory path for reading, below dirfd and on its mount, one name at a time. What openat2(2) could do by RESOLVE_…, which
+ * units with RestrictSUIDSGID= have not. Returns a descriptor or -errno: -EXDEV for "..", a leading "/" and another mount, -ELOOP for a
+ * link, -ENOTDIR for another file.
+ */
+int sys_open_below(int dirfd, const char *path);
 
 /*
  * clone3(2) as a fork: flags may have CLONE_INTO_CGROUP (with cgroup_fd; else it is -1); CLONE_PIDFD is always set.

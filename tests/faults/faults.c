@@ -90,7 +90,7 @@ static const struct {
         {"accept4", {EMFILE, ECONNABORTED}}, {"sendmsg", {EPIPE, ENOBUFS}}, {"sendto", {EAGAIN, ENOBUFS}}, {"recvmsg", {ECONNRESET, ENOMEM}},
         {"getsockopt", {ENODATA}}, {"setsockopt", {ENOMEM}}, {"setrlimit", {EPERM}}, {"fopen", {EMFILE}}, {"fdopen", {ENOMEM}},
         {"opendir", {EMFILE}}, {"fdopendir", {ENOMEM}}, {"fclose", {ENOSPC}}, {"fsopen", {ENODEV}}, {"fsconfig", {EINVAL}},
-        {"fsconfig_create", {EPERM}}, {"fsmount", {EMFILE}}, {"move_mount", {ENOENT}}, {"open_tree", {ENOMEM}},
+        {"fsconfig_create", {EPERM}}, {"fsmount", {EMFILE}}, {"move_mount", {ENOENT}}, {"open_tree", {ENOMEM}}, {"open_below", {EMFILE, ENOENT}},
         {"clone3", {EAGAIN, ENOMEM}}, {"pidfd_open", {EMFILE, ESRCH}}, {"pidfd_send_signal", {ESRCH}}, {"process_identify", {ESRCH, EMFILE}},
         {"process_open", {EMFILE}}, {"namespace_identify", {EIO}}, {"close_range", {EMFILE}},
         {"unshare_files", {EMFILE, ENOMEM}}, {"execveat", {ENOENT, ENOMEM}}, {"dup3", {EMFILE}}, {"own_dir", {EACCES}},

@@ -127,6 +127,7 @@ int fault_hit(const struct fault_point *const *point);
 #define sys_fsmount(...) FAULT_RESULT("fsmount", sys_fsmount(__VA_ARGS__))
 #define sys_move_mount(...) FAULT_RESULT("move_mount", sys_move_mount(__VA_ARGS__))
 #define sys_open_tree_clone(...) FAULT_RESULT("open_tree", sys_open_tree_clone(__VA_ARGS__))
+#define sys_open_below(...) FAULT_RESULT("open_below", sys_open_below(__VA_ARGS__))
 #define sys_clone3(...) FAULT_RESULT("clone3", sys_clone3(__VA_ARGS__))
 #define sys_pidfd_open(...) FAULT_RESULT("pidfd_open", sys_pidfd_open(__VA_ARGS__))
 #define sys_pidfd_send_signal(...) FAULT_RESULT("pidfd_send_signal", sys_pidfd_send_signal(__VA_ARGS__))

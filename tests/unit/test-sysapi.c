@@ -9,9 +9,9 @@
 
 #include "sysapi.h"
 
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -767,46 +767,86 @@ static void test_clone3_namespace(void **state) {
         assert_true(other);
 }
 
-/* ---- openat2 ----------------------------------------------------------------------------------------------------- */
+/* ---- open_below -------------------------------------------------------------------------------------------------- */
 
-static void test_openat2(void **state) {
+static void test_open_below(void **state) {
         static const struct {
                 const char *path;
                 int result;
         } cases[] = {
-                {"in", 0}, {"in/deep", 0}, {"in/..", 0}, {"in/missing", -ENOENT}, {"..", -EXDEV}, {"in/../../etc", -EXDEV},
-                {"/etc", -EXDEV}, {"link", -ELOOP}, {"in/link/x", -ELOOP},
+                {"in", 0}, {"in/deep", 0}, {"in/missing", -ENOENT}, {"in/file", -ENOTDIR}, {"in/file/x", -ENOTDIR}, {"in/fifo", -ENOTDIR},
+                {"..", -EXDEV}, {"in/..", -EXDEV}, {"in/../../etc", -EXDEV}, {"/etc", -EXDEV}, {"/", -EXDEV},
+                {"link", -ELOOP}, {"link/deep", -ELOOP}, {"in/link", -ELOOP}, {"in/link/x", -ELOOP}, {"in/deep/link", -ELOOP},
         };
         _cleanup_close_ int root_fd = open(files_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+        char path[NAME_MAX + 16];
 
         (void) state;
         assert_true(root_fd >= 0);
         assert_int_equal(mkdirat(root_fd, "in", 0700), 0);
         assert_int_equal(mkdirat(root_fd, "in/deep", 0700), 0);
+        assert_int_equal(mknodat(root_fd, "in/file", S_IFREG | 0600, 0), 0);
+        assert_int_equal(mkfifoat(root_fd, "in/fifo", 0600), 0);
         assert_int_equal(symlinkat("in", root_fd, "link"), 0);
         assert_int_equal(symlinkat("/", root_fd, "in/link"), 0);
+        assert_int_equal(symlinkat("missing", root_fd, "in/deep/link"), 0);
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                _cleanup_close_ int fd = sys_openat2(root_fd, cases[i].path, O_RDONLY | O_DIRECTORY, resolve);
+                _cleanup_close_ int fd = sys_open_below(root_fd, cases[i].path);
+                struct stat wanted, st;
 
                 assert_int_equal(fd < 0 ? fd : 0, cases[i].result);
                 assert_true(fd < 0 || is_cloexec(fd));
+                assert_true(fd < 0 || (fstatat(root_fd, cases[i].path, &wanted, 0) == 0 && fstat(fd, &st) == 0 && st.st_ino == wanted.st_ino));
         }
-        assert_int_equal(sys_openat2(root_fd, "in", O_RDONLY, UINT64_C(1) << 60), -EINVAL);
+        for (size_t n = NAME_MAX - 1; n <= NAME_MAX + 2; n++) {
+                memset(path, 'x', n);
+                path[n] = '\0';
+                assert_int_equal(sys_open_below(root_fd, path), -ENOENT);
+        }
+        assert_int_equal(sys_open_below(-1, "in"), -EBADF);
 }
 
-/* Moves `deep` out of the tree and back, as fast as it can. */
-static void rename_for_ever(const void *argument) {
+/* Also one of the same file system: its device's number is the same. */
+static void below_mounts(const void *argument) {
+        const char *point = argument;
+        int fd, copy, mnt;
+
+        enter_own_mounts();
+        CHECK(mkdirat(AT_FDCWD, files_path("point/dir"), 0700) == 0 && mkdirat(AT_FDCWD, files_path("point/dir/deep"), 0700) == 0);
+        copy = sys_open_tree_clone(AT_FDCWD, point);
+        mnt = make_tmpfs(0);
+        fd = open(point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        CHECK(copy >= 0 && mnt >= 0 && fd >= 0);
+        CHECK(sys_open_below(fd, "dir/deep") >= 0);
+        CHECK(sys_move_mount(copy, fd, "dir/deep") == 0);
+        CHECK(sys_open_below(fd, "dir/deep") == -EXDEV);
+        CHECK(sys_open_below(fd, "dir/deep/dir") == -EXDEV);
+        CHECK(sys_open_below(fd, "dir") >= 0);
+        CHECK(sys_move_mount(mnt, fd, "dir") == 0);
+        CHECK(sys_open_below(fd, "dir") == -EXDEV);
+}
+
+static void test_open_below_mounts(void **state) {
+        const char *point = files_mkdir("point");
+
+        (void) state;
+        if (!may_mount())
+                skip();
+        child_run(below_mounts, point);
+        assert_int_equal(rmdir(files_path("point/dir/deep")), 0);
+        assert_int_equal(rmdir(files_path("point/dir")), 0);
+}
+
+/* Makes `d` a link to what is outside, and a directory again, as fast as it can. */
+static void exchange_for_ever(const void *argument) {
         const int *base_fd = argument;
 
-        for (;;) {
-                CHECK(renameat(*base_fd, "tree/race/deep", *base_fd, "outside/deep") == 0);
-                CHECK(renameat(*base_fd, "outside/deep", *base_fd, "tree/race/deep") == 0);
-        }
+        for (;;)
+                CHECK(renameat2(*base_fd, "tree/d", *base_fd, "tree/l", RENAME_EXCHANGE) == 0);
 }
 
-/* A path that the kernel walks while its directory is moved away: from outside/deep on, "../.." is above the tree. */
-static void test_openat2_renames(void **state) {
+/* Whatever a name becomes between two looks at it: what is opened is the directory that was there, or nothing. */
+static void test_open_below_races(void **state) {
         _cleanup_close_ int base_fd = -1, tree_fd = -1;
         unsigned inside = 0, refused = 0; /* both must be seen: then the race was one */
         struct stat wanted, st;
@@ -817,20 +857,20 @@ static void test_openat2_renames(void **state) {
         base_fd = open(files_path("race-base"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(base_fd >= 0);
         for (size_t i = 0; i < 5; i++)
-                assert_int_equal(mkdirat(base_fd, (const char *const[]){"x", "outside", "tree", "tree/race", "tree/x"}[i], 0700), 0);
-        assert_int_equal(mkdirat(base_fd, "tree/race/deep", 0700), 0);
+                assert_int_equal(mkdirat(base_fd, (const char *const[]){"outside", "outside/x", "tree", "tree/d", "tree/d/x"}[i], 0700), 0);
+        assert_int_equal(symlinkat("../outside", base_fd, "tree/l"), 0);
         tree_fd = openat(base_fd, "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        assert_true(tree_fd >= 0 && fstatat(tree_fd, "x", &wanted, 0) == 0);
+        assert_true(tree_fd >= 0 && fstatat(tree_fd, "d/x", &wanted, 0) == 0);
 
-        pid = child_start(rename_for_ever, &base_fd);
+        pid = child_start(exchange_for_ever, &base_fd);
         while (inside < 1000 || refused < 1000) {
-                _cleanup_close_ int fd = sys_openat2(tree_fd, "race/deep/../../x", O_RDONLY | O_DIRECTORY, RESOLVE_BENEATH);
+                _cleanup_close_ int fd = sys_open_below(tree_fd, "d/x");
 
                 if (fd < 0)
                         refused++;
                 else
                         inside++;
-                assert_true(fd >= 0 || fd == -ENOENT || fd == -EAGAIN || fd == -EXDEV);
+                assert_true(fd >= 0 || fd == -ELOOP);
                 assert_true(fd < 0 || (fstat(fd, &st) == 0 && st.st_ino == wanted.st_ino && st.st_dev == wanted.st_dev));
         }
         assert_int_equal(kill(pid, SIGKILL), 0);
@@ -857,8 +897,9 @@ int main(void) {
                 SYS_TEST(test_capset_none),
                 SYS_TEST(test_capset_some),
                 SYS_TEST(test_fs_magic),
-                SYS_TEST(test_openat2),
-                SYS_TEST(test_openat2_renames),
+                SYS_TEST(test_open_below),
+                SYS_TEST(test_open_below_mounts),
+                SYS_TEST(test_open_below_races),
                 SYS_TEST(test_mounts),
                 SYS_TEST(test_bpffs),
                 SYS_TEST(test_mounts_refused),
