@@ -4,6 +4,7 @@
 
 #include "config.h"
 
+#include <getopt.h>
 #include <inttypes.h>
 
 #include "cmd.h"
@@ -35,11 +36,11 @@ static void print_row(const struct proto_row *row, const struct mask_names *name
 
         (void) printf("delegation %016" PRIx64 ": %s, %" PRIu32 " session%s", row->id,
                       row->state < ELEMENTSOF(state_words) ? state_words[row->state] : "?", row->sessions,
-                      row->sessions == 1 ? "" : "s");
+                      plural(row->sessions));
         print_time(row->created_usec);
         (void) printf("\n  %-16s %s, %s\n", "policy", row->policy, confine_words(row));
         if (row->refusals > 0)
-                (void) printf("  %-16s %" PRIu32 " acts; the admin's log says which\n", "refused", row->refusals);
+                (void) printf("  %-16s %" PRIu32 " act%s; the admin's log says which\n", "refused", row->refusals, plural(row->refusals));
         for (unsigned i = 0; i < POLICY_AXES; i++) {
                 mask_format(names, (enum policy_axis) i, row->masks[i], text, sizeof(text));
                 (void) printf("  %-16s %s\n", mask_axis_name((enum policy_axis) i), row->masks[i] ? text : "none");
@@ -88,15 +89,26 @@ static int print_rows(struct client *client, const struct mask_names *names) {
         }
 }
 
+static const char usage[] =
+        "Usage: bpfdeleg status\n"
+        "Shows what was delegated to you. Exit status: 1 if that is nothing, or cannot be told.\n";
+
 int main(int argc, char **argv) {
+        static const struct option longs[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
         struct proto_status request = PROTO_INIT(PROTO_STATUS);
         _cleanup_(mask_names_freep) struct mask_names *names = NULL;
         _cleanup_(client_done) struct client client = CLIENT_INIT;
-        int r;
+        int c, r;
 
-        if (argc > 1) {
-                cli_error("status takes no argument: %s", argv[1]);
-                return EXIT_FAILURE;
+        while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
+                if (c != 'h')
+                        return EXIT_NOT_POSSIBLE;
+                (void) fputs(usage, stdout);
+                return EXIT_SUCCESS;
+        }
+        if (optind < argc) {
+                (void) fputs(usage, stderr);
+                return EXIT_NOT_POSSIBLE;
         }
         /* Before the connection, which has a deadline: reading the kernel's names takes seconds on an emulated machine. */
         r = mask_names_new(&names);

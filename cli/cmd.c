@@ -34,6 +34,15 @@ int cli_connect(const char *socket, uint64_t timeout_usec, struct client *ret) {
         return r;
 }
 
+/* The start of what somebody else wrote, for a terminal: it may hold what a terminal obeys. */
+static void show(const char *s, char *buf, size_t size) {
+        size_t n = 0;
+
+        for (; s[n] != '\0' && n + 1 < size; n++)
+                buf[n] = s[n] >= ' ' && s[n] <= '~' ? s[n] : '?';
+        buf[n] = '\0';
+}
+
 int cli_cookie(struct proto_cookie *ret) {
         const char *cookie = getenv(PROTO_COOKIE_ENV);
 
@@ -42,7 +51,10 @@ int cli_cookie(struct proto_cookie *ret) {
                 return 0;
         }
         if (proto_cookie_parse(cookie, ret) < 0) {
-                cli_error("%s is '%s', which is no session of bpfdeleg; unset it", PROTO_COOKIE_ENV, cookie);
+                char shown[PROTO_COOKIE_TEXT_SIZE];
+
+                show(cookie, shown, sizeof(shown));
+                cli_error("%s is '%s', which is no session of bpfdeleg; unset it", PROTO_COOKIE_ENV, shown);
                 return -EINVAL;
         }
         return 0;
@@ -57,6 +69,8 @@ const char *cli_no_answer(int error) {
                 return "bpfdelegd closed the connection without an answer; its log says why";
         case -EBADMSG:
                 return "bpfdelegd speaks another version of the protocol than this tool; was only one of them upgraded?";
+        case -EMFILE:
+                return "this process may not open as many descriptors as it is given; raise its limit (ulimit -n) or close some";
         default:
                 return strerror(-error);
         }

@@ -131,7 +131,7 @@ int manager_recover(struct manager *manager, struct errtext *err) {
         if (manager->scopes)
                 scopes_end_leftovers(manager->scopes);
         if (recovery.taken_over + recovery.ended > 0)
-                log_line(LOG_INFO, "taken over: %zu delegations with %zu sessions; ended: %zu", recovery.taken_over, recovery.sessions,
-                         recovery.ended);
+                log_line(LOG_INFO, "taken over: %zu delegation%s with %zu session%s; ended: %zu", recovery.taken_over, plural(recovery.taken_over),
+                         recovery.sessions, plural(recovery.sessions), recovery.ended);
         return 0;
 }

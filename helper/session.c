@@ -199,15 +199,16 @@ static int find_or_refuse(const struct manager *manager, const struct session_re
                                 *ret = d;
                 }
         if (sessions >= settings->sessions_per_uid)
-                return fail(err, -EDQUOT, "the user has %zu sessions already (sessions_per_uid in bpfdeleg.ini)", sessions);
+                return fail(err, -EDQUOT, "the user has %zu session%s already (sessions_per_uid in bpfdeleg.ini)", sessions,
+                            plural(sessions));
         if (*ret)
                 return 0;
         if (delegations >= settings->delegations_per_uid)
-                return fail(err, -EDQUOT, "the user has %zu delegations already (delegations_per_uid in bpfdeleg.ini)",
-                            delegations);
+                return fail(err, -EDQUOT, "the user has %zu delegation%s already (delegations_per_uid in bpfdeleg.ini)",
+                            delegations, plural(delegations));
         if (manager->n_delegations >= settings->delegations)
-                return fail(err, -EDQUOT, "there are %zu delegations already (delegations in bpfdeleg.ini)",
-                            manager->n_delegations);
+                return fail(err, -EDQUOT, "bpfdelegd has %zu delegation%s already (delegations in bpfdeleg.ini)",
+                            manager->n_delegations, plural(manager->n_delegations));
         return 0;
 }
 

@@ -103,6 +103,8 @@ int sock_recv(int fd, void *buf, size_t size, size_t max_fds, struct sock_receiv
         known = collect_control(&msg, &received, &n_fds);
         if (msg.msg_flags & MSG_TRUNC)
                 r = -EMSGSIZE;
+        else if (known && n_fds < max_fds && (msg.msg_flags & MSG_CTRUNC))
+                r = -EMFILE; /* our buffer has room for more, so it is this process's table that has none */
         else if (!known || n_fds > max_fds || (msg.msg_flags & MSG_CTRUNC))
                 r = -EBADMSG;
         else if (n == 0)

@@ -39,7 +39,8 @@ void sock_received_done(struct sock_received *received);
  *   -EINTR        a signal came first
  *   -ECONNRESET   the peer has closed (an empty datagram counts as that)
  *   -EMSGSIZE     the datagram was larger than size
- *   -EBADMSG      control data was cut off, or is not what is expected here, or more than max_fds descriptors came
+ *   -EBADMSG      control data is not what is expected here, or more than max_fds descriptors came
+ *   -EMFILE       this process may not open as many descriptors as came
  */
 int sock_recv(int fd, void *buf, size_t size, size_t max_fds, struct sock_received *ret);
 

@@ -20,6 +20,11 @@
 #include <unistd.h>
 
 #define ELEMENTSOF(a) (sizeof(a) / sizeof((a)[0]))
+
+/* What a noun ends with after that number. */
+static inline const char *plural(size_t n) {
+        return n == 1 ? "" : "s";
+}
 #define USEC_PER_SEC UINT64_C(1000000)
 #define USEC_PER_MSEC UINT64_C(1000)
 

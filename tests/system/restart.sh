@@ -41,7 +41,7 @@ ok "the anchor does not, either" alive "$anchor"
 exits "run says that nobody is there" 125 'bpfdelegd is not running' in_session one bpfdeleg run -- true
 log_mark
 ok "the helper starts again" helper_start
-ok "and takes over what there is" logged 'taken over: 1 delegations with 1 sessions; ended: 0'
+ok "and takes over what there is" logged 'taken over: 1 delegation with 1 session; ended: 0'
 ok "with the same anchor" test "$(anchor_pid)" = "$anchor"
 prints "status shows the same delegation" "^delegation $id: active, 1 session," in_session one bpfdeleg status
 prints "run goes into it, and the pin is there" '^egress$' in_session one bpfdeleg run -- ls /sys/fs/bpf
@@ -79,7 +79,7 @@ ok "the helper stops" helper_stop
 ok "one ends meanwhile" session_end one
 log_mark
 ok "the helper starts again" helper_start
-ok "with the one that is left" logged 'taken over: 1 delegations with 1 sessions'
+ok "with the one that is left" logged 'taken over: 1 delegation with 1 session'
 prints "status says so" 'active, 1 session,' in_session two bpfdeleg status
 ok "the helper stops" helper_stop
 session_kill two
@@ -243,11 +243,11 @@ printf '[helper]\ncgroup_parent = %s\n[limits]\nsessions_per_uid = 1\n' "$cgroup
 kill -HUP "$helper_pid"
 ok "SIGHUP reads the settings again" logged 'reloaded .*bpfdeleg.ini'
 ok "a session is within the new limit" session_start one "$alice"
-prints "a second is not" 'syslog: .*1 sessions already.*sessions_per_uid' logs_in "$alice"
+prints "a second is not" 'syslog: .*1 session already.*sessions_per_uid' logs_in "$alice"
 printf '[limits]\nsessions_per_uid = none\n' >"$T/bpfdeleg.ini"
 kill -HUP "$helper_pid"
 ok "settings that make no sense are not taken" logged 'not reloaded, the old settings stay: .*bpfdeleg.ini:2'
-prints "the limit is what it was" 'syslog: .*1 sessions already.*sessions_per_uid' logs_in "$alice"
+prints "the limit is what it was" 'syslog: .*1 session already.*sessions_per_uid' logs_in "$alice"
 ok "the session ends" session_end one
 
 finish

@@ -36,6 +36,23 @@ exits "without -- too" 3 '' in_session s bpfdeleg run sh -c 'exit 3'
 exits "options behind the command are the command's" 4 '' in_session s bpfdeleg run sh -c 'exit "$1"' sh 4
 exits "an option it does not know" 125 'no-such-option' in_session s bpfdeleg run --no-such-option -- true
 
+# ---- the tool's other words ----
+
+prints "status has a help" '^Usage: bpfdeleg status' in_session s bpfdeleg status --help
+exits "an option of status that it does not know" 125 'no-such-option' in_session s bpfdeleg status --no-such-option
+exits "status takes no argument" 125 'Usage: bpfdeleg status' in_session s bpfdeleg status x
+ok "status alone is none of these" in_session s bpfdeleg status
+refuses_cookie() { in_session s env BPFDELEG=$'\e[31mred\a\xc2\x9b' bpfdeleg "$@"; }
+exits "a BPFDELEG that a terminal would obey is shown as what it is" 125 "BPFDELEG is '\\?\\[31mred\\?\\?\\?', which is no session" refuses_cookie run true
+no_control_character() { ! refuses_cookie kill run | LC_ALL=C grep -q $'[\x01-\x08\x0b-\x1f\x7f-\xff]'; }
+ok "and nothing of it gets to the terminal" no_control_character
+# Three of its own, one for the socket; and three come.
+for n in 4 5 6; do
+        exits "with $n descriptors there are too few, and that is said" 125 'may not open as many descriptors.*ulimit -n' \
+                in_session_sh s "(ulimit -n $n; exec bpfdeleg run -- true 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-)"
+done
+ok "with 20 there are enough" in_session_sh s '(ulimit -n 20; exec bpfdeleg run --no-proxy -- true 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-)'
+
 # ---- handed through ----
 
 prints "standard input" '^from outside$' in_session_sh s 'echo from outside | bpfdeleg run -- cat'
