@@ -115,11 +115,13 @@ static int read_file(const char *path, struct ini *ret, struct errtext *err) {
         const char *slash = strrchr(path, '/');
         _cleanup_close_ int dirfd = -1;
         char dir[PATH_MAX];
+        size_t n;
 
-        if (!slash || slash == path || (size_t) (slash - path) >= sizeof(dir))
-                return fail(err, -EINVAL, "%s: not an absolute path of a file in a directory", path);
-        memcpy(dir, path, (size_t) (slash - path));
-        dir[slash - path] = '\0';
+        if (path[0] != '/' || (size_t) (slash - path) >= sizeof(dir))
+                return fail(err, -EINVAL, "%s: not an absolute path of a file", path);
+        n = slash == path ? 1 : (size_t) (slash - path); /* the root has its own slash */
+        memcpy(dir, path, n);
+        dir[n] = '\0';
         dirfd = ini_open_dir(dir, err);
         if (dirfd < 0)
                 return dirfd;
