@@ -651,6 +651,9 @@ static int match_file(const struct search *search, const struct candidate *file,
         if (r < 0)
                 return r;
         r = policy_matches(policy, matching->login);
+        if (r == -E2BIG)
+                return fail(err, r, "%s: %s is in more than %d groups, which is more than a process can have", policy->path,
+                            matching->login->user, NGROUPS_MAX);
         if (r < 0)
                 return fail(err, r == -ENOENT ? -EIO : r, "%s: cannot tell whether %s is in its groups: %s", policy->path,
                             matching->login->user, strerror(-r));

@@ -612,6 +612,10 @@ static void test_find_groups_fail(void **state) {
         assert_int_equal(policy_find(dirs, &login, &policy, &err), -EIO);
         assert_null(policy);
         assert_has(err.s, "10-x.ini: cannot tell whether alice is in its groups");
+        groups.error = -E2BIG;
+        assert_int_equal(policy_find(dirs, &login, &policy, &err), -E2BIG);
+        assert_null(policy);
+        assert_has(err.s, "10-x.ini: alice is in more than 65536 groups");
 }
 
 static void test_find_bounds(void **state) {
