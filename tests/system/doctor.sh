@@ -201,7 +201,7 @@ warns "no BPF LSM: the boot parameter with what is there" 'bpf-lsm +.*capability
         doctor_on 'security capability,yama "[none]"'
 warns "no securityfs" 'bpf-lsm +cannot be told: securityfs is not mounted' 'mount -t securityfs' doctor_on 'cover /sys/kernel/security'
 warns "lockdown" 'lockdown +confidentiality: no guard' 'lockdown=integrity' doctor_on 'security bpf "none integrity [confidentiality]"'
-prints "lockdown as Secure Boot has it is well" '^ok    lockdown +integrity' doctor_on 'security bpf "none [integrity] confidentiality"'
+prints "lockdown as Secure Boot has it is well" '^ok    lockdown +integrity: .*check .guard.' doctor_on 'security bpf "none [integrity] confidentiality"'
 fails "no user namespaces" 'namespaces  user.max_user_namespaces is 0' "echo 'user.max_user_namespaces = .*sysctl --system" \
         doctor_on 'limits 0 5'
 fails "no network namespaces" 'namespaces  user.max_net_namespaces is 0' 'user.max_net_namespaces = ' doctor_on 'limits 5 0'
