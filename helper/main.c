@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
+#include "notify.h"
 #include "server.h"
 
 struct options {
@@ -131,8 +132,8 @@ static void stop(bool end_all) {
         running.stopping = true;
         running.ending_all = end_all;
         (void) sd_notify(0, "STOPPING=1");
-        log_line(LOG_INFO, end_all ? "ending all of %zu delegations" : "stopping; of %zu delegations those that are active go on, and "
-                 "the next start of bpfdelegd takes them over", manager->n_delegations);
+        log_line(LOG_INFO, end_all ? "ending all of %zu delegation%s" : "stopping; of %zu delegation%s those that are active go on, and "
+                 "the next start of bpfdelegd takes them over", manager->n_delegations, plural(manager->n_delegations));
         if (running.server)
                 server_stop(running.server);
         (void) sd_event_add_time_relative(manager->event, NULL, CLOCK_MONOTONIC, 10 * USEC_PER_SEC, 0, on_stop_timeout, NULL);
@@ -321,6 +322,7 @@ static int end_all(struct manager *manager, const struct options *options, struc
 }
 
 static int serve(struct manager *manager, const struct options *options, struct errtext *err) {
+        struct notify *notify = NULL;
         int r;
 
         if (!options->end_all) {
@@ -341,8 +343,12 @@ static int serve(struct manager *manager, const struct options *options, struct 
         else {
                 log_line(LOG_INFO, "%s serves %s", PACKAGE_STRING, options->runtime_dir);
                 (void) sd_notify(0, "READY=1");
+                /* It can do without. */
+                if (notify_new(&notify, manager) < 0)
+                        log_line(LOG_WARNING, "the service manager is not told how many delegations there are");
                 r = loop(manager, err);
         }
+        notify_free(notify);
         server_free(running.server);
         return r;
 }
