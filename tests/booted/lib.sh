@@ -77,6 +77,7 @@ undo() {
 
 finish() {
         local name
+        row_ends
         for name in "${!session_pid[@]}"; do session_end "$name" >/dev/null 2>&1; done
         remove_users
         no_policies
@@ -84,6 +85,17 @@ finish() {
         printf '1..%d\n' "$case_count"
         [ "$case_failures" -eq 0 ]
         exit
+}
+
+# ---- rows ------------------------------------------------------------------------------------------------------------
+
+# covers KIND NAME: the cases that follow try this; there must be some. tests/tree/shipped.sh looks for these lines.
+row='' row_begin=0
+row_ends() { [ -z "$row" ] || [ "$case_count" -gt "$row_begin" ] || tap failed "there is a case of $row"; }
+covers() {
+        [ "$case_count" -eq "$row_begin" ] || row=''
+        row="${row:+$row, }$*" row_begin=$case_count
+        diag "covers $*"
 }
 
 # ---- users -----------------------------------------------------------------------------------------------------------

@@ -89,6 +89,8 @@ busy() {
 
 # ---- all of them, as systemd and the kernel show them ----
 
+# A disk whose scheduler has no weights shows io_weight, and no more.
+covers limit io_weight
 with 'pids_max = 60' 'memory_max = 200M' 'memory_high = 150M' 'cpu_weight = 50' 'cpu_quota = 40%' 'io_weight = 300'
 prints "TasksMax is pids_max" '^TasksMax=60$' property TasksMax
 prints "MemoryMax is memory_max" "^MemoryMax=$((200 << 20))\$" property MemoryMax
@@ -130,6 +132,7 @@ logout
 
 # ---- pids_max ----
 
+covers limit pids_max
 with 'pids_max = 20'
 prints "the controller of the limit is delegated" '^Delegate=yes$' property Delegate
 prints "and no other: each would cost the whole slice something" '^DelegateControllers=pids$' property DelegateControllers
@@ -148,6 +151,7 @@ logout
 kills() { journal -k -o cat | grep 'oom-kill:'; }
 kills_elsewhere() { kills | grep -v "oom_memcg=/user.slice/user-$uid.slice/bpfdeleg-$id.scope," || true; }
 
+covers limit memory_max
 mark
 with 'memory_max = 64M'
 before=$(anchor)
@@ -165,6 +169,7 @@ logout
 
 # ---- memory_high ----
 
+covers limit memory_high
 with 'memory_high = 32M'
 prints "below memory_high nothing is counted" '^high 0$' run sh -c "$bin/eats 10 >&2; cat /sys/fs/cgroup/memory.events"
 prints "above memory_high the kernel counts and slows" 'above memory.high with [23][0-9] MB' run "$bin/eats" 60 high
@@ -173,6 +178,7 @@ logout
 
 # ---- cpu_quota ----
 
+covers limit cpu_quota
 with 'cpu_quota = 20%'
 ok "cpu_quota slows" busy 0 30 run "$bin/burns" 3
 prints "the kernel has counted it" '^nr_throttled [1-9]' scope_file cpu.stat
@@ -181,6 +187,7 @@ logout
 
 # ---- cpu_weight ----
 
+covers limit cpu_weight
 # On the same processor, a session scope of the same slice has the weight 100.
 with 'cpu_weight = 20'
 install -m 0666 /dev/null "$T/beside"
