@@ -126,7 +126,7 @@ trace >"$T/out" 2>&1
 prints "it opens what it looks at" "openat\(.*$T/services.*O_RDONLY" cat "$T/trace"
 lacks "nothing to write to, and changes nothing" \
         '^[0-9]+ +(openat?\(.*O_(WRONLY|RDWR|CREAT|TRUNC)|(unlink|rename|mkdir|chmod|chown|mount|move_mount|fsmount|setxattr|kill)[a-z0-9]*\()' \
-        grep -v memfd "$T/trace"
+        cat "$T/trace"
 still_idle "nothing is left of it"
 
 ok "the helper stops" helper_stop
