@@ -279,6 +279,18 @@ static int try_to_open(const char *path) {
         return fd < 0 ? -errno : 0;
 }
 
+/*
+ * iniparser writes through NULL where there is no memory for an empty dictionary; from there on it looks. So that much is
+ * taken and given back before. volatile, or the compiler takes neither.
+ */
+static bool has_memory(void) {
+        void *volatile p = malloc(16384);
+        bool have = p;
+
+        free(p);
+        return have;
+}
+
 /* iniparser reads files only by name. Opened by its own name, the file could be another than the one judged by now. */
 static int load(struct ini *ini, const char *path, struct errtext *err) {
         _cleanup_close_ int fd = -1;
@@ -292,6 +304,8 @@ static int load(struct ini *ini, const char *path, struct errtext *err) {
         r = try_to_open(proc);
         if (r < 0)
                 return fail(err, r, "%s: its copy in memory cannot be opened: %s", path, strerror(-r));
+        if (!has_memory())
+                return fail(err, -ENOMEM, "%s: out of memory", path);
         ini->dict = load_silently(proc);
         if (!ini->dict)
                 return fail(err, -EBADMSG, "%s: iniparser cannot read this file", path);
