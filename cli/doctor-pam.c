@@ -23,9 +23,17 @@ static bool is_session(const struct pam_place *place) {
 
 /* ---- where it is ---- */
 
+/* Where these are, nobody is told to edit a file by hand: a hand edit of common-* stops pam-auth-update for every package. */
+static bool has_profiles(void) {
+        return access("/usr/sbin/pam-auth-update", X_OK) == 0 && access("/usr/share/pam-configs/bpfdeleg-enforce", F_OK) == 0;
+}
+
+/* Obeys the module, and survives that it is not there. */
+#define ENFORCE "[success=ok ignore=ignore module_unknown=ignore default=bad]"
+
 static void say_nowhere(struct doctor *d) {
         doctor_fail(d, "no service in %s has " MODULE ": no login gets a delegation", d->pam_dirs[0]);
-        if (access("/usr/sbin/pam-auth-update", X_OK) == 0 && access("/usr/share/pam-configs/bpfdeleg", F_OK) == 0)
+        if (has_profiles())
                 doctor_fix(d, "pam-auth-update --enable bpfdeleg");
         else
                 doctor_fix(d, "add at the end of %s/sshd and %s/login: session optional " MODULE, d->pam_dirs[0],
@@ -63,6 +71,15 @@ static bool is_optional(const char *control) {
         if (strcasecmp(control, "optional") == 0)
                 return true;
         return strstr(control, "default=ignore") && !strstr(control, "session_err=");
+}
+
+/* Whether logins fail once the module is not there: after a removal, or on a host that is set up again without it. */
+static bool locks_out_without(const char *control) {
+        if (control[0] != '[')
+                return strcasecmp(control, "required") == 0 || strcasecmp(control, "requisite") == 0;
+        if (strstr(control, "module_unknown="))
+                return !strstr(control, "module_unknown=ignore");
+        return !strstr(control, "default=ignore");
 }
 
 /* A policy that says on_failure = deny and may be for logins by this service; which users, is not asked. */
@@ -124,13 +141,23 @@ static void judge_place(struct doctor *d, const struct pam_stack *stack, size_t 
                 doctor_warn(d, "%s is also for sessions that are no logins (%s)", at, faults.unwanted);
                 doctor_fix(d, "move %s to the services that people log in by, such as sshd and login", at);
         }
+        if (locks_out_without(place->control)) {
+                doctor_warn(d, "%s (%s) would refuse every login if the module's file were gone", at, place->control);
+                if (has_profiles())
+                        doctor_fix(d, "take it away, and pam-auth-update --enable bpfdeleg-enforce");
+                else
+                        doctor_fix(d, "write " ENFORCE " in %s", at);
+        }
         if (faults.above) {
                 doctor_warn(d, "%s comes before pam_systemd.so (%s), which moves the login", at, faults.above);
                 doctor_fix(d, "move %s below the line with pam_systemd.so, or below what includes that", at);
         }
         if (faults.deny) {
                 doctor_warn(d, "%s is optional, so no login is refused by on_failure = deny of %s", at, faults.deny);
-                doctor_fix(d, "write required in %s", at);
+                if (has_profiles())
+                        doctor_fix(d, "pam-auth-update --enable bpfdeleg-enforce, and --disable bpfdeleg or take that line away if it is yours");
+                else
+                        doctor_fix(d, "write " ENFORCE " in %s", at);
         }
 }
 

@@ -60,6 +60,7 @@ struct session {
         LIST_ENTRY(session) entry;
         struct delegation *delegation;
         uint64_t number; /* counts up within the delegation, from 1 */
+        uint64_t attempt; /* of the module's to open it, 0: none; an answer may get lost, and the module asks again */
         char *service;
         int leader_pidfd; /* the process that opened: its death closes */
         sd_event_source *leader_source;
@@ -111,6 +112,7 @@ struct session_request {
         gid_t gid;
         const char *user, *service;
         struct policy *take_policy;
+        uint64_t attempt;
         pid_t leader;
         int take_leader_pidfd; /* of that process */
 };
@@ -131,6 +133,10 @@ enum { SESSION_OTHERS = 0, SESSION_LAST = 1 };
 int session_close(struct session *session, const char *why);
 
 struct session *session_find(const struct manager *manager, const struct proto_cookie *cookie);
+/* The newest of this user's that this process has opened, or NULL. */
+struct session *session_find_led(const struct manager *manager, uid_t uid, int leader_pidfd);
+/* The one that this attempt has opened, or NULL. */
+struct session *session_find_attempt(const struct manager *manager, uint64_t attempt);
 
 /* Finds the delegation a user means: by its cookie, or the only one he has. Returns NULL with err: it is not his, is
  * ending, there are several, or none. */
@@ -194,8 +200,9 @@ int delegation_write_down(const struct delegation *delegation);
 /* The last session has gone: returns whether the policy, and a process, let the delegation stay. */
 bool delegation_linger(struct delegation *delegation);
 
-/* Adds a session with this number, that waits for no answer. Returns 0 or -errno. */
-int session_add(struct session **ret, struct delegation *delegation, uint64_t number, const char *service, int take_leader_pidfd);
+/* Adds a session with this number and attempt, that waits for no answer. Returns 0 or -errno. */
+int session_add(struct session **ret, struct delegation *delegation, uint64_t number, uint64_t attempt, const char *service,
+                int take_leader_pidfd);
 /* Answers everybody who waits for the delegation: it is there; granted is for the record of the first. */
 void sessions_answer(struct delegation *delegation, const char *granted);
 /* Answers everybody who still waits with an error, and drops all sessions. */

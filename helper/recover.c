@@ -88,13 +88,23 @@ static void on_session(void *userdata, uint64_t id, const struct state_session *
                 state_remove_session(&recovery->manager->state, id, record->number);
                 return;
         }
-        r = session_add(&session, d, record->number, record->service, pidfd);
+        r = session_add(&session, d, record->number, record->attempt, record->service, pidfd);
         if (is_shortage(r))
                 recovery->shortage = r;
         else if (r < 0)
                 log_line(LOG_ERR, "session %016" PRIx64 "-%" PRIu64 " cannot be taken over: %s", id, record->number, strerror(-r));
         else
                 recovery->sessions++;
+}
+
+/* Only now: by a session's record alone it would be alive still, with its leader. */
+static void on_closed(void *userdata, const struct proto_cookie *cookie, uint64_t attempt) {
+        const struct recovery *recovery = userdata;
+        struct session *session = attempt != 0 ? session_find_attempt(recovery->manager, attempt) :
+                                                 session_find(recovery->manager, cookie);
+
+        if (session)
+                session_close(session, "the session was closed while no bpfdelegd ran");
 }
 
 static void end_deserted(struct manager *manager) {
@@ -123,6 +133,7 @@ int manager_recover(struct manager *manager, struct errtext *err) {
         if (recovery.shortage < 0)
                 return fail(err, recovery.shortage, "what an earlier bpfdelegd left cannot be taken over now, and stays as it is for the next "
                             "start: %s", strerror(-recovery.shortage));
+        state_read_closed(&manager->state, on_closed, &recovery);
         end_deserted(manager);
         if (manager->guard)
                 guard_revoke_strangers(manager->guard, knows, manager);

@@ -120,7 +120,7 @@ void request_open_session(struct connection *connection, const union proto_messa
         struct manager *manager = connection_manager(connection);
         struct session_request request = {
                 .uid = open->uid, .gid = open->gid, .user = open->user, .service = open->service,
-                .leader = connection->peer.cred.pid, .take_leader_pidfd = -1,
+                .attempt = open->attempt, .leader = connection->peer.cred.pid, .take_leader_pidfd = -1,
         };
         struct session *session = NULL;
         struct opening *opening;
@@ -153,6 +153,15 @@ void request_open_session(struct connection *connection, const union proto_messa
                 refuse_open(connection, open, r, err.s);
         else
                 give_session(connection, session);
+}
+
+/* ---- FIND_SESSION ---- */
+
+void request_find_session(struct connection *connection, const union proto_message *message) {
+        const struct session *session = session_find_led(connection_manager(connection), message->find_session.uid,
+                                                         connection->peer.pidfd);
+
+        (void) reply_opened(connection, session ? 0 : -ENOENT, session, session ? NULL : "this process has opened no such session");
 }
 
 /* ---- CLOSE_SESSION ---- */

@@ -41,6 +41,7 @@ static const struct request_row {
 } request_rows[] = {
         {PROTO_OPEN_SESSION, SERVER_SESSION, request_open_session},
         {PROTO_CLOSE_SESSION, SERVER_SESSION, request_close_session},
+        {PROTO_FIND_SESSION, SERVER_SESSION, request_find_session},
         {PROTO_ENTER, SERVER_USER, request_enter},
         {PROTO_STATUS, SERVER_USER, request_status},
         {PROTO_KILL_SUBGROUP, SERVER_USER, request_kill_subgroup},

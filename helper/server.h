@@ -51,6 +51,7 @@ int connection_reply(struct connection *connection, const void *message, const i
 /* The requests: request.c. Each answers now, or keeps the connection and sets gone. */
 void request_open_session(struct connection *connection, const union proto_message *message);
 void request_close_session(struct connection *connection, const union proto_message *message);
+void request_find_session(struct connection *connection, const union proto_message *message);
 void request_enter(struct connection *connection, const union proto_message *message);
 void request_status(struct connection *connection, const union proto_message *message);
 void request_kill_subgroup(struct connection *connection, const union proto_message *message);

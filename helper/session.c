@@ -10,6 +10,7 @@
 #include "delegation.h"
 
 #include <inttypes.h>
+#include <sys/stat.h>
 
 #include "peer.h"
 
@@ -112,9 +113,44 @@ struct session *session_find(const struct manager *manager, const struct proto_c
         return NULL;
 }
 
+/* Of one process all pidfds have one inode, and no two processes ever have the same. */
+static bool is_same_process(int a, int b) {
+        struct stat st_a, st_b;
+
+        return fstat(a, &st_a) == 0 && fstat(b, &st_b) == 0 && st_a.st_ino == st_b.st_ino && st_a.st_dev == st_b.st_dev;
+}
+
+struct session *session_find_led(const struct manager *manager, uid_t uid, int leader_pidfd) {
+        struct session *session;
+        struct delegation *d;
+
+        LIST_FOREACH(d, &manager->delegations, entry) {
+                if (d->uid != uid)
+                        continue;
+                LIST_FOREACH(session, &d->sessions, entry)
+                        if (!session->ready && is_same_process(session->leader_pidfd, leader_pidfd))
+                                return session;
+        }
+        return NULL;
+}
+
+struct session *session_find_attempt(const struct manager *manager, uint64_t attempt) {
+        struct session *session;
+        struct delegation *d;
+
+        if (attempt == 0)
+                return NULL;
+        LIST_FOREACH(d, &manager->delegations, entry)
+                LIST_FOREACH(session, &d->sessions, entry)
+                        if (session->attempt == attempt)
+                                return session;
+        return NULL;
+}
+
 /* ---- coming ---- */
 
-int session_add(struct session **ret, struct delegation *d, uint64_t number, const char *service, int take_leader_pidfd) {
+int session_add(struct session **ret, struct delegation *d, uint64_t number, uint64_t attempt, const char *service,
+                int take_leader_pidfd) {
         _cleanup_close_ int leader_pidfd = take_leader_pidfd;
         struct session *session;
         int r;
@@ -123,7 +159,7 @@ int session_add(struct session **ret, struct delegation *d, uint64_t number, con
         if (!session)
                 return -ENOMEM;
         *session = (struct session){
-                .delegation = d, .number = number, .service = strdup(service), .leader_pidfd = TAKE_FD(leader_pidfd),
+                .delegation = d, .number = number, .attempt = attempt, .service = strdup(service), .leader_pidfd = TAKE_FD(leader_pidfd),
         };
         /* Not our child: sd_event_add_child_pidfd would end the loop with ECHILD. */
         r = !session->service ? -ENOMEM :
@@ -143,7 +179,7 @@ int session_add(struct session **ret, struct delegation *d, uint64_t number, con
 
 /* Before the login hears of it. Its number is in the delegation's record, too, so that no later one ever gets it. */
 static int write_down(const struct delegation *d, const struct session *session, pid_t leader) {
-        struct state_session record = {.number = session->number};
+        struct state_session record = {.number = session->number, .attempt = session->attempt};
         int r;
 
         copy_field_cut(record.service, sizeof(record.service), session->service);
@@ -160,7 +196,8 @@ static int session_new(struct session **ret, struct delegation *d, struct sessio
         struct session *session = NULL;
         int r;
 
-        r = session_add(&session, d, d->last_number + 1, request->service, TAKE_FD(request->take_leader_pidfd));
+        r = session_add(&session, d, d->last_number + 1, request->attempt, request->service,
+                        TAKE_FD(request->take_leader_pidfd));
         if (r < 0)
                 return r;
         r = write_down(d, session, request->leader);
@@ -173,14 +210,33 @@ static int session_new(struct session **ret, struct delegation *d, struct sessio
         return 0;
 }
 
-/* The key of a delegation with scope = user: uid, gid, policy file, digest of its content. After any change there is
- * a new one. */
-static bool can_join(const struct delegation *d, const struct session_request *request) {
+/* Whether what the request asks for is what this delegation gives: uid, gid, policy file, digest of its content. */
+static bool is_for(const struct delegation *d, const struct session_request *request) {
         const struct policy *policy = request->take_policy;
 
         return d->state != PROTO_STATE_ENDING && d->uid == request->uid && d->gid == request->gid &&
-               policy->scope == POLICY_SCOPE_USER && streq(d->policy->name, policy->name) &&
-               memcmp(d->policy->digest, policy->digest, SHA256_SIZE) == 0;
+               streq(d->policy->name, policy->name) && memcmp(d->policy->digest, policy->digest, SHA256_SIZE) == 0;
+}
+
+/* That is the key of a delegation with scope = user. After any change there is a new one. */
+static bool can_join(const struct delegation *d, const struct session_request *request) {
+        return request->take_policy->scope == POLICY_SCOPE_USER && is_for(d, request);
+}
+
+/*
+ * The session that this very attempt has opened before: a helper that wrote it down and was killed before it answered
+ * has left it to us, and the module asks again. With it the attempt has what it wants. One that is of no use to it any
+ * more is closed, since nobody else would ever close it. Returns NULL if there is none, or none any more.
+ */
+static struct session *opened_before(const struct manager *manager, const struct session_request *request) {
+        struct session *session = session_find_attempt(manager, request->attempt);
+
+        if (!session || !is_same_process(session->leader_pidfd, request->take_leader_pidfd))
+                return NULL;
+        if (!session->ready && session->delegation->state == PROTO_STATE_ACTIVE && is_for(session->delegation, request))
+                return session;
+        session_close(session, "its login has asked again");
+        return NULL;
 }
 
 /* One pass: what could be joined, and what there is already. */
@@ -219,6 +275,9 @@ int session_open(struct manager *manager, struct session_request *request, sessi
         struct delegation *d;
         int r;
 
+        *ret = opened_before(manager, request);
+        if (*ret)
+                return SESSION_GRANTED;
         r = find_or_refuse(manager, request, &d, err);
         if (r < 0)
                 return r;

@@ -33,6 +33,7 @@ struct field {
         const char *key;
         enum kind kind;
         size_t offset, size;
+        bool optional; /* not in what an earlier version wrote: zero then */
 };
 #define FIELD(type, member, k) {.key = #member, .kind = (k), .offset = offsetof(struct type, member), .size = sizeof(((struct type *) 0)->member)}
 
@@ -160,6 +161,7 @@ static const struct field record_fields[] = {
 static const struct field session_fields[] = {
         PROCESS(state_session, leader),
         FIELD(state_session, service, TEXT),
+        {.key = "attempt", .kind = NUMBER64, .offset = offsetof(struct state_session, attempt), .size = 8, .optional = true},
 };
 
 /* A row is copied with the size of its type; 32-bit ones must have that. */
@@ -218,26 +220,30 @@ static int write_bytes(FILE *f, const void *data) {
         return fwrite(bytes->p, 1, bytes->size, f) == bytes->size ? 0 : -EIO;
 }
 
-/* Every key must be there, and no other. */
+/* Every key must be there but the optional ones, and no other. */
 static int read_fields(int dirfd, const char *name, const char *path, const struct field *rows, size_t n, void *target,
                        struct errtext *err) {
         _cleanup_(ini_done) struct ini ini = INI_INIT;
+        size_t found = 0;
         int r;
 
         r = ini_read(dirfd, name, path, &ini, err);
         if (r != INI_OK)
                 return r < 0 ? r : fail(err, -EBADMSG, "%s: empty", path);
-        if ((size_t) iniparser_getsecnkeys(ini.dict, "bpfdeleg") != n || iniparser_getnsec(ini.dict) != 1)
-                return fail(err, -EBADMSG, "%s: not the keys that belong into it", path);
         for (size_t i = 0; i < n; i++) {
                 char key[64];
                 const char *value;
 
                 (void) snprintf(key, sizeof(key), "bpfdeleg:%s", rows[i].key);
                 value = iniparser_getstring(ini.dict, key, NULL);
+                if (!value && rows[i].optional)
+                        continue;
                 if (!value || get_field(&rows[i], value, target) < 0)
                         return fail(err, -EBADMSG, "%s: %s is missing or makes no sense", path, rows[i].key);
+                found++;
         }
+        if ((size_t) iniparser_getsecnkeys(ini.dict, "bpfdeleg") != found || iniparser_getnsec(ini.dict) != 1)
+                return fail(err, -EBADMSG, "%s: not the keys that belong into it", path);
         return 0;
 }
 
@@ -518,6 +524,35 @@ int state_read(const struct state_dir *dir, const struct state_reader *reader, s
                         (void) remove_dir(dir, e->d_name);
         (void) closedir(d);
         return r < 0 ? fail(err, r, "%s cannot be read now: %s", dir->path, strerror(-r)) : reading.count;
+}
+
+/* Returns whether the name is one of a note, and which. */
+static bool is_closed(const char *name, struct proto_cookie *cookie, uint64_t *attempt) {
+        if (strncmp(name, PROTO_CLOSED, strlen(PROTO_CLOSED)) != 0)
+                return false;
+        name += strlen(PROTO_CLOSED);
+        *attempt = 0;
+        return proto_cookie_parse(name, cookie) == 0 || (proto_id_parse(name, attempt) == 0 && *attempt != 0);
+}
+
+void state_read_closed(const struct state_dir *dir,
+                       void (*closed)(void *userdata, const struct proto_cookie *cookie, uint64_t attempt), void *userdata) {
+        struct proto_cookie cookie = {0};
+        const struct dirent *e;
+        uint64_t attempt;
+        DIR *d;
+
+        d = open_stream(dir->fd, ".");
+        if (!d) {
+                log_line(LOG_ERR, "%s cannot be read: %m; logouts that nobody heard of are not made up for", dir->path);
+                return;
+        }
+        while ((e = readdir(d)))
+                if (is_closed(e->d_name, &cookie, &attempt)) {
+                        closed(userdata, &cookie, attempt);
+                        (void) unlinkat(dir->fd, e->d_name, 0);
+                }
+        (void) closedir(d);
 }
 
 /* Returns a locked descriptor, or -errno with err. */

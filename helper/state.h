@@ -9,6 +9,8 @@
  *     50-x.ini      the policy file's bytes as they were granted, whatever the admin has written since
  *     session-<n>   one for each open session: its leader
  *
+ * and beside these directories the module's notes of logouts that no helper heard, "closed-<cookie>".
+ *
  * INI files, root's alone, each put in place by rename(2), and so is the directory, which is filled and emptied under
  * another name, ".<id>": a helper killed at any moment leaves the old or the new one, and nothing but that is ever half there.
  * They live in /run, so nothing of them outlives the kernel that the delegations live in.
@@ -47,6 +49,7 @@ struct state_record {
 /* One session's. */
 struct state_session {
         uint64_t number;
+        uint64_t attempt; /* 0: none, or written by a helper of version 0.1, which knew of none */
         struct sys_process leader;
         char service[PROTO_SERVICE_SIZE];
 };
@@ -75,3 +78,8 @@ struct state_reader {
         void *userdata;
 };
 int state_read(const struct state_dir *dir, const struct state_reader *reader, struct errtext *err);
+
+/* Calls closed() for each note of a logout that no helper has heard (PROTO_CLOSED), with an attempt other than 0 or else the
+ * cookie, and removes the note then: a helper that is killed in between leaves it to the next one. */
+void state_read_closed(const struct state_dir *dir,
+                       void (*closed)(void *userdata, const struct proto_cookie *cookie, uint64_t attempt), void *userdata);

@@ -14,12 +14,7 @@
 
 #include <pthread.h>
 #include <strings.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
 
 /* How much of somebody's words goes into an error text, so that the rest of the text still fits. */
 #define QUOTE "'%.60s'"
@@ -237,31 +232,44 @@ static dictionary *load_silently(const char *path) {
         return dict;
 }
 
-/* A descriptor of a private copy of the bytes, never one of the three that somebody may print to. */
-static int copy_to_memfd(const char *bytes, size_t size) {
-        _cleanup_close_ int fd = -1, high = -1;
+/* Gives *fd a number that nobody prints to, should it have one of those three. */
+static int move_above_stdio(int *fd) {
+        int high;
 
-        /* vm.memfd_noexec=2 wants the seal, a kernel before 6.3 does not know it: a login there goes on as well. */
-        fd = memfd_create("bpfdeleg-ini", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-        if (fd < 0 && errno == EINVAL)
-                fd = memfd_create("bpfdeleg-ini", MFD_CLOEXEC);
-        if (fd < 0)
+        if (*fd > STDERR_FILENO)
+                return 0;
+        high = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+        if (high < 0)
                 return -errno;
-        if (fd <= STDERR_FILENO) {
-                high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-                if (high < 0)
-                        return -errno;
-                fd = close_fd(fd);
-                fd = TAKE_FD(high);
-        }
-        for (size_t done = 0; done < size;) {
-                ssize_t n = write(fd, bytes + done, size - done);
+        (void) close_fd(*fd);
+        *fd = high;
+        return 0;
+}
+
+/*
+ * A descriptor from which a private copy of the bytes can be read, once. A pipe and not a file in memory: a login may
+ * come with RLIMIT_FSIZE 0, and then the first byte written to any file is a SIGXFSZ, which would end the login's
+ * process. A pipe is no file in this sense, and its reading end is open here, so that there is no SIGPIPE, either.
+ * INI_SIZE_MAX is what every pipe holds, but for users who have very many of them: those get -EAGAIN.
+ */
+static int copy_to_pipe(const char *bytes, size_t size) {
+        _cleanup_close_ int from = -1, to = -1;
+        int fds[2], r;
+
+        if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+                return -errno;
+        from = fds[0];
+        to = fds[1];
+        r = move_above_stdio(&from);
+        for (size_t done = 0; r >= 0 && done < size;) {
+                ssize_t n = write(to, bytes + done, size - done);
 
                 if (n < 0)
-                        return -errno;
-                done += (size_t) n;
+                        r = -errno;
+                else
+                        done += (size_t) n;
         }
-        return TAKE_FD(fd);
+        return r < 0 ? r : TAKE_FD(from);
 }
 
 /* iniparser does not tell a file that cannot be opened, for want of descriptors or of /proc, from one that is no INI file. */
@@ -271,19 +279,33 @@ static int try_to_open(const char *path) {
         return fd < 0 ? -errno : 0;
 }
 
+/*
+ * iniparser writes through NULL where there is no memory for an empty dictionary; from there on it looks. So that much is
+ * taken and given back before. volatile, or the compiler takes neither.
+ */
+static bool has_memory(void) {
+        void *volatile p = malloc(16384);
+        bool have = p;
+
+        free(p);
+        return have;
+}
+
 /* iniparser reads files only by name. Opened by its own name, the file could be another than the one judged by now. */
 static int load(struct ini *ini, const char *path, struct errtext *err) {
         _cleanup_close_ int fd = -1;
         char proc[64];
         int r;
 
-        fd = copy_to_memfd(ini->bytes, ini->size);
+        fd = copy_to_pipe(ini->bytes, ini->size);
         if (fd < 0)
                 return fail(err, fd, "%s: cannot be copied to memory: %s", path, strerror(-fd));
         (void) snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
         r = try_to_open(proc);
         if (r < 0)
                 return fail(err, r, "%s: its copy in memory cannot be opened: %s", path, strerror(-r));
+        if (!has_memory())
+                return fail(err, -ENOMEM, "%s: out of memory", path);
         ini->dict = load_silently(proc);
         if (!ini->dict)
                 return fail(err, -EBADMSG, "%s: iniparser cannot read this file", path);

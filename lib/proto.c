@@ -33,6 +33,7 @@ static const struct proto_layout layouts[] = {
          {FIELD(proto_open_session, policy), FIELD(proto_open_session, user), FIELD(proto_open_session, service),
           FIELD(proto_open_session, tty), FIELD(proto_open_session, rhost)}, {0, 0}},
         {PROTO_CLOSE_SESSION, sizeof(struct proto_close_session), {{0, 0}}, {0, 0}},
+        {PROTO_FIND_SESSION, sizeof(struct proto_find_session), {{0, 0}}, FIELD(proto_find_session, padding)},
         {PROTO_ENTER, sizeof(struct proto_enter), {{0, 0}}, {0, 0}},
         {PROTO_STATUS, sizeof(struct proto_status), {{0, 0}}, {0, 0}},
         {PROTO_KILL_SUBGROUP, sizeof(struct proto_kill_subgroup), {FIELD(proto_kill_subgroup, path)},
@@ -51,9 +52,10 @@ static const struct proto_layout layouts[] = {
 _Static_assert(sizeof(struct proto_head) == 8, "head");
 _Static_assert(sizeof(struct proto_open_session) ==
                        8 + 4 + 4 + PROTO_DIGEST_SIZE + PROTO_POLICY_SIZE + PROTO_USER_SIZE + PROTO_SERVICE_SIZE +
-                               PROTO_TTY_SIZE + PROTO_RHOST_SIZE, "open_session");
+                               PROTO_TTY_SIZE + PROTO_RHOST_SIZE + 8, "open_session");
 _Static_assert(sizeof(struct proto_opened) == 8 + 4 + 4 + 16 + PROTO_TEXT_SIZE, "opened");
 _Static_assert(sizeof(struct proto_close_session) == 24, "close_session");
+_Static_assert(sizeof(struct proto_find_session) == 16, "find_session");
 _Static_assert(sizeof(struct proto_enter) == 24, "enter");
 _Static_assert(sizeof(struct proto_kill_subgroup) == 32 + PROTO_SUBGROUP_SIZE, "kill_subgroup");
 _Static_assert(sizeof(struct proto_remove_subgroup) == 24 + PROTO_SUBGROUP_SIZE, "remove_subgroup");

@@ -20,7 +20,7 @@
 #define PROTO_USER_SIZE 256    /* login name: LOGIN_NAME_MAX is 256 with its terminator */
 #define PROTO_SERVICE_SIZE 128 /* PAM service */
 #define PROTO_TTY_SIZE 64
-#define PROTO_RHOST_SIZE 256
+#define PROTO_RHOST_SIZE 248
 #define PROTO_PATH_SIZE 256 /* where the bpffs is mounted; a cgroup path */
 #define PROTO_TEXT_SIZE 512 /* words for a person; as large as struct errtext */
 #define PROTO_DIGEST_SIZE 32
@@ -31,6 +31,7 @@ enum proto_type {
         /* session socket, root only */
         PROTO_OPEN_SESSION = 1,
         PROTO_CLOSE_SESSION = 2,
+        PROTO_FIND_SESSION = 3,
         /* user socket */
         PROTO_ENTER = 16,
         PROTO_STATUS = 17,
@@ -38,7 +39,7 @@ enum proto_type {
         PROTO_REMOVE_SUBGROUP = 19,
         /* answers */
         PROTO_REPLY = 64,   /* to CLOSE_SESSION, KILL_SUBGROUP, REMOVE_SUBGROUP, and any request that failed before its own answer could be made */
-        PROTO_OPENED = 65,  /* to OPEN_SESSION */
+        PROTO_OPENED = 65,  /* to OPEN_SESSION, FIND_SESSION */
         PROTO_ENTERED = 66, /* to ENTER, with descriptors */
         PROTO_ROW = 67,     /* to STATUS: one for each delegation … */
         PROTO_END = 68,     /* … and this after the last */
@@ -70,6 +71,7 @@ struct proto_open_session {
         char service[PROTO_SERVICE_SIZE];
         char tty[PROTO_TTY_SIZE];     /* may be empty */
         char rhost[PROTO_RHOST_SIZE]; /* may be empty */
+        uint64_t attempt; /* random, the same in each repetition of a request whose answer was lost; 0: it is not repeated */
 };
 
 struct proto_opened {
@@ -88,6 +90,18 @@ struct proto_close_session {
         struct proto_head head;
         struct proto_cookie cookie;
 };
+
+/* Which session is it that the process that connects has opened for this user? The newest, if there are several. */
+struct proto_find_session {
+        struct proto_head head;
+        uint32_t uid;
+        uint32_t padding; /* 0 */
+};
+
+/* The note of a logout that no helper heard, beside the session socket: an empty file with this and the cookie as its name, or
+ * with this and an attempt, as an id, of an OPEN_SESSION that nobody waits for any more. The next helper takes it. */
+#define PROTO_CLOSED_DIR "state"
+#define PROTO_CLOSED "closed-"
 
 struct proto_enter {
         struct proto_head head;
@@ -176,6 +190,7 @@ union proto_message {
         struct proto_open_session open_session;
         struct proto_opened opened;
         struct proto_close_session close_session;
+        struct proto_find_session find_session;
         struct proto_enter enter;
         struct proto_entered entered;
         struct proto_status status;

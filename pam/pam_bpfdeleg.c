@@ -11,6 +11,8 @@
  *   `on_failure = deny` and is itself in order. pam_code() is the one place where that is decided.
  * - Nothing of the process changes: no static state, no signal, no environment (the PAM one aside), no descriptor
  *   that stays.
+ * - Nothing here raises a signal, whatever limits the login has: no byte goes into a file (SIGXFSZ), nor into a socket
+ *   without MSG_NOSIGNAL, and what is on the stack is small.
  */
 
 #include "config.h"
@@ -21,6 +23,8 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <syslog.h>
 
@@ -32,6 +36,10 @@
 #define SOCKET_DEFAULT RUNTIME_DIR "/session"
 #define TIMEOUT_DEFAULT 5 /* seconds */
 #define TIMEOUT_MAX 60    /* sshd's LoginGraceTime is 120 s; beyond a minute nobody waits at a prompt */
+/* How long nobody may listen before that is no restart, but the admin's will: then logins are not held up. */
+#define RESTART_USEC (2 * USEC_PER_SEC)
+#define PAUSE_MIN_USEC (10 * USEC_PER_MSEC)
+#define PAUSE_MAX_USEC (250 * USEC_PER_MSEC)
 #define ARGUMENTS "socket=PATH timeout=SECONDS policy_dir=DIR debug"
 
 enum outcome {
@@ -137,6 +145,8 @@ struct login {
         const char *service;
         gid_t *groups; /* NULL: not asked for yet */
         int n_groups;
+        uint64_t attempt; /* what repetitions of the request are known by; 0: cannot be had */
+        bool cut;         /* a helper went away with the request: it may have opened a session */
 };
 
 static void login_done(struct login *login) {
@@ -282,6 +292,7 @@ static int make_request(const struct login *login, const struct policy *policy, 
 
         request.uid = login->pw->pw_uid;
         request.gid = login->pw->pw_gid;
+        request.attempt = login->attempt;
         memcpy(request.digest, policy->digest, sizeof(request.digest));
         if (copy_field(request.policy, sizeof(request.policy), policy->name) < 0 ||
             copy_field(request.user, sizeof(request.user), login->user) < 0 ||
@@ -313,8 +324,9 @@ static enum outcome judge_answer(const union proto_message *answer, struct proto
         return opened && result == PROTO_RESULT_STALE ? OUTCOME_STALE : OUTCOME_FAILED;
 }
 
-static int exchange(const char *socket, uint64_t deadline, const struct proto_open_session *request,
-                    union proto_message *ret) {
+/* One request, one answer: of the type want, or a REPLY that refuses, which also a helper sends that did not get so far
+ * as to look at the request. */
+static int exchange(const char *socket, uint64_t deadline, const void *request, uint32_t want, union proto_message *ret) {
         _cleanup_(client_done) struct client client = CLIENT_INIT;
         _cleanup_(sock_received_done) struct sock_received received = SOCK_RECEIVED_INIT;
         uint64_t now = now_usec();
@@ -328,16 +340,68 @@ static int exchange(const char *socket, uint64_t deadline, const struct proto_op
         r = client_send(&client, request);
         if (r < 0)
                 return r;
-        /* Not client_call: a helper that had to refuse before it looked at the request says so with PROTO_REPLY. */
         r = client_receive(&client, ret, 0, &received);
         if (r < 0)
                 return r;
-        if (ret->head.type == PROTO_OPENED)
+        if (ret->head.type == want)
                 return 0;
         return ret->head.type == PROTO_REPLY && ret->reply.result != 0 ? 0 : -EBADMSG;
 }
 
-static enum outcome ask_helper(const struct login *login, const struct policy *policy, uint64_t deadline,
+/* Nobody listens, or there is not even the socket: for a moment that is so where bpfdelegd restarts without systemd. */
+static bool is_away(int r) {
+        return r == -ECONNREFUSED || r == -ENOENT;
+}
+
+/* The helper went away between our connecting and its answer. */
+static bool is_cut(int r) {
+        return r == -ECONNRESET || r == -EPIPE;
+}
+
+static void pause_for(uint64_t usec) {
+        const struct timespec ts = {.tv_sec = (time_t) (usec / USEC_PER_SEC), .tv_nsec = (long) (usec % USEC_PER_SEC) * 1000};
+
+        (void) nanosleep(&ts, NULL); /* cut short by a signal of the login's: then we ask a little sooner */
+}
+
+/* Asks again and again, until the deadline, while helpers stop and start. Only for what may be asked twice. */
+static int exchange_through_restarts(const char *socket, uint64_t deadline, const void *request, uint32_t want,
+                                     union proto_message *ret, bool *cut) {
+        uint64_t away_since = 0, pause = PAUSE_MIN_USEC;
+
+        for (;;) {
+                int r = exchange(socket, deadline, request, want, ret);
+                uint64_t now = now_usec();
+
+                if (is_cut(r)) {
+                        *cut = true;
+                        away_since = 0;
+                } else if (!is_away(r))
+                        return r;
+                else if (away_since == 0)
+                        away_since = now;
+                if (now + pause >= deadline || (away_since != 0 && now - away_since >= RESTART_USEC))
+                        return r;
+                pause_for(pause);
+                pause = 2 * pause < PAUSE_MAX_USEC ? 2 * pause : PAUSE_MAX_USEC;
+        }
+}
+
+/*
+ * Leaves a note for the next helper that something has ended (PROTO_CLOSED), and its path in buf. mknod(2), because it
+ * needs no descriptor. Returns false where that cannot be: then only the leader's death ends the session.
+ */
+static bool leave_note(const char *socket, const char *what, char *buf, size_t size) {
+        const char *slash = strrchr(socket, '/');
+        int n = snprintf(buf, size, "%.*s/" PROTO_CLOSED_DIR "/" PROTO_CLOSED "%s", (int) (slash - socket), socket, what);
+
+        return n > 0 && (size_t) n < size && (mknod(buf, S_IFREG | 0600, 0) == 0 || errno == EEXIST);
+}
+
+#define NOTE_SIZE (sizeof(((struct sockaddr_un *) NULL)->sun_path) + sizeof("/" PROTO_CLOSED_DIR "/" PROTO_CLOSED) + \
+                   PROTO_COOKIE_TEXT_SIZE)
+
+static enum outcome ask_helper(struct login *login, const struct policy *policy, uint64_t deadline,
                                struct proto_cookie *ret, struct errtext *err) {
         const struct options *options = &login->options;
         struct proto_open_session request;
@@ -346,7 +410,7 @@ static enum outcome ask_helper(const struct login *login, const struct policy *p
 
         if (make_request(login, policy, &request, err) < 0)
                 return OUTCOME_FAILED;
-        r = exchange(options->socket, deadline, &request, &answer);
+        r = exchange_through_restarts(options->socket, deadline, &request, PROTO_OPENED, &answer, &login->cut);
         if (r < 0) {
                 (void) explain(r, options->socket, options->timeout, err);
                 return OUTCOME_FAILED;
@@ -359,27 +423,49 @@ static enum outcome ask_helper(const struct login *login, const struct policy *p
 /* What libpam keeps for us between open and close. */
 struct session {
         struct proto_cookie cookie;
-        pid_t pid; /* whose session it is to close when the application ends PAM without having closed it */
+        pid_t pid; /* that opened: a child of the application's may end the handle as well */
         uint64_t timeout;
         bool debug;
         char socket[sizeof(((struct sockaddr_un *) NULL)->sun_path)];
 };
 
-static void end_session(pam_handle_t *pamh, const struct session *session, bool quiet) {
-        _cleanup_(client_done) struct client client = CLIENT_INIT;
+/* Kept in place of one by a handle that has opened no session: what it closes is nothing, and not another handle's. */
+static const struct session no_session;
+
+/*
+ * Tells the helper. If that goes wrong, a note is left first, and then the helper is asked once more: either it hears
+ * of the end now, or the one that starts next reads the note.
+ */
+static int close_at_helper(const struct session *session, union proto_message *answer, bool *noted) {
+        uint64_t deadline = now_usec() + session->timeout * USEC_PER_SEC;
         struct proto_close_session request = PROTO_INIT(PROTO_CLOSE_SESSION);
+        char cookie[PROTO_COOKIE_TEXT_SIZE], note[NOTE_SIZE];
+        int r;
+
+        request.cookie = session->cookie;
+        r = exchange(session->socket, deadline, &request, PROTO_REPLY, answer);
+        if (r >= 0 || r == -EACCES || r == -EPERM)
+                return r;
+        *noted = leave_note(session->socket, proto_cookie_format(&session->cookie, cookie), note, sizeof(note));
+        if (is_away(r) || is_cut(r)) {
+                r = exchange(session->socket, deadline, &request, PROTO_REPLY, answer);
+                if (r >= 0 && *noted)
+                        (void) unlink(note);
+        }
+        return r;
+}
+
+static void end_session(pam_handle_t *pamh, const struct session *session, bool quiet) {
         char cookie[PROTO_COOKIE_TEXT_SIZE];
         union proto_message answer;
         struct errtext err = {""};
         int priority = LOG_ERR, r;
+        bool noted = false;
 
-        request.cookie = session->cookie;
-        r = client_connect(session->socket, session->timeout * USEC_PER_SEC, &client);
-        if (r == -EACCES || r == -EPERM)
-                priority = LOG_DEBUG; /* (sd-pam) closes as the user; the helper sees the leader's death itself */
-        if (r >= 0)
-                r = client_call(&client, &request, PROTO_REPLY, &answer);
+        r = close_at_helper(session, &answer, &noted);
         if (r < 0) {
+                if (r == -EACCES || r == -EPERM)
+                        priority = LOG_DEBUG; /* (sd-pam) closes as the user; the helper sees the leader's death itself */
                 (void) explain(r, session->socket, session->timeout, &err);
         } else if (answer.reply.result == -ENOENT) {
                 priority = LOG_DEBUG;
@@ -393,25 +479,35 @@ static void end_session(pam_handle_t *pamh, const struct session *session, bool 
         if (!quiet && (priority != LOG_DEBUG || session->debug))
                 pam_syslog(pamh, priority, "bpfdeleg session %s of user %s: %s%s",
                            proto_cookie_format(&session->cookie, cookie), get_text_item(pamh, PAM_USER),
-                           err.s[0] != '\0' ? "not closed: " : "closed", err.s);
+                           err.s[0] == '\0' ? "closed" : noted ? "left for the next bpfdelegd to close: " : "not closed: ", err.s);
 }
 
 /*
- * Called when the data is replaced, by another open or by our close, and by pam_end. su's forked child calls pam_end
- * before the command and sudo's parent after it, with the same flags: only the process that opened may end the session.
+ * Called when the data is replaced, by another open or by our close, and by pam_end. A handle that ends has closed
+ * nothing: an application may close in another one (JupyterHub does), and until then, or its death, the session is
+ * open. Only one that ends its handle with an error will not come back: it could not open the whole session, and with
+ * it not ours. In any case only in the process that opened: su's child ends the handle before it runs the command.
  */
 static void session_cleanup(pam_handle_t *pamh, void *data, int error_status) {
+        bool replaced = error_status & PAM_DATA_REPLACE;
+        int status = error_status & ~(PAM_DATA_REPLACE | PAM_DATA_SILENT);
         struct session *session = data;
 
-        if (session->pid == getpid())
+        if (session->pid == getpid() && (replaced || status != PAM_SUCCESS))
                 end_session(pamh, session, error_status & PAM_DATA_SILENT);
         free(session);
 }
 
-/* Ends the session that libpam keeps, through session_cleanup. The variable is looked for first because libpam logs an
- * error when one is removed that is not there. */
+static const struct session *kept_session(const pam_handle_t *pamh) {
+        const void *data = NULL;
+
+        return pam_get_data(pamh, SESSION_DATA, &data) == PAM_SUCCESS ? data : NULL;
+}
+
+/* Ends the session that libpam keeps, if any, through session_cleanup. The variable is looked for first because libpam
+ * logs an error when one is removed that is not there. */
 static void drop_session(pam_handle_t *pamh) {
-        (void) pam_set_data(pamh, SESSION_DATA, NULL, NULL);
+        (void) pam_set_data(pamh, SESSION_DATA, (void *) (uintptr_t) &no_session, NULL);
         if (pam_getenv(pamh, PROTO_COOKIE_ENV))
                 (void) pam_putenv(pamh, PROTO_COOKIE_ENV);
 }
@@ -447,8 +543,12 @@ static enum outcome keep_session(const struct login *login, const struct proto_c
 
 static enum outcome open_session(struct login *login, struct policy **policy, struct errtext *err) {
         struct proto_cookie cookie = {0};
+        char attempt[PROTO_ID_SIZE], note[NOTE_SIZE];
         uint64_t deadline = 0;
         enum outcome outcome;
+
+        if (getrandom(&login->attempt, sizeof(login->attempt), GRND_NONBLOCK) != sizeof(login->attempt))
+                login->attempt = 0;
 
         /* An admin may replace the file between our reading and the helper's; twice in one login, he does not. */
         for (int tries = 0; tries < 2; tries++) {
@@ -462,7 +562,12 @@ static enum outcome open_session(struct login *login, struct policy **policy, st
                 if (outcome != OUTCOME_STALE)
                         break;
         }
-        return outcome == OUTCOME_GRANTED ? keep_session(login, &cookie, err) : outcome;
+        if (outcome == OUTCOME_GRANTED)
+                return keep_session(login, &cookie, err);
+        /* A helper that died with its answer may have left a session that nobody would close. */
+        if (login->cut && login->attempt != 0)
+                (void) leave_note(login->options.socket, proto_id_format(login->attempt, attempt), note, sizeof(note));
+        return outcome;
 }
 
 /* ---- what PAM calls ---------------------------------------------------------------------------------------------- */
@@ -494,6 +599,8 @@ int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **ar
                 outcome = login_init(&login, &err);
         if (outcome == OUTCOME_GRANTED)
                 outcome = open_session(&login, &policy, &err);
+        if (outcome != OUTCOME_GRANTED && !kept_session(pamh))
+                drop_session(pamh);
         log_outcome(&login, outcome, policy, &err);
         code = pam_code(outcome, policy);
         if (code != PAM_SUCCESS && !(flags & PAM_SILENT))
@@ -502,21 +609,48 @@ int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **ar
         return code;
 }
 
+/* Which session is it that this process has opened in another handle? */
+static bool find_session(pam_handle_t *pamh, const struct options *options, struct session *ret) {
+        struct login login = {.pamh = pamh, .options = *options};
+        struct proto_find_session request = PROTO_INIT(PROTO_FIND_SESSION);
+        struct session session = {.timeout = options->timeout, .debug = options->debug};
+        uint64_t deadline = now_usec() + options->timeout * USEC_PER_SEC;
+        union proto_message answer;
+        struct errtext err = {""};
+        bool cut = false;
+        int r;
+
+        if (login_init(&login, &err) != OUTCOME_GRANTED)
+                return false;
+        request.uid = login.pw->pw_uid;
+        r = exchange_through_restarts(options->socket, deadline, &request, PROTO_OPENED, &answer, &cut);
+        if (r < 0 || answer.head.type != PROTO_OPENED || answer.opened.result != 0)
+                return false;
+        session.cookie = answer.opened.cookie;
+        copy_field_cut(session.socket, sizeof(session.socket), options->socket);
+        *ret = session;
+        return true;
+}
+
 int pam_sm_close_session(pam_handle_t *pamh, int flags, int argc, const char **argv) {
         struct options options = OPTIONS_INIT;
+        const struct session *kept = kept_session(pamh);
+        struct session elsewhere;
         struct errtext err = {""};
-        const void *data = NULL;
-        struct session *session;
 
         (void) flags;
         if (parse_options(argc, argv, &options, &err) < 0)
                 return pam_code(OUTCOME_UNUSABLE, NULL); /* open has logged it */
-        if (pam_get_data(pamh, SESSION_DATA, &data) != PAM_SUCCESS || !data)
+        if (!kept) {
+                if (find_session(pamh, &options, &elsewhere))
+                        end_session(pamh, &elsewhere, false);
+                return pam_code(OUTCOME_NOTHING, NULL);
+        }
+        if (kept == &no_session)
                 return pam_code(OUTCOME_NOTHING, NULL);
         /* An explicit close counts from any process: (sd-pam) is not the one that opened. The data is ours to change,
          * libpam's const a formality. */
-        session = (struct session *) (uintptr_t) data;
-        session->pid = getpid();
+        ((struct session *) (uintptr_t) kept)->pid = getpid();
         drop_session(pamh);
         return pam_code(OUTCOME_NOTHING, NULL);
 }

@@ -22,8 +22,8 @@ ok "she logs out" session_end one
 ok "bob, for whom nothing was written, logs in" ssh_as bob true
 recorded 'module: .*bpfdelegd is not running.*'
 
-# pam-auth-update's line says optional; who writes deny has to say required.
-ok "the admin says required" sed -i 's/^session.*optional.*pam_bpfdeleg.so/session required pam_bpfdeleg.so/' /etc/pam.d/common-session
+# The line of the profile "bpfdeleg" says optional; who writes deny takes the other.
+ok "the admin takes the profile that enforces" profiles_are bpfdeleg-enforce
 simple_policy 50-test alice 'session:on_failure = deny'
 mark
 refused "alice is turned away, and told why" 'Login refused: the BPF delegation .*50-test.ini .*bpfdelegd is not running' ssh_as alice true
@@ -36,7 +36,7 @@ recorded 'module: .*bpfdelegd is not running.*'
 ok "the sockets are there again" systemctl start bpfdelegd.socket
 ok "alice logs in, and has what is hers" ssh_as alice bpfdeleg run -- test -d /sys/fs/bpf
 recorded 'grant alice 50-test.ini' 'end alice 50-test.ini'
-ok "the admin says optional again" sed -i 's/^session.*required.*pam_bpfdeleg.so/session\toptional\tpam_bpfdeleg.so/' /etc/pam.d/common-session
+ok "the admin takes the first profile again" profiles_are bpfdeleg
 ok "PAM has what it had" pam_enabled
 
 finish

@@ -22,6 +22,11 @@ answer_timeout=$((30 * slow))
 package_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' libpam-bpfdeleg 2>/dev/null)" = installed ]; }
 package_install() { DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i "${1:-$(ls "$bed"/deb/libpam-bpfdeleg_*.deb)}" </dev/null; }
 pam_enabled() { grep -q pam_bpfdeleg.so /etc/pam.d/common-session; }
+# profiles_are [NAME]: this one of the two is enabled, or none.
+profiles_are() {
+        DEBIAN_FRONTEND=noninteractive pam-auth-update --package --remove bpfdeleg bpfdeleg-enforce </dev/null || return 1
+        [ $# -eq 0 ] || DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable "$1" </dev/null
+}
 pam_enable() { DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable bpfdeleg </dev/null; }
 
 # 50 logins at once are no attack here, and neither are sessions that are shot.

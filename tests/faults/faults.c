@@ -86,7 +86,7 @@ static const struct {
         {"fchownat", {EPERM}}, {"fchmod", {EPERM}}, {"flock", {EWOULDBLOCK}}, {"fcntl", {EMFILE}}, {"ioctl", {ENOTTY}},
         {"poll", {EINTR}}, {"prctl", {EINVAL}}, {"setns", {EPERM}}, {"unshare", {ENOSPC, EPERM}}, {"chdir", {EACCES}},
         {"fchdir", {EACCES}}, {"mount", {EPERM}}, {"umount2", {EPERM}}, {"setsid", {EPERM}}, {"getrandom", {EAGAIN}},
-        {"memfd_create", {EMFILE}}, {"socket", {EMFILE}}, {"socketpair", {EMFILE, ENOMEM}}, {"bind", {EACCES}}, {"listen", {EADDRINUSE}},
+        {"pipe2", {EMFILE}}, {"socket", {EMFILE}}, {"socketpair", {EMFILE, ENOMEM}}, {"bind", {EACCES}}, {"listen", {EADDRINUSE}},
         {"accept4", {EMFILE, ECONNABORTED}}, {"sendmsg", {EPIPE, ENOBUFS}}, {"sendto", {EAGAIN, ENOBUFS}}, {"recvmsg", {ECONNRESET, ENOMEM}},
         {"getsockopt", {ENODATA}}, {"setsockopt", {ENOMEM}}, {"setrlimit", {EPERM}}, {"fopen", {EMFILE}}, {"fdopen", {ENOMEM}},
         {"opendir", {EMFILE}}, {"fdopendir", {ENOMEM}}, {"fclose", {ENOSPC}}, {"fsopen", {ENODEV}}, {"fsconfig", {EINVAL}},

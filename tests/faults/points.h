@@ -102,7 +102,7 @@ int fault_hit(const struct fault_point *const *point);
 #define getrandom(...) FAULT_CALL("getrandom", getrandom(__VA_ARGS__))
 #define getrlimit(...) FAULT_CALL("getrlimit", getrlimit(__VA_ARGS__))
 #define setrlimit(...) FAULT_CALL("setrlimit", setrlimit(__VA_ARGS__))
-#define memfd_create(...) FAULT_CALL("memfd_create", memfd_create(__VA_ARGS__))
+#define pipe2(...) FAULT_CALL("pipe2", pipe2(__VA_ARGS__))
 #define socket(...) FAULT_CALL("socket", socket(__VA_ARGS__))
 #define socketpair(...) FAULT_CALL("socketpair", socketpair(__VA_ARGS__))
 #define bind(...) FAULT_CALL("bind", bind(__VA_ARGS__))

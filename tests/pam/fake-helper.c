@@ -27,7 +27,7 @@ static void make_answer(struct fake_shared *shared, uint32_t type, int result, u
 
         memset(ret, 0, sizeof(*ret));
         ret->head.version = PROTO_VERSION;
-        if (type == PROTO_OPEN_SESSION) {
+        if (type == PROTO_OPEN_SESSION || type == PROTO_FIND_SESSION) {
                 ret->head.type = PROTO_OPENED;
                 ret->opened.result = result;
                 if (result == 0)
@@ -69,12 +69,13 @@ static void wait_for_hangup(int fd) {
 
 static void answer(int fd, struct fake_shared *shared, uint32_t type) {
         enum fake_answer how = type == PROTO_OPEN_SESSION ? shared->script.open : shared->script.close;
+        bool first = (type == PROTO_OPEN_SESSION ? shared->record.opens : shared->record.closes) == 1;
         union proto_message message;
         int result = 0, extra = 0;
 
         if (how == FAKE_RESULT || how == FAKE_EARLY_REPLY)
                 result = shared->script.result;
-        else if (how == FAKE_STALE_ONCE && shared->record.opens == 1)
+        else if (how == FAKE_STALE_ONCE && first)
                 result = PROTO_RESULT_STALE;
         make_answer(shared, how == FAKE_EARLY_REPLY ? PROTO_CLOSE_SESSION : type, result, &message);
 
@@ -85,6 +86,10 @@ static void answer(int fd, struct fake_shared *shared, uint32_t type) {
                 return;
         case FAKE_HANGUP:
                 return;
+        case FAKE_HANGUP_ONCE:
+                if (first)
+                        return;
+                break;
         case FAKE_GARBAGE:
                 send_garbage(fd);
                 return;
@@ -141,6 +146,8 @@ static void record_request(int fd, struct fake_record *record, const union proto
                 record->opens++;
         else if (message->head.type == PROTO_CLOSE_SESSION)
                 record->closes++;
+        else if (message->head.type == PROTO_FIND_SESSION)
+                record->finds++;
 }
 
 static void serve(int fd, struct fake_shared *shared) {

@@ -18,6 +18,7 @@ enum fake_answer {
         FAKE_EARLY_REPLY, /* REPLY with result and text, to any request */
         FAKE_SILENT,      /* nothing; waits until the other side gives up */
         FAKE_HANGUP,      /* closes at once */
+        FAKE_HANGUP_ONCE, /* closes at once, after that FAKE_OK */
         FAKE_GARBAGE,     /* 64 bytes that are no message */
         FAKE_WRONG_TYPE,  /* a well-formed message that is no answer to this */
         FAKE_SHORT,       /* the right answer but for its last byte */
@@ -46,7 +47,7 @@ struct fake_request {
 
 /* Read it after fake_helper_stop, or after an answer has come: it is written before the answer goes out. */
 struct fake_record {
-        unsigned connections, requests, opens, closes;
+        unsigned connections, requests, opens, closes, finds;
         unsigned given_up; /* connections that the other side closed before it had an answer */
         struct fake_request request[FAKE_REQUESTS_MAX];
 };

@@ -531,12 +531,14 @@ static const char *const bad_arguments[] = {
 
 /* ---- not granted ------------------------------------------------------------------------------------------------- */
 
+#define SOME UINT_MAX
+
 struct refusal {
         const char *name;
         struct fake_script script;
         const char *arguments;
         const char *reason;    /* in the log */
-        unsigned requests;     /* that the helper saw */
+        unsigned requests;     /* that the helper saw; SOME: it is asked again for as long as there is time */
         bool locks_nobody_out; /* PAM_SUCCESS even under deny */
         bool no_helper;
 };
@@ -553,13 +555,13 @@ static const struct refusal refusals[] = {
         {"stale twice", {.open = FAKE_RESULT, .result = PROTO_RESULT_STALE, .text = REASON}, "", REASON, 2,
          false, false},
         {"silent", {.open = FAKE_SILENT}, "timeout=1", "within 1 s", 1, false, false},
-        {"hangup", {.open = FAKE_HANGUP}, "", "closed the connection", 1, false, false},
+        {"hangup", {.open = FAKE_HANGUP}, "timeout=1", "closed the connection", SOME, false, false},
         {"garbage", {.open = FAKE_GARBAGE}, "", "does not understand", 1, false, false},
         {"wrong type", {.open = FAKE_WRONG_TYPE}, "", "does not understand", 1, false, false},
         {"short", {.open = FAKE_SHORT}, "", "does not understand", 1, false, false},
         {"long", {.open = FAKE_LONG}, "", "does not understand", 1, false, false},
         {"stray descriptor", {.open = FAKE_STRAY_FD}, "", "does not understand", 1, false, false},
-        {"no helper", {.open = FAKE_OK}, "", "bpfdelegd is not running", 0, false, true},
+        {"no helper", {.open = FAKE_OK}, "timeout=1", "bpfdelegd is not running", 0, false, true},
 };
 
 static void prepare_refusal(struct fixture *f, bool deny) {
@@ -585,7 +587,10 @@ static void check_refusal(struct fixture *f) {
         (void) close_session(f); /* after an open that failed libpam answers for itself: PAM_PERM_DENIED */
         end(f, 0);
         fake_helper_stop(&f->fake);
-        assert_int_equal(f->seen->requests, row->requests);
+        if (row->requests == SOME)
+                assert_true(f->seen->requests > 3);
+        else
+                assert_int_equal(f->seen->requests, row->requests);
         assert_int_equal(f->seen->closes, 0);
         assert_int_equal(journal.n, 1);
 }
@@ -797,13 +802,36 @@ static void open_granted(struct fixture *f) {
         assert_non_null(pam_getenv(f->pamh, PROTO_COOKIE_ENV));
 }
 
+/* What it closes could only be what another handle of this process has opened. */
 static void test_close_without_open(void **state) {
         struct fixture *f = *state;
 
+        f->fake.shared->script = (struct fake_script) {.close = FAKE_RESULT, .result = -ENOENT, .text = REASON};
         start(f);
         assert_int_equal(close_session(f), PAM_SUCCESS);
         end(f, 0);
-        assert_nothing_asked(f);
+        fake_helper_stop(&f->fake);
+        assert_int_equal(f->seen->finds, 1);
+        assert_int_equal(f->seen->closes, 0);
+        assert_int_equal(journal.n, 0);
+}
+
+/* JupyterHub's way: open, end; and to close, start anew. */
+static void test_close_in_another_handle(void **state) {
+        struct fixture *f = *state;
+
+        open_granted(f);
+        end(f, 0);
+        assert_int_equal(f->seen->closes, 0);
+        start(f);
+        assert_int_equal(close_session(f), PAM_SUCCESS);
+        assert_int_equal(f->seen->finds, 1);
+        assert_int_equal(f->seen->request[1].check, 0);
+        assert_int_equal(f->seen->request[1].message.find_session.uid, geteuid());
+        assert_closed(f, 2, 1);
+        end(f, 0);
+        fake_helper_stop(&f->fake);
+        assert_int_equal(f->seen->requests, 3);
         assert_int_equal(journal.n, 0);
 }
 
@@ -846,23 +874,35 @@ static void test_open_again(void **state) {
         assert_closed(f, 3, 2);
 }
 
+/* The process lives on, and has closed nothing. */
 static void test_end_without_close(void **state) {
         struct fixture *f = *state;
 
         open_granted(f);
         end(f, 0);
         fake_helper_stop(&f->fake);
+        assert_int_equal(f->seen->closes, 0);
+}
+
+/* An application that could not open the whole of a session has none. */
+static void test_end_with_error(void **state) {
+        struct fixture *f = *state;
+
+        open_granted(f);
+        assert_int_equal(pam_end(f->pamh, PAM_SESSION_ERR), PAM_SUCCESS);
+        f->pamh = NULL;
+        fake_helper_stop(&f->fake);
         assert_int_equal(f->seen->closes, 1);
         assert_closed(f, 1, 1);
 }
 
-/* sudo's parent ends so: silent, and yet the one whose session it is. */
 static void test_end_silently(void **state) {
         struct fixture *f = *state;
 
         open_granted(f);
         f->fake.shared->script = (struct fake_script) {.close = FAKE_RESULT, .result = -EIO, .text = REASON};
-        end(f, PAM_DATA_SILENT);
+        assert_int_equal(pam_end(f->pamh, PAM_SESSION_ERR | PAM_DATA_SILENT), PAM_SUCCESS);
+        f->pamh = NULL;
         fake_helper_stop(&f->fake);
         assert_closed(f, 1, 1);
         assert_int_equal(journal.n, 0);
@@ -878,7 +918,7 @@ static void test_end_in_child(void **state) {
         pid = fork();
         assert_true(pid >= 0);
         if (pid == 0)
-                _exit(pam_end(f->pamh, PAM_SUCCESS | PAM_DATA_SILENT) == PAM_SUCCESS ? 0 : 1);
+                _exit(pam_end(f->pamh, PAM_SESSION_ERR | PAM_DATA_SILENT) == PAM_SUCCESS ? 0 : 1);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_int_equal(status, 0);
         assert_int_equal(close_session(f), PAM_SUCCESS);
@@ -965,8 +1005,106 @@ static void test_close_trouble(void **state) {
         }
         end(f, 0);
         fake_helper_stop(&f->fake);
-        assert_int_equal(f->seen->closes, row->no_helper ? 0 : 1);
+        assert_int_equal(f->seen->closes, row->no_helper ? 0 : row->script.close == FAKE_HANGUP ? 2 : 1);
         assert_int_equal(f->said, 0);
+}
+
+/* ---- a helper that goes, and another that comes ------------------------------------------------------------------ */
+
+static void test_open_cut_once(void **state) {
+        struct fixture *f = *state;
+        const struct fake_request *first = &f->seen->request[0], *second = &f->seen->request[1];
+
+        f->fake.shared->script.open = FAKE_HANGUP_ONCE;
+        start(f);
+        assert_int_equal(open_session(f), PAM_SUCCESS);
+        assert_non_null(pam_getenv(f->pamh, PROTO_COOKIE_ENV));
+        assert_int_equal(f->seen->opens, 2);
+        assert_true(first->message.open_session.attempt != 0);
+        assert_memory_equal(&first->message.open_session, &second->message.open_session, sizeof(first->message.open_session));
+        assert_int_equal(journal.n, 0);
+}
+
+static void test_attempts_differ(void **state) {
+        struct fixture *f = *state;
+
+        open_granted(f);
+        assert_int_equal(open_session(f), PAM_SUCCESS);
+        assert_true(f->seen->request[0].message.open_session.attempt != f->seen->request[1].message.open_session.attempt);
+}
+
+/* Nobody listens at first: the test's own child becomes the helper while the module asks. */
+static void test_open_refused_at_first(void **state) {
+        struct fixture *f = *state;
+        struct fake_helper late = FAKE_HELPER_INIT;
+        pid_t pid;
+
+        fake_helper_stop(&f->fake);
+        start(f);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                (void) usleep(300000);
+                _exit(fake_helper_start(f->socket, &late) < 0 || usleep(1500000) < 0);
+        }
+        assert_int_equal(pam_open_session(f->pamh, 0), PAM_SUCCESS);
+        assert_non_null(pam_getenv(f->pamh, PROTO_COOKIE_ENV));
+        assert_int_equal(journal.n, 0);
+        (void) pam_close_session(f->pamh, 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* Where a helper of before has its records, a note is left for the next. */
+static void expect_note(struct fixture *f, const char *name, bool there) {
+        char path[PATH_MAX];
+
+        (void) snprintf(path, sizeof(path), "%s/" PROTO_CLOSED_DIR "/" PROTO_CLOSED "%s", f->dir, name);
+        assert_int_equal(access(path, F_OK), there ? 0 : -1);
+}
+
+static void make_state_dir(struct fixture *f) {
+        char path[PATH_MAX];
+
+        (void) snprintf(path, sizeof(path), "%s/" PROTO_CLOSED_DIR, f->dir);
+        assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void test_close_leaves_note(void **state) {
+        struct fixture *f = *state;
+
+        make_state_dir(f);
+        open_granted(f);
+        fake_helper_stop(&f->fake);
+        assert_int_equal(close_session(f), PAM_SUCCESS);
+        expect_note(f, COOKIE("1"), true);
+        assert_int_equal(journal.n, 1);
+        assert_logged(0, LOG_LEVEL_ERR, "left for the next bpfdelegd");
+}
+
+static void test_close_heard_at_last(void **state) {
+        struct fixture *f = *state;
+
+        make_state_dir(f);
+        open_granted(f);
+        f->fake.shared->script.close = FAKE_HANGUP_ONCE;
+        assert_int_equal(close_session(f), PAM_SUCCESS);
+        expect_note(f, COOKIE("1"), false);
+        fake_helper_stop(&f->fake);
+        assert_int_equal(f->seen->closes, 2);
+        assert_int_equal(journal.n, 0);
+}
+
+/* One that died with our answer may have opened a session; nobody waits for it any more. */
+static void test_open_given_up_leaves_note(void **state) {
+        struct fixture *f = *state;
+        char id[PROTO_ID_SIZE];
+
+        make_state_dir(f);
+        write_service(f, SERVICE, "timeout=1");
+        f->fake.shared->script.open = FAKE_HANGUP;
+        start(f);
+        assert_int_equal(open_session(f), PAM_SUCCESS);
+        expect_note(f, proto_id_format(f->seen->request[0].message.open_session.attempt, id), true);
 }
 
 /* ---- when the host process is in a bad way ----------------------------------------------------------------------- */
@@ -980,6 +1118,8 @@ static void check_given_back(struct fixture *f) {
         assert_int_equal(journal.n, 1);
         assert_logged(0, LOG_LEVEL_ERR, "given back");
         assert_closed(f, 1, 1);
+        /* As a helper says that has closed the one there was. */
+        f->fake.shared->script = (struct fake_script) {.close = FAKE_RESULT, .result = -ENOENT, .text = REASON};
         (void) close_session(f);
         end(f, 0);
         fake_helper_stop(&f->fake);
@@ -1053,6 +1193,8 @@ static const struct CMUnitTest single_tests[] = {
         TEST(too_long_service),
         TEST(close_without_open), TEST(close_twice), TEST(two_opens), TEST(open_again),
         TEST(end_without_close), TEST(end_silently), TEST(end_in_child), TEST(close_in_child), TEST(close_as_user),
+        TEST(close_in_another_handle), TEST(end_with_error), TEST(open_cut_once), TEST(attempts_differ),
+        TEST(open_refused_at_first), TEST(close_leaves_note), TEST(close_heard_at_last), TEST(open_given_up_leaves_note),
         TEST(putenv_fails), TEST(set_data_fails), TEST(stdio_closed),
 };
 

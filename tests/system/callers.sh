@@ -56,6 +56,33 @@ ok "and ends" caller_ends
 ok "that has closed" expect_delegations 0
 ok "without a word" said_is 'open: 0 COOKIE' 'end: 0'
 
+caller closes-elsewhere
+ok "one that opens in one handle and ends it" wait_until has_said '^end: 0$'
+ok "has what it opened" lets_run
+word
+ok "it closes in another" wait_until has_said '^close: 0$'
+ok "that has ended the session, and the process lives" expect_delegations 0
+ok "which it does" alive "$caller_pid"
+ok "it ends" caller_ends
+ok "without a word" said_is 'open: 0 COOKIE' 'end: 0' 'close: 0' 'end: 0'
+
+# The opener lives on, and nobody hears of the close.
+caller closes-in-child
+ok "one whose child closes while no helper runs: it opens" wait_until has_said "$opened"
+ok "the helper is killed" helper_kill
+word
+ok "it is told that all is well" wait_until has_said '^close: 0$'
+ok "and it is in the log" has_said '^syslog: .*left for the next bpfdelegd to close: bpfdelegd is not running'
+log_mark
+ok "the next helper starts" helper_start
+ok "and hears of it" logged 'the session was closed while no bpfdelegd ran'
+ok "the session has ended, and its opener lives" expect_delegations 0
+ok "which it does" alive "$caller_pid"
+ok "no note is left" test -z "$(find "$T/run/state" -name 'closed-*' 2>/dev/null)"
+word
+ok "it ends" caller_ends
+helper_idle
+
 caller closes-twice
 ok "one that closes twice" caller_ends
 ok "is told twice that all is well" said_is 'open: 0 COOKIE' 'close: 0' 'close: 0' 'end: 0'

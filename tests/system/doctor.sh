@@ -126,7 +126,7 @@ trace >"$T/out" 2>&1
 prints "it opens what it looks at" "openat\(.*$T/services.*O_RDONLY" cat "$T/trace"
 lacks "nothing to write to, and changes nothing" \
         '^[0-9]+ +(openat?\(.*O_(WRONLY|RDWR|CREAT|TRUNC)|(unlink|rename|mkdir|chmod|chown|mount|move_mount|fsmount|setxattr|kill)[a-z0-9]*\()' \
-        grep -v memfd "$T/trace"
+        cat "$T/trace"
 still_idle "nothing is left of it"
 
 ok "the helper stops" helper_stop
@@ -232,7 +232,8 @@ all_good "and all is well again"
 
 fails_nowhere() { fails "$1" 'pam +no service in .* has pam_bpfdeleg.so' "$2" doctor; }
 pam sshd 'session required pam_unix.so'
-if [ -x /usr/sbin/pam-auth-update ] && [ -e /usr/share/pam-configs/bpfdeleg ]; then
+profiles() { [ -x /usr/sbin/pam-auth-update ] && [ -e /usr/share/pam-configs/bpfdeleg-enforce ]; }
+if profiles; then
         fails_nowhere "no service has the module" 'pam-auth-update --enable bpfdeleg'
 else
         fails_nowhere "no service has the module" 'session optional pam_bpfdeleg.so'
@@ -258,9 +259,15 @@ pam login "auth ${session#session }"
 fails "in a line of another type" 'pam +line 1 of .*/login has pam_bpfdeleg.so for auth' 'remove line 1' doctor
 rm "$T/services/login"
 simple_policy 50-test "$alice" 'session:on_failure = deny'
-warns "optional, and a policy wants to refuse logins" 'pam +line 1 of .*/sshd is optional, .*50-test.ini' 'write required in line 1' doctor
-pam sshd "${session/optional/required}"
-all_good "required: well"
+enforce='[success=ok ignore=ignore module_unknown=ignore default=bad]'
+if profiles; then enforce_fix='pam-auth-update --enable bpfdeleg-enforce'; else enforce_fix='write .success=ok .*module_unknown=ignore'; fi
+warns "optional, and a policy wants to refuse logins" 'pam +line 1 of .*/sshd is optional, .*50-test.ini' "$enforce_fix" doctor
+pam sshd "${session/optional/$enforce}"
+all_good "as the enforcing profile has it: well"
+for control in required requisite '[success=ok default=bad]' '[success=ok module_unknown=bad default=ignore]'; do
+        pam sshd "${session/optional/$control}"
+        warns "$control: a warning, for without the module nobody could log in" 'pam +line 1 of .*/sshd .*would refuse every login' "$enforce_fix" doctor
+done
 simple_policy 50-test "$alice"
 chmod 0664 "$T/bin/pam_bpfdeleg.so"
 fails "a module that others may write" "pam +$T/bin/pam_bpfdeleg.so is not root's alone" "chmod 0644 $T/bin/pam_bpfdeleg.so" doctor

@@ -5,6 +5,7 @@
  * gave. Where it waits, it is for its standard input: a line, or its end. HABIT:
  *   never-closes      opens, waits, and ends without a word to PAM
  *   only-ends         opens, waits, and ends with pam_end alone
+ *   closes-elsewhere  opens, ends that handle, waits; closes in another, as JupyterHub does; waits
  *   closes-twice      opens, closes, closes
  *   only-closes       closes what it never opened
  *   opens-twice       opens twice on one handle, waits, closes twice
@@ -111,6 +112,16 @@ static void never_closes(pam_handle_t *pamh) {
 
 static void only_ends(pam_handle_t *pamh) {
         open_it(pamh);
+        wait_for_word();
+}
+
+static void closes_elsewhere(pam_handle_t *pamh) {
+        pam_handle_t *first = start();
+
+        open_it(first);
+        end_it(first);
+        wait_for_word();
+        close_it(pamh);
         wait_for_word();
 }
 
@@ -282,6 +293,7 @@ int main(int argc, char **argv) {
         } habits[] = {
                 {"never-closes", never_closes},
                 {"only-ends", only_ends},
+                {"closes-elsewhere", closes_elsewhere},
                 {"closes-twice", closes_twice},
                 {"only-closes", close_it},
                 {"opens-twice", opens_twice},

@@ -69,6 +69,7 @@ ok "there is a directory for policies, 0755" policy_dir
 # Debian's alone.
 if [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v pam-auth-update)" ]; then
         ok "there is pam-configs/bpfdeleg" has '.*/pam-configs/bpfdeleg'
+        ok "and bpfdeleg-enforce" has '.*/pam-configs/bpfdeleg-enforce'
 else
         ok "no pam-configs where there is no pam-auth-update" lacks_file '.*/pam-configs/.*'
 fi

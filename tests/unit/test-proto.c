@@ -32,6 +32,7 @@ static const struct known {
          {FIELD(proto_open_session, policy), FIELD(proto_open_session, user), FIELD(proto_open_session, service),
           FIELD(proto_open_session, tty), FIELD(proto_open_session, rhost)}, {0, 0}},
         {PROTO_CLOSE_SESSION, sizeof(struct proto_close_session), 0, {{0, 0}}, {0, 0}},
+        {PROTO_FIND_SESSION, sizeof(struct proto_find_session), 0, {{0, 0}}, FIELD(proto_find_session, padding)},
         {PROTO_ENTER, sizeof(struct proto_enter), 0, {{0, 0}}, {0, 0}},
         {PROTO_STATUS, sizeof(struct proto_status), 0, {{0, 0}}, {0, 0}},
         {PROTO_KILL_SUBGROUP, sizeof(struct proto_kill_subgroup), 1, {FIELD(proto_kill_subgroup, path)},
@@ -283,7 +284,7 @@ static void test_padding(void **state) {
                                 bytes[known[i].padding.offset + at] = (char) (1u << bit);
                                 assert_int_equal(judge(bytes, known[i].size), -EBADMSG);
                         }
-        assert_int_equal(n, 16); /* KILL_SUBGROUP, REPLY, OPENED and END */
+        assert_int_equal(n, 20); /* FIND_SESSION, KILL_SUBGROUP, REPLY, OPENED and END */
 }
 
 static bool in_field(const struct field *f, size_t at) {
