@@ -96,11 +96,19 @@ static void remove_record(struct manager *manager, uint64_t id) {
                 log_line(LOG_WARNING, "the record of %016" PRIx64 " cannot be removed from %s: %s", id, manager->state.path, strerror(-r));
 }
 
+/* Nobody is left in its user namespace, and nothing that it attached. The record last: a helper that dies in between
+ * does both again. */
+static void forget(struct manager *manager, uint64_t id) {
+        if (manager->guard)
+                guard_forget(manager->guard, id);
+        remove_record(manager, id);
+}
+
 void delegation_swept(void *userdata, uint64_t id) {
         struct manager *manager = userdata;
 
         if (!manager->guard || !guard_revoke_late(manager->guard, id))
-                remove_record(manager, id);
+                forget(manager, id);
 }
 
 /* One for each user, with his oldest delegation; who has none any more, but a dead token, shares one with his like. */
@@ -154,8 +162,9 @@ static void delegation_gone(struct delegation *d) {
         manager->n_delegations--;
         /* The record goes when the strays have: until then, the next start must find them. */
         if (d->userns.inode == 0)
-                remove_record(manager, d->id);
-        else if (sweep_add(manager->sweep, d->id, d->uid, &d->userns, TAKE_FD(d->userns_fd)) < 0)
+                forget(manager, d->id);
+        else if (sweep_add(manager->sweep, d->id, d->uid, &d->userns, TAKE_FD(d->userns_fd),
+                           delegation_guarded(d, NULL)) < 0)
                 log_line(LOG_ERR, "strays of %016" PRIx64 " cannot be looked for before the next start", d->id);
         if (d->ended)
                 d->ended(d->ended_userdata);
@@ -235,7 +244,7 @@ void delegation_detached(void *userdata, uint64_t id, bool late) {
         struct delegation *d = manager_find(manager, id);
 
         if (late)
-                remove_record(manager, id);
+                forget(manager, id);
         else if (d) {
                 d->detaching = false;
                 end_step(d);
@@ -416,6 +425,9 @@ int delegation_activate(struct delegation *d, struct errtext *err) {
         r = sd_event_add_io(d->manager->event, &d->anchor_source, d->anchor.pidfd, ONCE_EXITED, on_anchor_exit, d);
         if (r < 0)
                 return fail(err, r, "watching the anchor: %s", strerror(-r));
+        r = d->manager->guard ? guard_hold(d->manager->guard, d->id, d->anchor.pidfd) : 0;
+        if (r < 0)
+                return fail(err, r, "having the guard hold its anchor: %s", strerror(-r));
         d->state = PROTO_STATE_ACTIVE;
         r = delegation_write_down(d);
         if (r < 0)

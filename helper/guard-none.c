@@ -56,14 +56,27 @@ bool guard_revoke_late(struct guard *guard, uint64_t id) {
         abort();
 }
 
+int guard_hold(struct guard *guard, uint64_t id, int pidfd) {
+        (void) guard;
+        (void) id;
+        (void) pidfd;
+        abort();
+}
+
+void guard_forget(struct guard *guard, uint64_t id) {
+        (void) guard;
+        (void) id;
+        abort();
+}
+
 void guard_finish(struct guard *guard) {
         (void) guard;
         abort();
 }
 
-void guard_revoke_strangers(struct guard *guard, bool (*living)(void *userdata, uint64_t id), void *userdata) {
+void guard_revoke_strangers(struct guard *guard, bool (*known)(void *userdata, uint64_t id), void *userdata) {
         (void) guard;
-        (void) living;
+        (void) known;
         (void) userdata;
         abort();
 }

@@ -37,7 +37,7 @@ static const char *const reasons[] = {
         [GUARD_TARGET_NETWORK] = "that network namespace is not the delegation's (" OUT_OF_PLACE ")",
         [GUARD_TARGET_UNKNOWN] = "the guard does not know what that is attached to",
         [GUARD_TARGET_LINK] = "the link is not one of the delegation's",
-        [GUARD_NO_LINK] = "on a network of the host's that goes by link_create only: a link can be ended with the session",
+        [GUARD_NO_LINK] = "on a network that goes by link_create only: a link can be ended with the session",
         [GUARD_SHARED_TABLE] = "the process shares its descriptors with another (threads), so what is seen of them does not hold",
         [GUARD_REVOKED_USE] = "the delegation has ended",
         [GUARD_CAPABILITY] = "it binds ports, which needs CAP_NET_BIND_SERVICE among the policy's caps",
@@ -45,6 +45,9 @@ static const char *const reasons[] = {
         [GUARD_TOKEN_OPENED] = "nothing needs it, and looking at what is opened so crashes the kernel",
         [GUARD_JOINED_SHARED] = "the process shares its descriptors with another, which stays outside",
         [GUARD_TOO_MANY] = "the delegation has as many tokens as it may",
+        [GUARD_NEW_TASK] = "the delegation has ended (the first of such refusals: the others are only counted)",
+        [GUARD_JOINED_ENDED] = "the delegation has ended",
+        [GUARD_BY_NETLINK] = "what netlink attaches cannot be found at the session's end: link_create does it",
 };
 
 /* What was done, where it was no command of bpf(2). */
@@ -53,6 +56,9 @@ static const char *const acts[] = {
         [GUARD_LEFT_NAMESPACE] = "receiving or opening",
         [GUARD_TOKEN_OPENED] = "opening a token through /proc",
         [GUARD_JOINED_SHARED] = "joining the user namespace",
+        [GUARD_NEW_TASK] = "a new process or thread",
+        [GUARD_BY_NETLINK] = "attaching a program by netlink",
+        [GUARD_JOINED_ENDED] = "joining the user namespace",
 };
 
 /* ---- names ---- */

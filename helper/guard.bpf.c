@@ -26,6 +26,7 @@ char LICENSE[] SEC("license") = "GPL";
 #define EACCES 13
 #define ENOMEM 12
 #define ENOENT 2
+#define ESRCH 3
 #define EOPNOTSUPP 95
 
 /* What is looked at of the kernel's own, by name: CO-RE finds the rest. */
@@ -97,6 +98,19 @@ struct task_struct {
         const struct cred *real_cred;
         struct nsproxy *nsproxy;
 } KERNEL;
+struct upid {
+        int nr;
+} KERNEL;
+struct pid {
+        struct upid numbers[0];
+} KERNEL;
+struct sock {
+        unsigned short sk_protocol;
+} KERNEL;
+struct sk_buff {
+        unsigned int len;
+        unsigned char *data;
+} KERNEL;
 struct bpf_token {
         struct user_namespace *userns;
 } KERNEL;
@@ -132,6 +146,9 @@ struct cgroup {
         struct cgroup *ancestors[0];
 } KERNEL;
 
+struct task_struct *bpf_task_from_pid(int pid) __ksym;
+void bpf_task_release(struct task_struct *task) __ksym;
+
 /* ---- maps ---- */
 
 struct {
@@ -156,6 +173,22 @@ struct {
         __type(key, __u64);
         __type(value, __u64);
 } tokens SEC(".maps");
+
+/*
+ * The anchor of each delegation, dead or alive. A task that is referred to keeps its credentials, and these the user
+ * namespace: so its address is nobody else's as long as this stands, though the last token and superblock have gone,
+ * and no helper runs.
+ */
+typedef struct task_struct held_task; /* clang 14 forgets __kptr of a struct that it knows */
+struct guard_holder {
+        held_task __kptr *task;
+};
+struct {
+        __uint(type, BPF_MAP_TYPE_HASH);
+        __uint(max_entries, GUARD_DELEGATIONS);
+        __type(key, __u64);
+        __type(value, struct guard_holder);
+} holders SEC(".maps");
 
 /* Allow-lists: class * GUARD_HELPERS + helper; BTF id of a kfunc → bit of each class. */
 struct {
@@ -307,13 +340,14 @@ static int refuse(struct guard_delegation *d, __u64 id, const struct refusal *wh
 /* ---- superblocks and tokens: exact lifetimes ---- */
 
 /*
- * A token and the superblock each hold the user namespace, and are counted until just before they let go of it: so its
- * address is nobody else's as long as it is here. Programs hold their token. Who comes here last removes it, or both do.
+ * A token and the superblock each hold the user namespace, and are counted until just before they let go of it, and
+ * so does the anchor in `holders': so its address is nobody else's as long as it is here. Programs hold their token.
+ * While somebody may be left in the namespace the entry stays. Who comes here last removes it, or both do.
  */
 static __always_inline void forget_if_last(struct guard_delegation *d, __u64 id) {
         __u64 userns = d->userns;
 
-        if (d->tokens > 0 || d->supers > 0)
+        if (d->tokens > 0 || d->supers > 0 || (d->flags & (GUARD_HELD | GUARD_SWEPT)) == GUARD_HELD)
                 return;
         bpf_map_delete_elem(&namespaces, &userns);
         if (d->flags & GUARD_REVOKED)
@@ -738,21 +772,26 @@ int BPF_PROG(guard_file_open, struct file *file) {
         return d ? REFUSE(.what = GUARD_TOKEN_OPENED, .cmd = NO_CMD) : 0;
 }
 
-/* Joining the delegation's user namespace, or one below it, with a table that somebody outside shares. */
+/* Joining the delegation's user namespace, or one below it: with a table that somebody outside shares, or when it has
+ * ended, for then the sweep would never be done with those who come and go. */
+static __always_inline int judge_join(struct guard_delegation *d, __u64 id) {
+        if (d->flags & GUARD_REVOKED)
+                return REFUSE(.what = GUARD_JOINED_ENDED, .cmd = NO_CMD);
+        return own_table() ? 0 : REFUSE(.what = GUARD_JOINED_SHARED, .cmd = NO_CMD);
+}
+
 SEC("lsm/capable")
 int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, int cap, unsigned int opts) {
         struct user_namespace *at = ns;
         struct guard_delegation *d;
         __u64 id;
 
-        if (cap != CAP_SYS_ADMIN || ns->level == 0 || own_table() || is_admin(cred))
+        if (cap != CAP_SYS_ADMIN || ns->level == 0 || is_admin(cred))
                 return 0;
         for (int i = 0; i < GUARD_DEPTH && at; i++) {
                 d = delegation_of(&namespaces, at, &id);
                 if (d)
-                        return is_below(BPF_CORE_READ(cred, user_ns), (__u64) at) ?
-                                       0 :
-                                       REFUSE(.what = GUARD_JOINED_SHARED, .cmd = NO_CMD);
+                        return is_below(BPF_CORE_READ(cred, user_ns), (__u64) at) ? 0 : judge_join(d, id);
                 at = at->parent;
         }
         return 0;
@@ -890,10 +929,10 @@ static __always_inline void remember(struct guard_delegation *d, const struct at
                 __sync_fetch_and_or(&d->flags, flags);
 }
 
-/* What is attached to a network namespace without a link can be undone only from inside of it, so only one that ends with
- * the delegation will do, confined or not. */
-static __always_inline bool cannot_be_undone(const struct guard_delegation *d, const struct attempt *a) {
-        return a->cmd == BPF_PROG_ATTACH && guard_target_of(a->attach) == GUARD_AT_NETWORK && !network_in_bounds(d);
+/* What is attached to a network namespace without a link can be undone only from inside of it, and nobody finds them
+ * all: its user makes as many as he likes, and a descriptor outside keeps each. Confined or not. */
+static __always_inline bool cannot_be_undone(const struct attempt *a) {
+        return a->cmd == BPF_PROG_ATTACH && guard_target_of(a->attach) == GUARD_AT_NETWORK;
 }
 
 /* With a table that others share a descriptor may mean something else by the time it is used. */
@@ -901,7 +940,7 @@ static __always_inline int judge_shared(struct guard_delegation *d, __u64 id, co
         remember(d, a);
         if (d->flags & GUARD_REVOKED)
                 return REFUSE(.what = GUARD_REVOKED_USE, .cmd = a->cmd);
-        if (cannot_be_undone(d, a))
+        if (cannot_be_undone(a))
                 return REFUSE(.what = GUARD_NO_LINK, .cmd = a->cmd, .detail = a->attach);
         /* Only types of the whole machine are attached by it. */
         if (!(d->flags & GUARD_CONFINE) || a->cmd == BPF_RAW_TRACEPOINT_OPEN ||
@@ -915,7 +954,7 @@ static __always_inline int judge(struct guard_delegation *d, __u64 id, struct bp
         remember(d, a);
         if (d->flags & GUARD_REVOKED)
                 return REFUSE(.what = GUARD_REVOKED_USE, .cmd = a->cmd, .prog = prog);
-        if (cannot_be_undone(d, a))
+        if (cannot_be_undone(a))
                 return REFUSE(.what = GUARD_NO_LINK, .cmd = a->cmd, .prog = prog, .detail = a->attach);
         /* What is of the whole machine was granted as such: it could not have been loaded otherwise. */
         if (!(d->flags & GUARD_CONFINE) || class_of(BPF_CORE_READ(prog, type)) == GUARD_HOST)
@@ -952,6 +991,180 @@ static struct guard_delegation *inside_of(__u64 *ret_id) {
 
         d = delegation_above(BPF_CORE_READ(task, cred, user_ns), ret_id);
         return d ?: delegation_above(BPF_CORE_READ(task, real_cred, user_ns), ret_id);
+}
+
+/* ---- the end ---- */
+
+/*
+ * A task below the user namespace of an ended delegation: a chain of them, each of which forks and exits, is seen by
+ * no look at /proc. Counted, and told of once: a chain asks for as many as it can.
+ */
+SEC("lsm/task_alloc")
+int BPF_PROG(guard_task_alloc, struct task_struct *task, unsigned long clone_flags) {
+        struct guard_delegation *d;
+        __u64 id;
+
+        if (task->cred->user_ns->level == 0)
+                return 0;
+        d = delegation_above(BPF_CORE_READ(task, cred, user_ns), &id);
+        if (!d || !(d->flags & GUARD_REVOKED))
+                return 0;
+        if (d->flags & GUARD_FORKED) {
+                __sync_fetch_and_add(&d->refusals, 1);
+                return -EPERM;
+        }
+        __sync_fetch_and_or(&d->flags, GUARD_FORKED);
+        return REFUSE(.what = GUARD_NEW_TASK, .cmd = NO_CMD);
+}
+
+/*
+ * Programs that netlink attaches: nobody finds them again in the end (cannot_be_undone() says why). What the message
+ * names is a descriptor, which is looked up later; so it is refused by where one would be: IFLA_XDP of a link, "bpf"
+ * for the kind of a filter or an action, a route's encapsulation, xt_bpf in a rule. Attributes begin at multiples of
+ * 4, however deep they are, so every word is taken for the head of one.
+ */
+#define NETLINK_ROUTE 0
+#define NETLINK_NETFILTER 12
+#define RTM_NEWLINK 16
+#define RTM_SETLINK 19
+#define RTM_NEWROUTE 24
+#define RTM_NEWTFILTER 44
+#define RTM_NEWACTION 48
+#define RTM_NEWNEXTHOP 104
+#define NFT_MSG_NEWRULE (10 << 8 | 6)
+#define IFLA_XDP 43
+#define KIND 1           /* TCA_KIND, TCA_ACT_KIND, NFTA_MATCH_NAME */
+#define RTA_ENCAP_TYPE 21
+#define NHA_ENCAP_TYPE 7
+#define ENCAP_BPF 6
+#define ENCAP_SEG6_LOCAL 7
+#define NLA_TYPE_MASK 0x3fff
+#define ALIGN4(n) (((n) + 3) & ~3u)
+
+struct message_head {
+        __u32 len;
+        __u16 type, flags;
+        __u32 seq, pid;
+};
+struct attribute {
+        __u16 len, type;
+        union {
+                char text[4];
+                __u16 number;
+        };
+};
+
+struct messages {
+        const unsigned char *data;
+        __u32 len;
+        __u32 protocol;
+        __u32 type, end, next; /* of the message that is looked at; where it ends, and the next begins */
+        __u32 at, top;         /* the next word, and the next attribute that is in no other */
+        bool named;            /* has a kind of its own */
+        bool refused;
+};
+
+static __always_inline bool is_bpf(const struct attribute *a) {
+        return a->len >= 7 && a->text[0] == 'b' && a->text[1] == 'p' && a->text[2] == 'f';
+}
+
+static __always_inline bool names_program(const struct messages *m, const struct attribute *a, bool top) {
+        __u16 type = a->type & NLA_TYPE_MASK;
+
+        if (m->protocol == NETLINK_NETFILTER)
+                return m->type == NFT_MSG_NEWRULE && type == KIND && a->len == 8 && is_bpf(a) && a->text[3] == 0;
+        switch (m->type) {
+        case RTM_NEWLINK:
+        case RTM_SETLINK:
+                return top && type == IFLA_XDP;
+        case RTM_NEWTFILTER:
+        case RTM_NEWACTION:
+                return type == KIND && is_bpf(a);
+        case RTM_NEWROUTE:
+        case RTM_NEWNEXTHOP:
+                return type == (m->type == RTM_NEWROUTE ? RTA_ENCAP_TYPE : NHA_ENCAP_TYPE) && a->len >= 6 &&
+                       (a->number == ENCAP_BPF || a->number == ENCAP_SEG6_LOCAL);
+        default:
+                return false;
+        }
+}
+
+/* Of those whose attributes at the top tell something: how long what is before them is. */
+static __always_inline __u32 fixed_part(__u32 type) {
+        return type == RTM_NEWLINK || type == RTM_SETLINK ? 16 : type == RTM_NEWTFILTER ? 20 : 0;
+}
+
+/* A filter that is there already may be given a program without that its kind is said. */
+static __always_inline bool kind_is_missing(const struct messages *m) {
+        return m->protocol == NETLINK_ROUTE && m->type == RTM_NEWTFILTER && !m->named;
+}
+
+/* Returns 1 where the kernel looks no further. */
+static __always_inline long next_message(struct messages *m) {
+        struct message_head head;
+
+        if (m->end > 0 && kind_is_missing(m)) {
+                m->refused = true;
+                return 1;
+        }
+        m->at = m->next;
+        if (m->at > m->len || m->len - m->at < sizeof(head) ||
+            bpf_probe_read_kernel(&head, sizeof(head), m->data + m->at) < 0 || head.len < sizeof(head) || head.len > m->len - m->at)
+                return 1;
+        m->type = head.type;
+        m->named = false;
+        m->end = m->at + head.len;
+        m->next = m->at + ALIGN4(head.len);
+        m->at += sizeof(head);
+        m->top = m->at + fixed_part(m->type);
+        return 0;
+}
+
+static long one_word(__u32 index, struct messages *m) {
+        struct attribute a = {};
+        bool top = m->at == m->top;
+        __u32 left = m->end - m->at;
+
+        if (m->at >= m->end || left < 4)
+                return next_message(m);
+        if (bpf_probe_read_kernel(&a, left < sizeof(a) ? 4 : sizeof(a), m->data + m->at) < 0)
+                return 1;
+        /* What does not fit is none, and ends the list of those at the top. */
+        if (top && (a.len < 4 || a.len > left)) {
+                m->top = m->end;
+                top = false;
+        }
+        if (names_program(m, &a, top)) {
+                m->refused = true;
+                return 1;
+        }
+        if (top) {
+                m->named |= (a.type & NLA_TYPE_MASK) == KIND;
+                m->top += ALIGN4(a.len);
+        }
+        m->at += 4;
+        return 0;
+}
+
+SEC("lsm/netlink_send")
+int BPF_PROG(guard_netlink_send, struct sock *sk, struct sk_buff *skb) {
+        struct task_struct *task = bpf_get_current_task_btf();
+        struct messages m = {.protocol = sk->sk_protocol};
+        struct guard_delegation *d;
+        __u64 id;
+
+        if ((task->cred->user_ns->level == 0 && task->real_cred->user_ns->level == 0) ||
+            (m.protocol != NETLINK_ROUTE && m.protocol != NETLINK_NETFILTER))
+                return 0;
+        d = inside_of(&id);
+        if (!d)
+                return 0;
+        m.data = skb->data;
+        m.len = skb->len;
+        /* A word a turn, and a turn for each message. */
+        if (bpf_loop(m.len / 4 + m.len / sizeof(struct message_head) + 2, one_word, &m, 0) < 0)
+                m.refused = true;
+        return m.refused ? REFUSE(.what = GUARD_BY_NETLINK, .cmd = NO_CMD) : 0;
 }
 
 /* For GUARD_PROVE. */
@@ -1043,6 +1256,45 @@ static __always_inline int add(const struct guard_request *request, struct guard
         return -ENOMEM;
 }
 
+/* The process that a pidfd of the helper's is, by its number in the initial pid namespace. */
+static __always_inline int number_of(__u32 pidfd) {
+        const char *pid = BPF_CORE_READ(file_of(pidfd), f_inode, i_private);
+        int nr = 0;
+
+        (void) bpf_probe_read_kernel(&nr, sizeof(nr), pid + bpf_core_field_offset(struct pid, numbers) +
+                                                              bpf_core_field_offset(struct upid, nr));
+        return nr;
+}
+
+static __always_inline int hold(const struct guard_request *request, struct guard_delegation *d) {
+        struct guard_holder empty = {}, *holder;
+        __u64 id = request->delegation;
+        struct task_struct *task;
+
+        task = bpf_task_from_pid(number_of(request->fd));
+        if (!task)
+                return -ESRCH;
+        (void) bpf_map_update_elem(&holders, &id, &empty, BPF_NOEXIST); /* an earlier helper's may be there */
+        holder = bpf_map_lookup_elem(&holders, &id);
+        if (!holder || (__u64) BPF_CORE_READ(task, cred, user_ns) != d->userns) {
+                bpf_task_release(task);
+                return holder ? -ESRCH : -ENOMEM;
+        }
+        task = bpf_kptr_xchg(&holder->task, task);
+        if (task)
+                bpf_task_release(task);
+        __sync_fetch_and_or(&d->flags, GUARD_HELD);
+        return 0;
+}
+
+/* The holder last: until then the address in `namespaces' is the delegation's. */
+static __always_inline int forget(struct guard_delegation *d, __u64 id) {
+        __sync_fetch_and_or(&d->flags, GUARD_SWEPT);
+        forget_if_last(d, id);
+        bpf_map_delete_elem(&holders, &id);
+        return 0;
+}
+
 /* 1 if the program, or the link's, is that delegation's. */
 static __always_inline int whose(const struct guard_request *request) {
         struct bpf_prog *prog = prog_of(file_of(request->fd));
@@ -1079,10 +1331,13 @@ int guard_run(struct guard_request *request) {
                         d->btf = request->btf;
                 return 0;
         }
+        if (request->op == GUARD_HOLD)
+                return hold(request, d);
+        if (request->op == GUARD_FORGET)
+                return forget(d, id);
         if (request->op != GUARD_REVOKE)
                 return -ENOENT;
         __sync_fetch_and_or(&d->flags, GUARD_REVOKED);
-        if (d->tokens == 0 && d->supers == 0)
-                bpf_map_delete_elem(&delegations, &id);
+        forget_if_last(d, id);
         return 0;
 }

@@ -28,6 +28,10 @@ enum guard_flags {
         GUARD_LEGACY = 16, /* or to attaching to a cgroup without one: the end has more to undo */
         GUARD_SOCKMAP = 32, /* or to attaching to a sockmap, either way */
         GUARD_LONG_LOOPS = 64, /* long_loops: how long a program can run is not judged */
+        /* Of the end. */
+        GUARD_HELD = 1 << 16,   /* its anchor is in `holders': the entry stays until it is swept */
+        GUARD_SWEPT = 1 << 17,  /* revoked, and nobody is left in its user namespace */
+        GUARD_FORKED = 1 << 18, /* a new task of it was refused, and reported */
 };
 
 /* Of a helper, for a class of programs. */
@@ -146,6 +150,9 @@ enum guard_what {
         GUARD_TOKEN_OPENED,
         GUARD_JOINED_SHARED,
         GUARD_TOO_MANY,
+        GUARD_NEW_TASK,
+        GUARD_BY_NETLINK,
+        GUARD_JOINED_ENDED,
         GUARD_WHATS,
 };
 
@@ -168,12 +175,12 @@ struct guard_report {
 };
 
 /* What the helper has the syscall program do. */
-enum guard_op { GUARD_LEARN, GUARD_ADD, GUARD_REVOKE, GUARD_WHOSE, GUARD_PROVE, GUARD_SET_BTF };
+enum guard_op { GUARD_LEARN, GUARD_ADD, GUARD_REVOKE, GUARD_WHOSE, GUARD_PROVE, GUARD_SET_BTF, GUARD_HOLD, GUARD_FORGET };
 struct guard_request {
         __u64 delegation;
         __u32 op; /* enum guard_op */
         __u32 mount_fd, cgroup_fd;
-        __u32 fd;               /* GUARD_WHOSE: a link or a program */
+        __u32 fd;               /* GUARD_WHOSE: a link or a program; GUARD_HOLD: pidfd of the anchor */
         __u32 prog_fd, link_fd; /* GUARD_LEARN */
         __u64 btf;              /* GUARD_SET_BTF */
 };

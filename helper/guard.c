@@ -453,7 +453,9 @@ size_t guard_undead(struct guard *guard, uid_t uid) {
                 if (undead.uid == uid) {
                         if (!look_up(guard, undead.id, &delegation))
                                 continue;
-                        n += 1 + delegation.tokens / UNDEAD_TOKENS;
+                        /* Nobody has anything of it: it waits for the sweep. */
+                        if (delegation.tokens + delegation.supers > 0)
+                                n += 1 + delegation.tokens / UNDEAD_TOKENS;
                 }
                 guard->undead[kept++] = undead;
         }
@@ -604,6 +606,19 @@ int guard_add(struct guard *guard, const struct guard_entry *entry) {
         return r;
 }
 
+int guard_hold(struct guard *guard, uint64_t id, int pidfd) {
+        struct guard_request request = {.op = GUARD_HOLD, .delegation = id, .fd = (uint32_t) pidfd};
+        int r = run(guard, &request);
+
+        return r == -ENOENT ? 0 : r;
+}
+
+void guard_forget(struct guard *guard, uint64_t id) {
+        struct guard_request request = {.op = GUARD_FORGET, .delegation = id};
+
+        (void) run(guard, &request);
+}
+
 bool guard_knows(const struct guard *guard, uint64_t id, uint64_t *ret_refusals) {
         struct guard_delegation delegation;
 
@@ -626,18 +641,19 @@ bool guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd) {
         if (!look_up(guard, id, &delegation))
                 return false;
         (void) run(guard, &request);
-        /* Once more: the flags are final only now. If it has gone, so have its last token and all programs made by it. */
+        /* Once more: the flags are final only now. If it has gone, it was never held, and all that was made by it has
+         * gone, too. */
         if (!look_up(guard, id, &delegation))
                 return false;
         (void) add_undead(guard, id, delegation.uid); /* out of memory: it is not counted */
         return guard_ends_add(guard->ends, id, delegation.flags, cgroup_fd, false);
 }
 
-/* Mostly the entry has gone by now. */
+/* A program holds its token: mostly there is none by now. */
 bool guard_revoke_late(struct guard *guard, uint64_t id) {
         struct guard_delegation delegation;
 
-        return look_up(guard, id, &delegation) && delegation.flags & GUARD_REVOKED &&
+        return look_up(guard, id, &delegation) && delegation.flags & GUARD_REVOKED && delegation.tokens > 0 &&
                guard_ends_add(guard->ends, id, delegation.flags, -1, true);
 }
 
@@ -646,20 +662,23 @@ void guard_finish(struct guard *guard) {
 }
 
 struct strangers {
-        bool (*living)(void *userdata, uint64_t id);
+        bool (*known)(void *userdata, uint64_t id);
         void *userdata;
 };
 
 static int revoke_stranger(struct guard *guard, uint64_t id, const struct guard_delegation *delegation, void *userdata) {
         const struct strangers *strangers = userdata;
 
-        if (!(delegation->flags & GUARD_REVOKED) && !strangers->living(strangers->userdata, id))
+        if (strangers->known(strangers->userdata, id))
+                return 0;
+        if (!(delegation->flags & GUARD_REVOKED))
                 (void) guard_revoke(guard, id, -1);
+        guard_forget(guard, id);
         return 0;
 }
 
-void guard_revoke_strangers(struct guard *guard, bool (*living)(void *userdata, uint64_t id), void *userdata) {
-        struct strangers strangers = {.living = living, .userdata = userdata};
+void guard_revoke_strangers(struct guard *guard, bool (*known)(void *userdata, uint64_t id), void *userdata) {
+        struct strangers strangers = {.known = known, .userdata = userdata};
 
         (void) for_each_delegation(guard, revoke_stranger, &strangers);
 }
@@ -704,14 +723,23 @@ static bool wait_for_none(const struct guard *guard, struct counts *counts) {
         }
 }
 
+static int take_away(const char *dir, struct errtext *err) {
+        int r = unpin_all(dir);
+
+        return r < 0 ? fail(err, r, "the guard cannot be unpinned from %s: %s", dir, strerror(-r)) : 0;
+}
+
 int guard_remove(const struct guard *guard, const char *dir, struct errtext *err) {
         struct counts counts;
-        int r;
 
-        if (!wait_for_none(guard, &counts))
-                return fail(err, -EBUSY, "the guard stays in force, pinned in %s: of ended delegations processes outside still hold %zu "
-                            "tokens or programs and %zu bpf file systems, and without it they would work again; when those processes have "
-                            "ended, or after a reboot, `rm -r %s' takes the guard away", dir, counts.tokens, counts.supers, dir);
-        r = unpin_all(dir);
-        return r < 0 ? fail(err, r, "the guard cannot be unpinned from %s: %s", dir, strerror(-r)) : 0;
+        if (wait_for_none(guard, &counts))
+                return take_away(dir, err);
+        if (counts.tokens + counts.supers == 0)
+                return fail(err, -EBUSY, "the guard stays in force, pinned in %s: processes of %zu ended delegations do not "
+                            "die, and without it they could go on; when they have, `bpfdelegd --end-all' takes the guard away",
+                            dir, counts.delegations);
+        return fail(err, -EBUSY, "the guard stays in force, pinned in %s: of ended delegations processes outside still hold "
+                    "%zu tokens or programs and %zu bpf file systems, and without it they would work again; when those "
+                    "processes have ended, or after a reboot, `rm -r %s' takes the guard away",
+                    dir, counts.tokens, counts.supers, dir);
 }

@@ -50,12 +50,21 @@ struct guard_entry {
 /* Puts a delegation under guard: before the first token of it can be made. Returns 0 or -errno. */
 int guard_add(struct guard *guard, const struct guard_entry *entry);
 
+/*
+ * Has it keep the entry of a delegation, whose anchor pidfd is, until guard_forget(), whatever becomes of tokens,
+ * bpffs and helper: from guard_revoke() to then no process or thread is begun in its user namespace, and nobody joins
+ * it. Returns 0, also if it knows no such delegation, or -errno.
+ */
+int guard_hold(struct guard *guard, uint64_t id, int pidfd);
+/* Nobody is left in the user namespace of a revoked one: the entry goes with the last token and the superblock. */
+void guard_forget(struct guard *guard, uint64_t id);
+
 /* Whether it knows a delegation, and how many acts of it were refused. */
 bool guard_knows(const struct guard *guard, uint64_t id, uint64_t *ret_refusals);
 
 /* From now on every use of its tokens and programs is refused, for all holders. What is attached is being detached then, in
  * slices of the loop, for all links of the host are looked at; of what was attached without a link, on cgroup_fd (not kept)
- * and below. The entry goes with the last token and the superblock. Returns whether detached() will be called: else it is
+ * and below. Returns whether detached() will be called: else it is
  * done already. */
 bool guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd);
 

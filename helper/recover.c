@@ -121,6 +121,13 @@ static bool knows(void *userdata, uint64_t id) {
         return manager_find(userdata, id);
 }
 
+/* One that has ended already while the records were read is no stranger to the guard: somebody may be left inside. */
+static bool knows_or_sweeps(void *userdata, uint64_t id) {
+        const struct manager *manager = userdata;
+
+        return manager_find(manager, id) || sweep_has(manager->sweep, id);
+}
+
 int manager_recover(struct manager *manager, struct errtext *err) {
         struct recovery recovery = {.manager = manager};
         const struct state_reader reader = {.delegation = on_delegation, .session = on_session, .userdata = &recovery};
@@ -136,7 +143,7 @@ int manager_recover(struct manager *manager, struct errtext *err) {
         state_read_closed(&manager->state, on_closed, &recovery);
         end_deserted(manager);
         if (manager->guard)
-                guard_revoke_strangers(manager->guard, knows, manager);
+                guard_revoke_strangers(manager->guard, knows_or_sweeps, manager);
         if (manager->cgroups.parent_fd >= 0)
                 cgroups_end_leftovers(&manager->cgroups, knows, manager);
         if (manager->scopes)

@@ -15,6 +15,7 @@
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
+#include <linux/netlink.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -24,8 +25,9 @@
 
 #define BATCHES 40
 #define BATCH 250 /* calls timed as one: the clock costs as much as a call */
+#define FORKS 10
 
-static int prog_fd = -1, map_fd = -1, pair[2] = {-1, -1}, null_fd = -1;
+static int prog_fd = -1, map_fd = -1, pair[2] = {-1, -1}, null_fd = -1, netlink_fd = -1;
 
 static double now(void) {
         struct timespec ts;
@@ -114,6 +116,21 @@ static bool sys_admin(void) {
         return syscall(SYS_sethostname, "", -1) < 0 && errno == EINVAL;
 }
 
+static bool fork_one(void) {
+        pid_t pid = fork();
+
+        if (pid == 0)
+                _exit(0);
+        return pid > 0 && waitpid(pid, NULL, 0) == pid;
+}
+
+/* A message that the kernel takes and does nothing for. */
+static bool netlink_send(void) {
+        static const struct nlmsghdr noop = {.nlmsg_len = sizeof(noop), .nlmsg_type = NLMSG_NOOP, .nlmsg_flags = NLM_F_REQUEST};
+
+        return send(netlink_fd, &noop, sizeof(noop), 0) == sizeof(noop);
+}
+
 static bool open_file(void) {
         int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
 
@@ -187,6 +204,10 @@ static const struct {
         {"cap-sys-admin", sys_admin, NULL},
         {"cap-sys-admin-container", sys_admin, contained},
         {"cap-sys-admin-container-threaded", sys_admin, contained_threaded},
+        {"fork", fork_one, NULL},
+        {"fork-container", fork_one, contained},
+        {"netlink", netlink_send, NULL},
+        {"netlink-container", netlink_send, contained},
         {"open-null", open_null, NULL},
         {"open-proc", open_file, NULL},
         {"socket-peercred", peer_credentials, NULL},
@@ -195,16 +216,18 @@ static const struct {
 };
 
 static void measure(size_t row) {
+        int calls = rows[row].call == fork_one ? FORKS : BATCH;
+
         if (rows[row].place)
                 rows[row].place();
         for (int batch = -2; batch < BATCHES; batch++) {
                 double begin = now();
 
-                for (int i = 0; i < BATCH; i++)
+                for (int i = 0; i < calls; i++)
                         if (!rows[row].call())
                                 die(rows[row].name);
                 if (batch >= 0) /* the first warm up */
-                        (void) printf("%s %.1f\n", rows[row].name, (now() - begin) / BATCH);
+                        (void) printf("%s %.1f\n", rows[row].name, (now() - begin) / calls);
         }
 }
 
@@ -216,7 +239,9 @@ static int measure_all(void) {
         prog_fd = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SKB, "bench", "GPL", insns, ELEMENTSOF(insns), &opts);
         map_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "bench", 4, 8, 1, NULL);
         null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-        if (prog_fd < 0 || map_fd < 0 || null_fd < 0 || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0)
+        netlink_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+        if (prog_fd < 0 || map_fd < 0 || null_fd < 0 || netlink_fd < 0 ||
+            socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0)
                 die("what is to be measured");
         for (size_t row = 0; row < ELEMENTSOF(rows); row++) {
                 pid_t pid;

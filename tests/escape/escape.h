@@ -56,7 +56,7 @@ struct vector {
 };
 
 extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], uring_vectors[], receiver_vectors[],
-        nested_vectors[], name_vectors[], time_vectors[], btf_vectors[], end_vectors[], late_vectors[], netlink_vectors[], privilege_vectors[], itself_vectors[], blind_vectors[],
+        nested_vectors[], name_vectors[], time_vectors[], btf_vectors[], end_vectors[], late_vectors[], runner_vectors[], netlink_vectors[], privilege_vectors[], itself_vectors[], blind_vectors[],
         own_vectors[];
 
 /* ---- escape.c ---- */
@@ -221,7 +221,8 @@ int struct_ops_layout(const char *ops, const char *field, uint32_t *ret_data, ui
 /* ---- numbers that an old header lacks ---- */
 
 enum {
-        PROG_SOCKET_FILTER = 1, PROG_SCHED_CLS = 3, PROG_XDP = 6, PROG_CGROUP_SKB = 8, PROG_CGROUP_SOCK = 9, PROG_SK_SKB = 14,
+        PROG_SOCKET_FILTER = 1, PROG_SCHED_CLS = 3, PROG_SCHED_ACT = 4, PROG_XDP = 6, PROG_CGROUP_SKB = 8, PROG_CGROUP_SOCK = 9,
+        PROG_LWT_OUT = 11, PROG_SK_SKB = 14,
         PROG_SK_MSG = 16, PROG_CGROUP_SOCK_ADDR = 18, PROG_FLOW_DISSECTOR = 22, PROG_TRACING = 26, PROG_LSM = 29,
         PROG_SK_LOOKUP = 30, PROG_SYSCALL = 31, PROG_NETFILTER = 32,
 };

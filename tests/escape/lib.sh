@@ -47,7 +47,7 @@ guard_on_helper() { program helper/bpfdelegd; }
 guard_map_entries() { bpftool -j map dump pinned "$guard_dir/$1" | jq length; }
 guard_knows_nothing() {
         local map n left=''
-        for map in delegations namespaces supers tokens; do
+        for map in delegations namespaces supers tokens holders; do
                 n=$(guard_map_entries "$map") || n=unreadable
                 [ "$n" = 0 ] || left+=" $map: $n"
         done
@@ -185,10 +185,11 @@ vector_start() {
         mkfifo "$T/vector.in"
         : >"$T/vector.out"
         # shellcheck disable=SC2016 # for the inner shell
-        spawn bash -c 'in=$1 out=$2; shift 2; exec "$@" <"$in" >"$out" 2>&1' sh "$T/vector.in" "$T/vector.out" \
+        spawn bash -c 'in=$1 out=$2 dir=$3; shift 3; [ -z "$dir" ] || echo $$ >"$dir/cgroup.procs"; exec "$@" <"$in" >"$out" 2>&1' \
+                sh "$T/vector.in" "$T/vector.out" "${freezer_dir:-}" \
                 setpriv --reuid="$(id -u "$1")" --regid="$(id -g "$1")" --clear-groups \
                 env "BPFDELEG_SOCKET=$T/run/user" "PATH=$user_path" "HOME=$T/home/$1" "USER=$1" "ESCAPE_MOUNT=$T/cg2" \
-                "ESCAPE_OTHER=${other_dir:-}" "ESCAPE_LINK=$T/bpffs/link" "ESCAPE_RECEIVER=$cgroup_parent" "$T/bin/escape" --hold "$2" </dev/null
+                "ESCAPE_OTHER=${other_dir:-}" "ESCAPE_LINK=$T/bpffs/link" "ESCAPE_RECEIVER=$cgroup_parent" "ESCAPE_FREEZER=${freezer_dir:-}" "$T/bin/escape" --hold "$2" </dev/null
         vector_pid=$spawned vector_answers=1
         exec {fd}>"$T/vector.in"
         vector_fd=$fd
@@ -372,10 +373,10 @@ ends_anyway() { return 1; }
 # What goes on with the guard, too, and SECURITY.md says so.
 documented() { return 1; }
 
-# ends GUARD GROUP: those that look at what is left after the session.
+# ends GUARD GROUP [KIND]: those that look at what is left after the session.
 ends() {
         local name
-        escape_policy "$1" usual "$alice"
+        escape_policy "$1" "${3:-usual}" "$alice"
         for name in $(vectors "$2"); do vector_ends "$1" "$name"; done
 }
 
@@ -387,6 +388,7 @@ rounds() {
                 # shellcheck disable=SC2086 # words
                 case $one in
                 end | late) ends "$guard" "$one" ;;
+                kept-net) ends "$guard" "$one" private ;;
                 *' '*) round "$guard" $one || return 1 ;;
                 *) "$one" "$guard" ;;
                 esac

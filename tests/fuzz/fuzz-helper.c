@@ -149,8 +149,6 @@ static int on_detached(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) source;
         (void) usec;
         entry->detaching = sd_event_source_disable_unref(entry->detaching);
-        if (entry->late)
-                entry->used = false;
         delegation_detached(&manager, entry->id, entry->late);
         return 0;
 }
@@ -162,7 +160,6 @@ static bool detach(struct entry *entry, bool late) {
         if (entry->id % 2 == 0 && sd_event_add_time_relative(manager.event, &entry->detaching, CLOCK_MONOTONIC, late ? 0 : USEC_PER_MSEC, 1,
                                                              on_detached, entry) >= 0)
                 return true;
-        entry->used = !late;
         return false;
 }
 
@@ -183,6 +180,23 @@ bool guard_revoke_late(struct guard *g, uint64_t id) {
         return i >= 0 && detach(&g->entries[i], true);
 }
 
+int guard_hold(struct guard *g, uint64_t id, int pidfd) {
+        int i = find_entry(g, id);
+
+        must(pidfd >= 0 && (i < 0 || !g->entries[i].revoked));
+        return world_fault() ? -errno : 0;
+}
+
+/* Only what is swept, with nothing to be detached. */
+void guard_forget(struct guard *g, uint64_t id) {
+        int i = find_entry(g, id);
+
+        if (i < 0 || !g->entries[i].revoked)
+                return;
+        must(!sweep_has(manager.sweep, id) && !g->entries[i].detaching);
+        g->entries[i].used = false;
+}
+
 void guard_finish(struct guard *g) {
         for (int i = 0; i < ENTRIES; i++)
                 if (g->entries[i].detaching)
@@ -195,9 +209,9 @@ static void forget_detaching(void) {
                 guard.entries[i].detaching = sd_event_source_disable_unref(guard.entries[i].detaching);
 }
 
-void guard_revoke_strangers(struct guard *g, bool (*living)(void *userdata, uint64_t id), void *userdata) {
+void guard_revoke_strangers(struct guard *g, bool (*known)(void *userdata, uint64_t id), void *userdata) {
         for (int i = 0; i < ENTRIES; i++)
-                if (g->entries[i].used && !living(userdata, g->entries[i].id))
+                if (g->entries[i].used && !known(userdata, g->entries[i].id))
                         g->entries[i].used = false;
 }
 

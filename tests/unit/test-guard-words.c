@@ -72,7 +72,7 @@ static const struct {
          "link_update of the xdp program \"x\": the link is not one of the delegation's"},
         {{.what = GUARD_NO_LINK, .cmd = BPF_PROG_ATTACH, .has_prog = 1, .prog_type = BPF_PROG_TYPE_FLOW_DISSECTOR, .prog_name = "f",
           .detail = BPF_FLOW_DISSECTOR},
-         "prog_attach of the flow_dissector program \"f\" as flow_dissector: on a network of the host's that goes by link_create only: a link can "
+         "prog_attach of the flow_dissector program \"f\" as flow_dissector: on a network that goes by link_create only: a link can "
          "be ended with the session"},
         {{.what = GUARD_SHARED_TABLE, .cmd = BPF_LINK_CREATE, .detail = BPF_CGROUP_INET_EGRESS},
          "link_create as cgroup_inet_egress: the process shares its descriptors with another (threads), so what is seen of them does not hold"},
@@ -87,6 +87,11 @@ static const struct {
          "opening a token through /proc: nothing needs it, and looking at what is opened so crashes the kernel"},
         {{.what = GUARD_JOINED_SHARED, .cmd = NO_CMD},
          "joining the user namespace: the process shares its descriptors with another, which stays outside"},
+        {{.what = GUARD_JOINED_ENDED, .cmd = NO_CMD}, "joining the user namespace: the delegation has ended"},
+        {{.what = GUARD_NEW_TASK, .cmd = NO_CMD},
+         "a new process or thread: the delegation has ended (the first of such refusals: the others are only counted)"},
+        {{.what = GUARD_BY_NETLINK, .cmd = NO_CMD},
+         "attaching a program by netlink: what netlink attaches cannot be found at the session's end: link_create does it"},
         {{.what = GUARD_TOO_MANY, .cmd = BPF_TOKEN_CREATE}, "token_create: the delegation has as many tokens as it may"},
         {{.what = 9999, .cmd = NO_CMD}, "an act: refused by the guard"},
 };
