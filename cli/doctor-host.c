@@ -100,6 +100,8 @@ static void judge_controllers(struct doctor *d, const char *mount, const char *l
                 char *which = here;
 
                 controller = policy_limit_controller((enum policy_limit) i);
+                if (!controller)
+                        continue;
                 if (!doctor_has_word(list, controller)) {
                         which = missing;
                         doctor_append(lost, sizeof(lost), policy_limit_name((enum policy_limit) i));
@@ -112,7 +114,7 @@ static void judge_controllers(struct doctor *d, const char *mount, const char *l
                 return;
         }
         if (here[0] == '\0')
-                doctor_warn(d, "mounted at %s, without controllers: no policy can set a limit under [cgroup]", mount);
+                doctor_warn(d, "mounted at %s, without controllers: no policy can set a limit of processes, memory, CPU or I/O", mount);
         else
                 doctor_warn(d, "mounted at %s, without the controllers %s: no policy can set %s", mount, missing, lost);
         for (char *comma = missing; (comma = strstr(comma, ", "));)

@@ -57,7 +57,7 @@ static bool judge_limits(struct doctor *d, const struct policy *policy, const ch
 
         for (unsigned i = 0; i < POLICY_LIMITS; i++) {
                 controller = policy_limit_controller((enum policy_limit) i);
-                if (policy->limit[i] == POLICY_UNSET || doctor_has_word(controllers, controller))
+                if (!controller || policy->limit[i] == POLICY_UNSET || doctor_has_word(controllers, controller))
                         continue;
                 doctor_append(words, sizeof(words), policy_limit_name((enum policy_limit) i));
                 if (!doctor_has_word(missing, controller))

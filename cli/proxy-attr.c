@@ -29,7 +29,7 @@ enum relative {
 };
 
 struct row {
-        enum target link, attach; /* of LINK_CREATE, of PROG_ATTACH */
+        enum target link, attach; /* of LINK_CREATE, of PROG_ATTACH and PROG_DETACH */
         enum relative relative;
 };
 
@@ -151,6 +151,7 @@ static bool link_update(const uint32_t *words, struct proxy_members *members) {
         return true;
 }
 
+/* PROG_DETACH has the same members. Its program may be none: a number that is not open stays one. */
 static bool prog_attach(const uint32_t *words, struct proxy_members *members) {
         const struct row *row = find_row(words[ATTACH_TYPE]);
 
@@ -170,8 +171,8 @@ bool proxy_attr_members(uint32_t command, const union proxy_attr *attr, struct p
         struct proxy_members members = {0};
         bool known = command == BPF_LINK_CREATE   ? link_create(attr->words, &members)
                      : command == BPF_LINK_UPDATE ? link_update(attr->words, &members)
-                     : command == BPF_PROG_ATTACH ? prog_attach(attr->words, &members)
-                                                  : false;
+                     : command == BPF_PROG_ATTACH || command == BPF_PROG_DETACH ? prog_attach(attr->words, &members)
+                                                                                : false;
 
         if (known)
                 *ret = members;

@@ -3,7 +3,7 @@
 /*
  * The attach proxy: see proxy.h.
  *
- * A seccomp filter stops LINK_CREATE, LINK_UPDATE and PROG_ATTACH of the command and its children, and the kernel tells
+ * A seccomp filter stops LINK_CREATE, LINK_UPDATE, PROG_ATTACH and PROG_DETACH of the command and its children, and the kernel tells
  * the proxy of each. The proxy reads the attr, takes a copy of each descriptor that it names, makes the call itself, and
  * puts the link into the caller's table. The guard judges that call as it judges any: the proxy's table is its own, so
  * what the guard sees is what is attached.
@@ -56,8 +56,8 @@
  * pointer) it is another one, and not stopped.
  */
 #define JUDGE_COMMAND \
-        LOAD(args[0]), EQUAL(BPF_LINK_CREATE, 3, 0), EQUAL(BPF_LINK_UPDATE, 2, 0), EQUAL(BPF_PROG_ATTACH, 1, 0), \
-                RETURN(SECCOMP_RET_ALLOW), RETURN(SECCOMP_RET_USER_NOTIF)
+        LOAD(args[0]), EQUAL(BPF_LINK_CREATE, 4, 0), EQUAL(BPF_LINK_UPDATE, 3, 0), EQUAL(BPF_PROG_ATTACH, 2, 0), \
+                EQUAL(BPF_PROG_DETACH, 1, 0), RETURN(SECCOMP_RET_ALLOW), RETURN(SECCOMP_RET_USER_NOTIF)
 
 /* What decides by architecture and number alone the kernel remembers, so that other system calls cost next to nothing. */
 #if defined(__x86_64__) && !defined(__ILP32__)

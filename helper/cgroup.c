@@ -19,9 +19,6 @@
 
 #define RUN "run"
 
-/* What the user may build below <root>: enough for any container manager, and a bound for the walks here. */
-#define MAX_DEPTH "32"
-#define MAX_DESCENDANTS "1024"
 #define REMOVED_AT_ONCE 64 /* some two milliseconds of the loop */
 
 ssize_t cgroup_read_file(int dirfd, const char *name, char *buf, size_t size) {
@@ -83,6 +80,8 @@ static const struct {
         [POLICY_CPU_WEIGHT] = {"cpu.weight", format_number},
         [POLICY_CPU_QUOTA] = {"cpu.max", format_quota},
         [POLICY_IO_WEIGHT] = {"io.weight", format_io_weight},
+        [POLICY_DESCENDANTS_MAX] = {"cgroup.max.descendants", format_number},
+        [POLICY_DEPTH_MAX] = {"cgroup.max.depth", format_number},
 };
 
 /* Makes the controller reach the children of dirfd. -EOPNOTSUPP if dirfd itself has it not. */
@@ -118,15 +117,24 @@ int cgroup_check_limits(const struct cgroups *cgroups, const uint64_t limit[POLI
         if (n < 0)
                 return fail(err, (int) n, "%s/cgroup.controllers: %s", cgroups->mount, strerror((int) -n));
         for (unsigned i = 0; i < POLICY_LIMITS; i++)
-                if (limit[i] != POLICY_UNSET && !cgroup_list_has(list, policy_limit_controller((enum policy_limit) i)))
+                if (limit[i] != POLICY_UNSET && policy_limit_controller((enum policy_limit) i) &&
+                    !cgroup_list_has(list, policy_limit_controller((enum policy_limit) i)))
                         return fail_missing(err, (enum policy_limit) i);
         return 0;
+}
+
+static int write_limit(const struct cgroup *cgroup, enum policy_limit which, uint64_t v, struct errtext *err) {
+        char value[48];
+        int r;
+
+        limit_files[which].format(v, value, sizeof(value));
+        r = cgroup_write_file(cgroup->fd, limit_files[which].file, value);
+        return r < 0 ? fail(err, r, "%s cannot be set to %s: %s", policy_limit_name(which), value, strerror(-r)) : 0;
 }
 
 static int set_limit(const struct cgroup *cgroup, enum policy_limit which, uint64_t v, struct errtext *err) {
         const struct cgroups *cgroups = cgroup->cgroups;
         const char *controller = policy_limit_controller(which);
-        char value[48];
         int r;
 
         r = enable_controller(cgroups->mount_fd, controller);
@@ -137,11 +145,7 @@ static int set_limit(const struct cgroup *cgroup, enum policy_limit which, uint6
         if (r < 0)
                 return fail(err, r, "%s cannot be kept: the %s controller cannot be enabled for %s/%s: %s",
                             policy_limit_name(which), controller, cgroups->mount, cgroups->name, strerror(-r));
-        limit_files[which].format(v, value, sizeof(value));
-        r = cgroup_write_file(cgroup->fd, limit_files[which].file, value);
-        if (r < 0)
-                return fail(err, r, "%s cannot be set to %s: %s", policy_limit_name(which), value, strerror(-r));
-        return 0;
+        return write_limit(cgroup, which, v, err);
 }
 
 /* systemd sets them as properties of the scope, and passes over in silence what it cannot set: a limit is never just
@@ -165,20 +169,21 @@ static const char *limit_words(int error) {
         return error == EAGAIN ? " (cgroup.max.descendants or cgroup.max.depth of a directory above it)" : "";
 }
 
+/* One that needs no controller is ours to write in a scope's directory, too: systemd does not know it, and leaves it alone. */
+static int apply_limit(const struct cgroup *cgroup, enum policy_limit which, uint64_t v, struct errtext *err) {
+        if (!policy_limit_controller(which))
+                return write_limit(cgroup, which, v, err);
+        return cgroup->backend == CGROUP_FS ? set_limit(cgroup, which, v, err) : see_limit(cgroup, which, err);
+}
+
 static int fill(struct cgroup *cgroup, const uint64_t limit[POLICY_LIMITS], struct errtext *err) {
         int r = 0;
 
         for (unsigned i = 0; r >= 0 && i < POLICY_LIMITS; i++)
                 if (limit[i] != POLICY_UNSET)
-                        r = cgroup->backend == CGROUP_FS ? set_limit(cgroup, (enum policy_limit) i, limit[i], err) :
-                                                           see_limit(cgroup, (enum policy_limit) i, err);
+                        r = apply_limit(cgroup, (enum policy_limit) i, limit[i], err);
         if (r < 0)
                 return r;
-        r = cgroup_write_file(cgroup->fd, "cgroup.max.depth", MAX_DEPTH);
-        if (r >= 0)
-                r = cgroup_write_file(cgroup->fd, "cgroup.max.descendants", MAX_DESCENDANTS);
-        if (r < 0)
-                return fail(err, r, "the size of %s cannot be bounded: %s", cgroup->path, strerror(-r));
         if (mkdirat(cgroup->fd, CGROUP_SUPERVISOR, 0755) < 0 || mkdirat(cgroup->fd, RUN, 0755) < 0)
                 return fail(err, -errno, "the subtree %s cannot be filled: %m%s", cgroup->path, limit_words(errno));
         return 0;
@@ -391,7 +396,7 @@ static bool is_child(const struct entry *e) {
         return e->type == DT_DIR && !streq(e->name, ".") && !streq(e->name, "..");
 }
 
-/* What recurses through this is bounded by MAX_DEPTH, so the buffer is small. */
+/* What recurses through this is bounded by depth_max, so the buffer is small. */
 int cgroup_for_each_below(int dirfd, int (*fn)(int dirfd, const char *name, void *userdata), void *userdata) {
         _cleanup_close_ int fd = -1;
         _Alignas(struct entry) char buf[2048];

@@ -44,7 +44,9 @@ static const char *const reasons[] = {
         [GUARD_LEFT_NAMESPACE] = "it may not leave the delegation's user namespace",
         [GUARD_TOKEN_OPENED] = "nothing needs it, and looking at what is opened so crashes the kernel",
         [GUARD_JOINED_SHARED] = "the process shares its descriptors with another, which stays outside",
-        [GUARD_TOO_MANY] = "the delegation has as many tokens as it may",
+        [GUARD_TOO_MANY] = "the delegation, or its user, has as many tokens as one may",
+        [GUARD_TARGET_OTHERS] = "what is attached there is not the delegation's",
+        [GUARD_DETACHED_OUTSIDE] = "that is in a delegation's subtree, and the process is not in that delegation",
         [GUARD_NEW_TASK] = "the delegation has ended (the first of such refusals: the others are only counted)",
         [GUARD_JOINED_ENDED] = "the delegation has ended",
         [GUARD_BY_NETLINK] = "what netlink attaches cannot be found at the session's end: link_create does it",
@@ -138,19 +140,21 @@ static void write_prog(const struct mask_names *names, const struct guard_report
 
 static bool is_attach(const struct guard_report *report) {
         return report->what == GUARD_TARGET_UNKNOWN || report->what == GUARD_NO_LINK ||
-               (report->what == GUARD_SHARED_TABLE && (report->cmd == BPF_LINK_CREATE || report->cmd == BPF_PROG_ATTACH));
+               (report->what == GUARD_SHARED_TABLE && (report->cmd == BPF_LINK_CREATE || report->cmd == BPF_PROG_ATTACH ||
+                                                       report->cmd == BPF_PROG_DETACH));
 }
 
 static void write_target(const struct mask_names *names, const struct guard_report *report, char *buf, size_t size) {
+        const char *to = report->cmd == BPF_PROG_DETACH ? "from" : "to";
         char name[64];
 
         buf[0] = '\0';
         if (report->path[0] != '\0')
-                (void) snprintf(buf, size, " to the cgroup %.*s", GUARD_PATH, report->path);
+                (void) snprintf(buf, size, " %s the cgroup %.*s", to, GUARD_PATH, report->path);
         else if (report->interface != 0 && interface_name(report->pid, report->interface, name))
-                (void) snprintf(buf, size, " to the interface %s", name);
+                (void) snprintf(buf, size, " %s the interface %s", to, name);
         else if (report->interface != 0)
-                (void) snprintf(buf, size, " to the interface number %" PRIu32, report->interface);
+                (void) snprintf(buf, size, " %s the interface number %" PRIu32, to, report->interface);
         else if (is_attach(report)) {
                 bit_name(names, POLICY_ATTACHS, report->detail, name, sizeof(name));
                 (void) snprintf(buf, size, " as %s", name);

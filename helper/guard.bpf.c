@@ -32,9 +32,13 @@ char LICENSE[] SEC("license") = "GPL";
 /* What is looked at of the kernel's own, by name: CO-RE finds the rest. */
 #define KERNEL __attribute__((preserve_access_index))
 
+typedef struct {
+        __u32 val;
+} KERNEL kuid_t;
 struct user_namespace {
         struct user_namespace *parent;
         int level;
+        kuid_t owner;
 } KERNEL;
 struct super_block {
         unsigned long s_magic;
@@ -140,11 +144,57 @@ struct bpf_link {
         struct bpf_prog *prog;
         enum bpf_link_type type;
 } KERNEL;
+struct hlist_node {
+        struct hlist_node *next;
+} KERNEL;
+struct hlist_head {
+        struct hlist_node *first;
+} KERNEL;
+struct bpf_prog_list {
+        struct hlist_node node;
+        struct bpf_prog *prog;
+} KERNEL;
+struct cgroup_bpf {
+        struct hlist_head progs[1];
+        __u8 flags[1];
+} KERNEL;
 struct cgroup {
         int level;
         struct kernfs_node *kn;
+        struct cgroup_bpf bpf;
         struct cgroup *ancestors[0];
 } KERNEL;
+/* Values are the kernel's, also by name. */
+enum cgroup_bpf_attach_type {
+        CGROUP_INET_INGRESS,
+        CGROUP_INET_EGRESS,
+        CGROUP_INET_SOCK_CREATE,
+        CGROUP_SOCK_OPS,
+        CGROUP_DEVICE,
+        CGROUP_INET4_BIND,
+        CGROUP_INET6_BIND,
+        CGROUP_INET4_CONNECT,
+        CGROUP_INET6_CONNECT,
+        CGROUP_UNIX_CONNECT,
+        CGROUP_INET4_POST_BIND,
+        CGROUP_INET6_POST_BIND,
+        CGROUP_UDP4_SENDMSG,
+        CGROUP_UDP6_SENDMSG,
+        CGROUP_UNIX_SENDMSG,
+        CGROUP_SYSCTL,
+        CGROUP_UDP4_RECVMSG,
+        CGROUP_UDP6_RECVMSG,
+        CGROUP_UNIX_RECVMSG,
+        CGROUP_GETSOCKOPT,
+        CGROUP_SETSOCKOPT,
+        CGROUP_INET4_GETPEERNAME,
+        CGROUP_INET6_GETPEERNAME,
+        CGROUP_UNIX_GETPEERNAME,
+        CGROUP_INET4_GETSOCKNAME,
+        CGROUP_INET6_GETSOCKNAME,
+        CGROUP_UNIX_GETSOCKNAME,
+        CGROUP_INET_SOCK_RELEASE,
+};
 
 struct task_struct *bpf_task_from_pid(int pid) __ksym;
 void bpf_task_release(struct task_struct *task) __ksym;
@@ -171,8 +221,22 @@ struct {
         __uint(type, BPF_MAP_TYPE_HASH);
         __uint(max_entries, GUARD_TOKENS);
         __type(key, __u64);
-        __type(value, __u64);
+        __type(value, struct guard_token);
 } tokens SEC(".maps");
+/* Of GUARD_TOKENS_COMMON, how many a user holds, by uid modulo GUARD_USERS; the last counts all. */
+struct {
+        __uint(type, BPF_MAP_TYPE_ARRAY);
+        __uint(max_entries, GUARD_USERS + 1);
+        __type(key, __u32);
+        __type(value, __u32);
+} users SEC(".maps");
+/* Id of a <root> → delegation, until it is revoked: for who comes with a cgroup and nothing else of a delegation. */
+struct {
+        __uint(type, BPF_MAP_TYPE_HASH);
+        __uint(max_entries, GUARD_DELEGATIONS);
+        __type(key, __u64);
+        __type(value, __u64);
+} roots SEC(".maps");
 
 /*
  * The anchor of each delegation, dead or alive. A task that is referred to keeps its credentials, and these the user
@@ -265,7 +329,9 @@ static bool own_table(void) {
 }
 
 #define CAP_NET_BIND_SERVICE 10
+#define CAP_NET_ADMIN 12
 #define CAP_SYS_ADMIN 21
+#define CAP_BPF 39
 
 /* Root of the host: nothing is kept from it. */
 static bool is_admin(const struct cred *cred) {
@@ -354,22 +420,74 @@ static __always_inline void forget_if_last(struct guard_delegation *d, __u64 id)
                 bpf_map_delete_elem(&delegations, &id);
 }
 
+/* Counts one more unless there are as many as may be. Never more, however many try at once. */
+static __always_inline bool count_up(__u32 *counter, __u32 max) {
+        if (__sync_fetch_and_add(counter, 1) < max)
+                return true;
+        __sync_fetch_and_add(counter, -1);
+        return false;
+}
+
+static __always_inline __u32 *tokens_of_user(__u32 uid) {
+        __u32 key = uid % GUARD_USERS;
+
+        return bpf_map_lookup_elem(&users, &key);
+}
+
+static __always_inline __u32 *tokens_of_all(void) {
+        __u32 key = GUARD_USERS;
+
+        return bpf_map_lookup_elem(&users, &key);
+}
+
+/* One of those kept for the delegation, or a common one. */
+static __always_inline bool take_place(struct guard_delegation *d, struct guard_token *token) {
+        __u32 *user = tokens_of_user(d->uid), *all = tokens_of_all();
+
+        if (count_up(&d->tokens_kept, GUARD_TOKENS_KEPT))
+                return true;
+        token->common = 1;
+        if (!user || !all || !count_up(user, GUARD_TOKENS_USER))
+                return false;
+        if (count_up(all, GUARD_TOKENS_COMMON))
+                return true;
+        __sync_fetch_and_add(user, -1);
+        return false;
+}
+
+static __always_inline void leave_place(struct guard_delegation *d, const struct guard_token *token) {
+        __u32 *user = tokens_of_user(d->uid), *all = tokens_of_all();
+
+        if (!token->common)
+                __sync_fetch_and_add(&d->tokens_kept, -1);
+        else if (user && all) {
+                __sync_fetch_and_add(user, -1);
+                __sync_fetch_and_add(all, -1);
+        }
+}
+
 SEC("lsm/bpf_token_create")
 int BPF_PROG(guard_token_create, struct bpf_token *token, union bpf_attr *attr, const struct path *path) {
         struct super_block *sb = BPF_CORE_READ(path, dentry, d_sb);
         __u64 id, key = (__u64) token;
+        struct guard_token entry = {0};
         struct guard_delegation *d;
 
         d = delegation_of(&supers, sb, &id);
         if (!d)
                 return 0;
+        entry.delegation = id;
         if (d->flags & GUARD_REVOKED)
                 return REFUSE(.what = GUARD_REVOKED_USE, .cmd = BPF_TOKEN_CREATE);
         /* While one helper takes over from another both their programs are called. */
         if (bpf_map_lookup_elem(&tokens, &key))
                 return 0;
-        if (d->tokens >= GUARD_TOKENS_EACH || bpf_map_update_elem(&tokens, &key, &id, BPF_NOEXIST) < 0)
+        if (d->tokens >= GUARD_TOKENS_EACH || !take_place(d, &entry))
                 return REFUSE(.what = GUARD_TOO_MANY, .cmd = BPF_TOKEN_CREATE);
+        if (bpf_map_update_elem(&tokens, &key, &entry, BPF_NOEXIST) < 0) {
+                leave_place(d, &entry);
+                return REFUSE(.what = GUARD_TOO_MANY, .cmd = BPF_TOKEN_CREATE);
+        }
         __sync_fetch_and_add(&d->tokens, 1);
         return 0;
 }
@@ -377,10 +495,15 @@ int BPF_PROG(guard_token_create, struct bpf_token *token, union bpf_attr *attr, 
 SEC("lsm/bpf_token_free")
 void BPF_PROG(guard_token_free, struct bpf_token *token) {
         __u64 id, key = (__u64) token;
+        struct guard_token entry = {0}, *present;
         struct guard_delegation *d;
 
         d = delegation_of(&tokens, token, &id);
+        present = bpf_map_lookup_elem(&tokens, &key);
+        if (present)
+                entry = *present;
         if (bpf_map_delete_elem(&tokens, &key) == 0 && d) {
+                leave_place(d, &entry);
                 __sync_fetch_and_add(&d->tokens, -1);
                 forget_if_last(d, id);
         }
@@ -772,6 +895,8 @@ int BPF_PROG(guard_file_open, struct file *file) {
         return d ? REFUSE(.what = GUARD_TOKEN_OPENED, .cmd = NO_CMD) : 0;
 }
 
+#define CAP_OPT_NOAUDIT 2 /* linux/security.h */
+
 /* Joining the delegation's user namespace, or one below it: with a table that somebody outside shares, or when it has
  * ended, for then the sweep would never be done with those who come and go. */
 static __always_inline int judge_join(struct guard_delegation *d, __u64 id) {
@@ -786,7 +911,9 @@ int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, 
         struct guard_delegation *d;
         __u64 id;
 
-        if (cap != CAP_SYS_ADMIN || ns->level == 0 || is_admin(cred))
+        /* Who may join is asked by ns_capable(). A question without audit is about something else, and none of ours: listmount(2)
+         * and statmount(2) of its mount namespace, for one. */
+        if (cap != CAP_SYS_ADMIN || opts & CAP_OPT_NOAUDIT || ns->level == 0 || is_admin(cred))
                 return 0;
         for (int i = 0; i < GUARD_DEPTH && at; i++) {
                 d = delegation_of(&namespaces, at, &id);
@@ -799,16 +926,34 @@ int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, 
 
 /* ---- targets ---- */
 
-static __always_inline bool cgroup_in_bounds(const struct guard_delegation *d, struct cgroup *cgroup) {
-        struct cgroup *at;
-        __u32 level = d->level;
+/* The id of the one above it, or itself, at that level; 0: there is none. */
+static __always_inline __u64 ancestor_id(struct cgroup *cgroup, __u32 level) {
+        struct cgroup *at = NULL;
 
-        if (!cgroup || BPF_CORE_READ(cgroup, level) < (int) level || level > 64)
-                return false;
-        if (bpf_probe_read_kernel(&at, sizeof(at),
-                                  (const char *) cgroup + bpf_core_field_offset(cgroup->ancestors) + level * sizeof(at)) < 0)
-                return false;
-        return BPF_CORE_READ(at, kn, id) == d->cgroup;
+        if (!cgroup || BPF_CORE_READ(cgroup, level) < (int) level || level > GUARD_LEVELS)
+                return 0;
+        (void) bpf_probe_read_kernel(&at, sizeof(at), (const char *) cgroup + bpf_core_field_offset(cgroup->ancestors) + level * sizeof(at));
+        return BPF_CORE_READ(at, kn, id);
+}
+
+static __always_inline bool cgroup_in_bounds(const struct guard_delegation *d, struct cgroup *cgroup) {
+        return cgroup && ancestor_id(cgroup, d->level) == d->cgroup;
+}
+
+/* The delegation whose subtree it is in. */
+static struct guard_delegation *delegation_of_cgroup(struct cgroup *cgroup, __u64 *ret_id) {
+        for (__u32 level = 1; level <= GUARD_LEVELS; level++) {
+                __u64 key = ancestor_id(cgroup, level), *id;
+
+                if (key == 0)
+                        return NULL;
+                id = bpf_map_lookup_elem(&roots, &key);
+                if (id) {
+                        *ret_id = *id;
+                        return bpf_map_lookup_elem(&delegations, ret_id);
+                }
+        }
+        return NULL;
 }
 
 /* A descriptor of a cgroup directory: f_inode->i_private is its kernfs node, and priv of that its cgroup. Anything else
@@ -837,6 +982,7 @@ static __always_inline bool network_fd_in_bounds(const struct guard_delegation *
 struct attempt {
         __u32 cmd, prog_fd, attach, target_fd; /* or interface */
         __u32 link_fd;                         /* LINK_UPDATE: an existing one says where */
+        __u32 flags, replaced_fd;              /* PROG_ATTACH */
 };
 
 static __always_inline bool read_attempt(int cmd, const union bpf_attr *attr, struct attempt *a) {
@@ -855,6 +1001,8 @@ static __always_inline bool read_attempt(int cmd, const union bpf_attr *attr, st
                 a->prog_fd = attr->attach_bpf_fd;
                 a->target_fd = attr->target_fd;
                 a->attach = attr->attach_type;
+                a->flags = attr->attach_flags;
+                a->replaced_fd = attr->replace_bpf_fd;
                 return true;
         case BPF_PROG_TEST_RUN:
                 a->prog_fd = attr->test.prog_fd;
@@ -881,6 +1029,88 @@ static __always_inline int judge_network(struct guard_delegation *d, __u64 id, s
                       .interface = by_index ? a->target_fd : 0);
 }
 
+/* What is attached to a cgroup without a link, and without BPF_F_ALLOW_MULTI, is the one of its kind there. */
+static __always_inline int attach_index(__u32 attach) {
+#define INDEX(type)                                                                     \
+        case BPF_##type:                                                                \
+                if (!bpf_core_enum_value_exists(enum cgroup_bpf_attach_type, type))     \
+                        break;                                                          \
+                return (int) bpf_core_enum_value(enum cgroup_bpf_attach_type, type)
+        switch (attach) {
+                INDEX(CGROUP_INET_INGRESS);
+                INDEX(CGROUP_INET_EGRESS);
+                INDEX(CGROUP_INET_SOCK_CREATE);
+                INDEX(CGROUP_SOCK_OPS);
+                INDEX(CGROUP_DEVICE);
+                INDEX(CGROUP_INET4_BIND);
+                INDEX(CGROUP_INET6_BIND);
+                INDEX(CGROUP_INET4_CONNECT);
+                INDEX(CGROUP_INET6_CONNECT);
+                INDEX(CGROUP_UNIX_CONNECT);
+                INDEX(CGROUP_INET4_POST_BIND);
+                INDEX(CGROUP_INET6_POST_BIND);
+                INDEX(CGROUP_UDP4_SENDMSG);
+                INDEX(CGROUP_UDP6_SENDMSG);
+                INDEX(CGROUP_UNIX_SENDMSG);
+                INDEX(CGROUP_SYSCTL);
+                INDEX(CGROUP_UDP4_RECVMSG);
+                INDEX(CGROUP_UDP6_RECVMSG);
+                INDEX(CGROUP_UNIX_RECVMSG);
+                INDEX(CGROUP_GETSOCKOPT);
+                INDEX(CGROUP_SETSOCKOPT);
+                INDEX(CGROUP_INET4_GETPEERNAME);
+                INDEX(CGROUP_INET6_GETPEERNAME);
+                INDEX(CGROUP_UNIX_GETPEERNAME);
+                INDEX(CGROUP_INET4_GETSOCKNAME);
+                INDEX(CGROUP_INET6_GETSOCKNAME);
+                INDEX(CGROUP_UNIX_GETSOCKNAME);
+                INDEX(CGROUP_INET_SOCK_RELEASE);
+        }
+#undef INDEX
+        return -1;
+}
+
+#define INDEX_MAX 128
+
+/*
+ * What goes when this is done: the program that another replaces, or that is detached. NULL: none. Without
+ * BPF_F_ALLOW_MULTI it is the only one there, whatever program the command names; with it the one that is named.
+ */
+static __always_inline struct bpf_prog *victim_of(struct cgroup *cgroup, __u32 attach, bool multi, __u32 named_fd) {
+        int index = attach_index(attach);
+        struct hlist_node *first = NULL;
+        struct bpf_prog *prog = NULL;
+        __u8 flags = 0;
+
+        if (index < 0 || index >= INDEX_MAX)
+                return NULL;
+        (void) bpf_probe_read_kernel(&flags, sizeof(flags), (const char *) cgroup + bpf_core_field_offset(cgroup->bpf.flags) + index);
+        if (flags & BPF_F_ALLOW_MULTI || multi)
+                return prog_of(file_of(named_fd));
+        (void) bpf_probe_read_kernel(&first, sizeof(first), (const char *) cgroup + bpf_core_field_offset(cgroup->bpf.progs) +
+                                                                    (__u32) index * sizeof(struct hlist_head *));
+        if (first)
+                (void) bpf_probe_read_kernel(&prog, sizeof(prog), (const char *) first -
+                                                                          bpf_core_field_offset(struct bpf_prog_list, node) +
+                                                                          bpf_core_field_offset(struct bpf_prog_list, prog));
+        return prog;
+}
+
+/* PROG_ATTACH may put one in the place of another: of the delegation's own only. */
+static __always_inline int judge_replaced(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a,
+                                          struct cgroup *cgroup) {
+        bool multi = a->flags & BPF_F_ALLOW_MULTI;
+        struct bpf_prog *victim;
+        __u64 its;
+
+        if (a->cmd != BPF_PROG_ATTACH || (multi && !(a->flags & BPF_F_REPLACE)))
+                return 0;
+        victim = victim_of(cgroup, a->attach, multi, a->replaced_fd);
+        if (!victim || (owner_of(victim, &its) && its == id))
+                return 0;
+        return REFUSE(.what = GUARD_TARGET_OTHERS, .cmd = a->cmd, .prog = prog, .detail = a->attach, .cgroup = cgroup);
+}
+
 static __always_inline int judge_target(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a) {
         enum guard_target target = guard_target_of(a->attach);
         struct cgroup *cgroup;
@@ -893,7 +1123,7 @@ static __always_inline int judge_target(struct guard_delegation *d, __u64 id, st
                 return REFUSE(.what = GUARD_TARGET_UNKNOWN, .cmd = a->cmd, .prog = prog, .detail = a->attach);
         cgroup = cgroup_of(a->target_fd);
         if (cgroup_in_bounds(d, cgroup))
-                return 0;
+                return judge_replaced(d, id, prog, a, cgroup);
         return REFUSE(.what = GUARD_TARGET_CGROUP, .cmd = a->cmd, .prog = prog, .detail = a->attach, .cgroup = cgroup);
 }
 
@@ -1167,6 +1397,93 @@ int BPF_PROG(guard_netlink_send, struct sock *sk, struct sk_buff *skb) {
         return m.refused ? REFUSE(.what = GUARD_BY_NETLINK, .cmd = NO_CMD) : 0;
 }
 
+/* ---- detaching: the kernel asks for no capability, and often for no program ---- */
+
+/* Whoever may attach to any cgroup by capabilities of the initial namespace. */
+static __always_inline bool has_bpf(const struct cred *cred) {
+        return cred->cap_effective.val & (1ULL << CAP_SYS_ADMIN | 1ULL << CAP_BPF | 1ULL << CAP_NET_ADMIN);
+}
+
+/* Whether root has made the namespace, or the outermost one above it: a container's, where an admin may have delegated a
+ * token by hand. */
+static __always_inline bool is_made_by_root(struct user_namespace *ns) {
+        for (int i = 0; i < GUARD_DEPTH && ns; i++) {
+                int level = BPF_CORE_READ(ns, level);
+
+                if (level <= 1)
+                        return level == 0 || BPF_CORE_READ(ns, owner.val) == 0;
+                ns = BPF_CORE_READ(ns, parent);
+        }
+        return false;
+}
+
+static long stop_at_first(void *map, const void *key, void *value, void *found) {
+        *(bool *) found = true;
+        return 1;
+}
+
+static __always_inline bool is_any_alive(void) {
+        bool found = false;
+
+        (void) bpf_for_each_map_elem(&roots, stop_at_first, &found, 0);
+        return found;
+}
+
+/* A descriptor may mean another cgroup by the time it is used. Outside, nobody who has no BPF of his own needs this; of him
+ * nothing is reported, as it is no delegation's. */
+static __always_inline int judge_detach_shared(const struct attempt *a) {
+        const struct cred *cred = bpf_get_current_task_btf()->cred;
+        struct guard_delegation *d;
+        __u64 id;
+
+        d = inside_of(&id);
+        if (d)
+                return judge_shared(d, id, a);
+        return (has_bpf(cred) && is_made_by_root(cred->user_ns)) || !is_any_alive() ? 0 : -EACCES;
+}
+
+/* By one who is inside of `in`: what `in` has attached, in its own subtree. */
+static __always_inline int judge_detach_inside(struct guard_delegation *d, __u64 id, const struct attempt *a, struct cgroup *cgroup) {
+        struct bpf_prog *victim;
+        __u64 its;
+
+        if (!cgroup_in_bounds(d, cgroup) || !current_is_inside(d))
+                return REFUSE(.what = GUARD_TARGET_CGROUP, .cmd = a->cmd, .detail = a->attach, .cgroup = cgroup);
+        /* One of the whole machine, or of a kernel that is newer. */
+        if (attach_index(a->attach) < 0)
+                return d->flags & GUARD_HOST_WIDE ? 0 : REFUSE(.what = GUARD_TARGET_UNKNOWN, .cmd = a->cmd, .detail = a->attach);
+        victim = victim_of(cgroup, a->attach, false, a->prog_fd);
+        if (!victim || (owner_of(victim, &its) && its == id))
+                return 0;
+        return REFUSE(.what = GUARD_TARGET_OTHERS, .cmd = a->cmd, .prog = victim, .detail = a->attach, .cgroup = cgroup);
+}
+
+static __always_inline int judge_detach(const union bpf_attr *attr) {
+        const struct attempt a = {
+                .cmd = BPF_PROG_DETACH, .prog_fd = attr->attach_bpf_fd, .target_fd = attr->target_fd, .attach = attr->attach_type};
+        const struct cred *cred = bpf_get_current_task_btf()->cred;
+        enum guard_target target = guard_target_of(a.attach);
+        struct guard_delegation *d, *in;
+        struct cgroup *cgroup;
+        __u64 id, in_id;
+
+        /* A sockmap's program must be named to be detached. */
+        if (target == GUARD_AT_MAP || is_admin(cred))
+                return 0;
+        in = inside_of(&in_id);
+        if (target == GUARD_AT_NETWORK)
+                return in && in->flags & GUARD_CONFINE ? judge_network(in, in_id, NULL, &a) : 0;
+        if (!own_table())
+                return judge_detach_shared(&a);
+        cgroup = cgroup_of(a.target_fd);
+        if (in && in->flags & GUARD_CONFINE)
+                return judge_detach_inside(in, in_id, &a, cgroup);
+        d = delegation_of_cgroup(cgroup, &id);
+        if (!d || (in && in_id == id) || (cred->user_ns->level == 0 && has_bpf(cred)))
+                return 0;
+        return REFUSE(.what = GUARD_DETACHED_OUTSIDE, .cmd = a.cmd, .detail = a.attach, .cgroup = cgroup);
+}
+
 /* For GUARD_PROVE. */
 static __always_inline void leave_trace(void) {
         struct guard_kinds *k = known_kinds();
@@ -1201,7 +1518,9 @@ int BPF_PROG(guard_bpf, int cmd, union bpf_attr *attr, unsigned int size) {
         __u64 id;
 
         if (cmd == BPF_BTF_LOAD)
-                return judge_btf(attr->btf_size);
+                return attr->btf_flags & BPF_F_TOKEN_FD ? judge_btf(attr->btf_size) : 0;
+        if (cmd == BPF_PROG_DETACH)
+                return judge_detach(attr);
         if (!read_attempt(cmd, attr, &a))
                 return 0;
         if (cmd == BPF_PROG_TEST_RUN)
@@ -1249,8 +1568,13 @@ static __always_inline int add(const struct guard_request *request, struct guard
         if (bpf_map_update_elem(&namespaces, &key, &id, BPF_NOEXIST) < 0)
                 return -ENOMEM;
         key = (__u64) sb;
-        if (bpf_map_update_elem(&supers, &key, &id, BPF_NOEXIST) == 0)
-                return 0;
+        if (bpf_map_update_elem(&supers, &key, &id, BPF_NOEXIST) == 0) {
+                key = d->cgroup;
+                if (bpf_map_update_elem(&roots, &key, &id, BPF_ANY) == 0)
+                        return 0;
+                key = (__u64) sb;
+                bpf_map_delete_elem(&supers, &key);
+        }
         key = d->userns;
         bpf_map_delete_elem(&namespaces, &key);
         return -ENOMEM;
@@ -1312,7 +1636,7 @@ static __always_inline int prove(void) {
 
 SEC("syscall")
 int guard_run(struct guard_request *request) {
-        __u64 id = request->delegation;
+        __u64 id = request->delegation, key;
         struct guard_delegation *d;
 
         if (request->op == GUARD_LEARN)
@@ -1338,6 +1662,8 @@ int guard_run(struct guard_request *request) {
         if (request->op != GUARD_REVOKE)
                 return -ENOENT;
         __sync_fetch_and_or(&d->flags, GUARD_REVOKED);
+        key = d->cgroup;
+        bpf_map_delete_elem(&roots, &key);
         forget_if_last(d, id);
         return 0;
 }

@@ -7,11 +7,20 @@
 #include <linux/types.h>
 
 #define GUARD_DELEGATIONS 16384 /* as many as the helper keeps, and ended ones */
-#define GUARD_TOKENS 65536
-#define GUARD_TOKENS_EACH 256 /* of one delegation */
+/*
+ * Tokens alive. Some are kept for each delegation, whatever others do; beyond these a delegation draws on what all have in
+ * common, of which a user gets a small share. So no user, and no few of them, can leave another without.
+ */
+#define GUARD_TOKENS_KEPT 2       /* for each delegation */
+#define GUARD_TOKENS_COMMON 32768 /* in all */
+#define GUARD_TOKENS_USER 512     /* of these for one user */
+#define GUARD_TOKENS_EACH 256     /* of one delegation, both together */
+#define GUARD_TOKENS (GUARD_TOKENS_COMMON + GUARD_TOKENS_KEPT * GUARD_DELEGATIONS)
+#define GUARD_USERS 16384 /* counters; users whose uids have the same remainder share one, and so the share */
 #define GUARD_HELPERS 512     /* ids of BPF helpers that can be judged */
 #define GUARD_KFUNCS 256
 #define GUARD_DEPTH 33 /* of user namespaces, kernel/user_namespace.c */
+#define GUARD_LEVELS 64 /* of cgroups: <root> may be as deep as this */
 
 /* Of maps and of what is in them. A helper that finds another one pinned leaves it alone (guard.c): whoever changes a
  * struct that is in a map raises it. */
@@ -73,7 +82,14 @@ struct guard_delegation {
         __u32 level; /* of <root> */
         __u32 flags;
         __u32 tokens, supers; /* alive */
+        __u32 tokens_kept;    /* of the tokens, those of GUARD_TOKENS_KEPT */
         __u64 btf; /* bytes of BTF loaded since the helper has last counted */
+};
+
+/* A token that is alive. */
+struct guard_token {
+        __u64 delegation; /* first, as in the other maps by address */
+        __u32 common;     /* it counts in the counters of GUARD_USERS */
         __u32 padding;
 };
 
@@ -153,6 +169,8 @@ enum guard_what {
         GUARD_NEW_TASK,
         GUARD_BY_NETLINK,
         GUARD_JOINED_ENDED,
+        GUARD_TARGET_OTHERS,
+        GUARD_DETACHED_OUTSIDE,
         GUARD_WHATS,
 };
 

@@ -338,19 +338,19 @@ static int add_id(struct btf_ids *ids, uint32_t id) {
         return 0;
 }
 
-#define BTF_USERS_MAX 4096 /* programs of others that are looked at: more of them cost this user, not the loop */
+#define PROGS_MAX 4096 /* that are looked at: more of them cost this user, not the loop */
 
-/* The BTF of programs that others have loaded: the kernel says who. */
-static int find_btf_of_others(uid_t uid, struct btf_ids *ret) {
+/* The BTF of programs that root has loaded: the kernel says who. Not of other users: they could hold this one's. */
+static int find_btf_of_root(struct btf_ids *ret) {
         uint32_t id = 0, seen = 0;
         int r = 0;
 
-        while (r >= 0 && seen++ < BTF_USERS_MAX && bpf_prog_get_next_id(id, &id) == 0) {
+        while (r >= 0 && seen++ < PROGS_MAX && bpf_prog_get_next_id(id, &id) == 0) {
                 _cleanup_close_ int fd = bpf_prog_get_fd_by_id(id);
                 struct bpf_prog_info info = {0};
                 uint32_t size = sizeof(info);
 
-                if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.created_by_uid != uid)
+                if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.created_by_uid == 0)
                         r = add_id(ret, info.btf_id);
         }
         return r;
@@ -369,25 +369,24 @@ static uint64_t btf_size(uint32_t id) {
 #define RECOUNT_USEC USEC_PER_SEC
 
 /*
- * What a delegation has of BTF is at most what there is on the host, but for that of others' programs. Its counter is full
- * meanwhile, so nothing is added behind the count.
+ * What a delegation has of BTF is at most what there is on the host, but for that of root's programs. Its counter is full
+ * meanwhile, so nothing is added behind the count. A user who keeps much may have others counted for it (SECURITY.md).
  */
 static void recount_btf(struct guard *guard, uint64_t id_of_delegation) {
         struct guard_request request = {.op = GUARD_SET_BTF, .delegation = id_of_delegation};
-        struct guard_delegation delegation;
-        struct btf_ids others = {.n = 0};
+        struct btf_ids roots = {.n = 0};
         uint32_t id = 0;
 
-        if (now_usec() < guard->recounted + RECOUNT_USEC || !look_up(guard, id_of_delegation, &delegation))
+        if (now_usec() < guard->recounted + RECOUNT_USEC)
                 return;
         guard->recounted = now_usec();
-        if (find_btf_of_others(delegation.uid, &others) == 0) {
+        if (find_btf_of_root(&roots) == 0) {
                 while (bpf_btf_get_next_id(id, &id) == 0)
-                        if (!has_id(&others, id))
+                        if (!has_id(&roots, id))
                                 request.btf += btf_size(id);
                 (void) run(guard, &request);
         }
-        free(others.ids);
+        free(roots.ids);
 }
 
 /* ---- reports ---- */

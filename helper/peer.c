@@ -11,23 +11,11 @@
 #include "peer.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/stat.h>
 
 #include "sysapi.h"
-
-int peer_get(int fd, struct peer *ret) {
-        struct peer peer = PEER_INIT;
-        socklen_t n = sizeof(peer.cred);
-
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer.cred, &n) < 0)
-                return -errno;
-        n = sizeof(peer.pidfd);
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &peer.pidfd, &n) < 0)
-                return -errno;
-        *ret = peer;
-        return 0;
-}
 
 void peer_done(struct peer *peer) {
         peer->pidfd = close_fd(peer->pidfd);
@@ -105,20 +93,97 @@ static int read_status(int dirfd, char **ret) {
         return 0;
 }
 
+/* /proc/PID, if it is that of the pidfd's process. */
+static int open_proc(pid_t pid, int pidfd) {
+        _cleanup_close_ int dirfd = -1;
+        char path[32];
+
+        (void) snprintf(path, sizeof(path), "/proc/%d", (int) pid);
+        dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dirfd < 0)
+                return errno == ENOENT ? -ESRCH : -errno;
+        return pidfd_exited(pidfd) ? -ESRCH : TAKE_FD(dirfd);
+}
+
+/* The number of the pidfd's process, from a file of ours about our own descriptor. -ESRCH: it has gone. */
+static int read_pid(int pidfd, pid_t *ret) {
+        _cleanup_close_ int fd = -1;
+        char path[48], text[512];
+        uint64_t pid;
+        ssize_t n;
+        int r;
+
+        (void) snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        if (n < 0)
+                return -errno;
+        text[n] = '\0';
+        r = status_number(text, "Pid", &pid); /* -1: it has gone; 0: of another pid namespace */
+        if (r < 0)
+                return r;
+        if (pid == 0 || pid > INT_MAX)
+                return -ESRCH;
+        *ret = (pid_t) pid;
+        return 0;
+}
+
+/* Kernels before 6.13. A directory that was opened while the process lived is its own for good. */
+static int ask_proc(int pidfd, struct peer *peer) {
+        _cleanup_free_ char *status = NULL;
+        _cleanup_close_ int dirfd = -1;
+        const char *uids;
+        unsigned uid;
+        int r;
+
+        r = read_pid(pidfd, &peer->cred.pid);
+        if (r < 0)
+                return r;
+        dirfd = open_proc(peer->cred.pid, pidfd);
+        if (dirfd < 0)
+                return take_fd(&dirfd);
+        r = read_status(dirfd, &status);
+        if (r < 0)
+                return r;
+        uids = status_value(status, "Uid");
+        if (!uids || sscanf(uids, "%u", &uid) != 1)
+                return -EBADMSG;
+        peer->cred.uid = uid;
+        return 0;
+}
+
+int peer_get(int fd, struct peer *ret) {
+        struct sys_pidfd_ids ids;
+        struct peer peer = PEER_INIT;
+        socklen_t n = sizeof(peer.pidfd);
+        int r;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &peer.pidfd, &n) < 0)
+                return -errno;
+        r = sys_pidfd_ids(peer.pidfd, &ids);
+        if (r == 0) {
+                peer.cred.pid = ids.pid;
+                peer.cred.uid = ids.uid;
+        } else if (r == -EOPNOTSUPP)
+                r = ask_proc(peer.pidfd, &peer);
+        if (r < 0) {
+                peer_done(&peer);
+                return r;
+        }
+        *ret = peer;
+        return 0;
+}
+
 int peer_inspect(const struct peer *peer, struct peer_facts *ret) {
         _cleanup_close_ int dirfd = -1;
         struct peer_facts facts = {0};
         _cleanup_free_ char *status = NULL;
-        char path[32];
         struct stat user_ns, pid_ns;
         int r;
 
-        (void) snprintf(path, sizeof(path), "/proc/%d", (int) peer->cred.pid);
-        dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        dirfd = open_proc(peer->cred.pid, peer->pidfd);
         if (dirfd < 0)
-                return errno == ENOENT ? -ESRCH : -errno;
-        if (pidfd_exited(peer->pidfd))
-                return -ESRCH;
+                return take_fd(&dirfd);
         r = read_status(dirfd, &status);
         if (r < 0)
                 return r;

@@ -294,7 +294,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
 
 /* ---- the call ---- */
 
-/* Rows of the limits: systemd.resource-control(5). */
+/* Rows of the limits: systemd.resource-control(5). What systemd does not know is for cgroup_adopt_scope() to set. */
 static const struct {
         const char *property;
         uint64_t factor;
@@ -311,7 +311,7 @@ static int append_limits(sd_bus_message *m, const uint64_t limit[POLICY_LIMITS])
         int r = 0;
 
         for (unsigned i = 0; r >= 0 && i < POLICY_LIMITS; i++)
-                if (limit[i] != POLICY_UNSET)
+                if (limit[i] != POLICY_UNSET && limit_properties[i].property)
                         r = sd_bus_message_append(m, "(sv)", limit_properties[i].property, "t", limit[i] * limit_properties[i].factor);
         /* Not systemd's default for units: what the policy does not bound, only the user's slice does. */
         if (r >= 0 && limit[POLICY_PIDS_MAX] == POLICY_UNSET)
@@ -322,9 +322,12 @@ static int append_limits(sd_bus_message *m, const uint64_t limit[POLICY_LIMITS])
 static size_t controllers(const uint64_t limit[POLICY_LIMITS], const char *ret[POLICY_LIMITS + 1]) {
         size_t n = 0;
 
-        for (unsigned i = 0; i < POLICY_LIMITS; i++)
-                if (limit[i] != POLICY_UNSET && (n == 0 || !streq(ret[n - 1], policy_limit_controller((enum policy_limit) i))))
-                        ret[n++] = policy_limit_controller((enum policy_limit) i);
+        for (unsigned i = 0; i < POLICY_LIMITS; i++) {
+                const char *controller = policy_limit_controller((enum policy_limit) i);
+
+                if (limit[i] != POLICY_UNSET && controller && (n == 0 || !streq(ret[n - 1], controller)))
+                        ret[n++] = controller;
+        }
         ret[n] = NULL;
         return n;
 }

@@ -162,10 +162,12 @@ static int parse_caps_list(const char *value, uint64_t *ret, struct errtext *err
 
 enum limit_kind { LIMIT_NUMBER, LIMIT_BYTES, LIMIT_PERCENT };
 
-/* Ranges are the kernel's, but for what would leave no delegation alive: a place for the anchor and one more, and
- * one page. */
+/*
+ * Ranges are the kernel's, but for what would leave no delegation alive: a place for the anchor and one more, and
+ * one page. The size of the subtree is bounded by what the helper's walks are made for.
+ */
 static const struct {
-        const char *name, *controller;
+        const char *name, *controller; /* NULL: cgroup2 itself */
         enum limit_kind kind;
         uint64_t min, max;
         const char *expected;
@@ -176,6 +178,8 @@ static const struct {
         [POLICY_CPU_WEIGHT] = {"cpu_weight", "cpu", LIMIT_NUMBER, 1, 10000, "a number from 1 to 10000"},
         [POLICY_CPU_QUOTA] = {"cpu_quota", "cpu", LIMIT_PERCENT, 1, 819200, "per cent of one CPU from 1% to 819200%, like 150%"},
         [POLICY_IO_WEIGHT] = {"io_weight", "io", LIMIT_NUMBER, 1, 10000, "a number from 1 to 10000"},
+        [POLICY_DESCENDANTS_MAX] = {"descendants_max", NULL, LIMIT_NUMBER, 2, 1024, "a number from 2 to 1024"},
+        [POLICY_DEPTH_MAX] = {"depth_max", NULL, LIMIT_NUMBER, 1, 32, "a number from 1 to 32"},
 };
 
 static const struct {
@@ -264,6 +268,8 @@ LIMIT_PARSER(memory_high, POLICY_MEMORY_HIGH)
 LIMIT_PARSER(cpu_weight, POLICY_CPU_WEIGHT)
 LIMIT_PARSER(cpu_quota, POLICY_CPU_QUOTA)
 LIMIT_PARSER(io_weight, POLICY_IO_WEIGHT)
+LIMIT_PARSER(descendants_max, POLICY_DESCENDANTS_MAX)
+LIMIT_PARSER(depth_max, POLICY_DEPTH_MAX)
 WORD_PARSER(scope, scope_words, scope)
 WORD_PARSER(linger, boolean_words, linger)
 WORD_PARSER(failure, failure_words, deny)
@@ -289,12 +295,21 @@ static const struct ini_key keys[] = {
         {"cgroup", "cpu_weight", parse_cpu_weight},
         {"cgroup", "cpu_quota", parse_cpu_quota},
         {"cgroup", "io_weight", parse_io_weight},
+        {"cgroup", "descendants_max", parse_descendants_max},
+        {"cgroup", "depth_max", parse_depth_max},
         {"session", "scope", parse_scope},
         {"session", "linger", parse_linger},
         {"session", "on_failure", parse_failure},
 };
 
 /* ---- one file ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * Whoever attaches at the top of a subtree has the kernel go through all of it under cgroup_mutex, which root's mkdir waits
+ * for; and each cgroup has an array of the programs of all above it, which no memory limit counts. Both grow with these.
+ */
+#define DEFAULT_DESCENDANTS 128
+#define DEFAULT_DEPTH 8
 
 static int policy_new(const char *dir, const char *name, struct policy **ret) {
         _cleanup_(policy_freep) struct policy *policy = calloc(1, sizeof(*policy));
@@ -305,6 +320,8 @@ static int policy_new(const char *dir, const char *name, struct policy **ret) {
         policy->caps = UINT64_C(1) << CAP_BPF;
         for (unsigned i = 0; i < POLICY_LIMITS; i++)
                 policy->limit[i] = POLICY_UNSET;
+        policy->limit[POLICY_DESCENDANTS_MAX] = DEFAULT_DESCENDANTS;
+        policy->limit[POLICY_DEPTH_MAX] = DEFAULT_DEPTH;
         policy->name = strdup(name);
         policy->mount_path = strdup("/sys/fs/bpf");
         if (asprintf(&policy->path, "%s/%s", dir, name) < 0)

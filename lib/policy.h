@@ -30,6 +30,8 @@ enum policy_limit {
         POLICY_CPU_WEIGHT,  /* 1 … 10000 */
         POLICY_CPU_QUOTA,   /* per cent of one CPU, "150%" in the file */
         POLICY_IO_WEIGHT,   /* 1 … 10000 */
+        POLICY_DESCENDANTS_MAX, /* cgroups in the subtree; default 128 */
+        POLICY_DEPTH_MAX,       /* levels of them; default 8 */
         POLICY_LIMITS
 };
 #define POLICY_UNSET UINT64_MAX
@@ -58,7 +60,7 @@ struct policy {
         enum policy_confine confine; /* default required */
         enum policy_network network; /* default host */
 
-        uint64_t limit[POLICY_LIMITS]; /* POLICY_UNSET when not given */
+        uint64_t limit[POLICY_LIMITS]; /* POLICY_UNSET when not given, and there is no default */
 
         enum policy_scope scope; /* default user */
         bool linger;             /* default no */
@@ -118,7 +120,7 @@ const char *policy_confine_name(enum policy_confine confine);
 const char *policy_network_name(enum policy_network network);
 /* Key of a limit in the file ("pids_max"). */
 const char *policy_limit_name(enum policy_limit limit);
-/* The cgroup2 controller that keeps it ("pids"). */
+/* The cgroup2 controller that keeps it ("pids"); NULL: every cgroup2 does. */
 const char *policy_limit_controller(enum policy_limit limit);
 /* "CAP_BPF, CAP_NET_ADMIN" into buf, always terminated. */
 void policy_format_caps(uint64_t caps, char *buf, size_t size);

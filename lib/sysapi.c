@@ -144,6 +144,17 @@ int sys_pidfd_send_signal(int pidfd, int sig) {
         return result(syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0));
 }
 
+int sys_pidfd_ids(int pidfd, struct sys_pidfd_ids *ret) {
+        struct sys_pidfd_info info = {.mask = SYS_PIDFD_INFO_IDS};
+
+        if (ioctl(pidfd, SYS_PIDFD_GET_INFO, &info) < 0)
+                return errno == ENOTTY || errno == EINVAL ? -EOPNOTSUPP : -errno;
+        if ((info.mask & SYS_PIDFD_INFO_IDS) != SYS_PIDFD_INFO_IDS || info.tgid == 0)
+                return -ESRCH;
+        *ret = (struct sys_pidfd_ids){.pid = (pid_t) info.tgid, .uid = info.ruid};
+        return 0;
+}
+
 static int read_start(pid_t pid, uint64_t *ret) {
         _cleanup_close_ int fd = -1;
         char path[32], stat[1024];

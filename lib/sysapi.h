@@ -21,6 +21,13 @@
 #ifndef PIDFD_THREAD
 #define PIDFD_THREAD O_EXCL /* Linux 6.9, linux/pidfd.h */
 #endif
+/* linux/pidfd.h, the first version of the struct. Kernels before 6.13 answer ENOTTY or EINVAL. */
+struct sys_pidfd_info {
+        uint64_t mask, cgroup;
+        uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid, spare;
+};
+#define SYS_PIDFD_INFO_IDS 3 /* PIDFD_INFO_PID | PIDFD_INFO_CREDS */
+#define SYS_PIDFD_GET_INFO _IOWR(0xff, 11, struct sys_pidfd_info)
 #ifndef NS_GET_OWNER_UID
 #define NS_GET_OWNER_UID 0xb704 /* linux/nsfs.h */
 #endif
@@ -62,6 +69,14 @@ int sys_pidfd_open(pid_t pid);
 int sys_pidfd_open_thread(pid_t tid); /* PIDFD_THREAD, Linux 6.9 */
 int sys_pidfd_send_signal(int pidfd, int sig);
 int sys_pidfd_getfd(int pidfd, int fd); /* a copy of another process's descriptor */
+
+/* What a pidfd says of its process, without its number being looked up anywhere (PIDFD_GET_INFO, Linux 6.13). Returns 0;
+ * -EOPNOTSUPP: this kernel has no such call; -ESRCH: it has gone; or -errno. */
+struct sys_pidfd_ids {
+        pid_t pid; /* in the pid namespace of whoever asks */
+        uid_t uid; /* the real one */
+};
+int sys_pidfd_ids(int pidfd, struct sys_pidfd_ids *ret);
 
 /*
  * Names one process for as long as the machine is up, so that it can be written down: a pid alone may be another's

@@ -21,7 +21,8 @@
 
 static const struct vector *const groups[] = {
         target_vectors, memory_vectors, outside_vectors, race_vectors, uring_vectors, receiver_vectors, nested_vectors,
-        end_vectors, late_vectors, runner_vectors, netlink_vectors, privilege_vectors, itself_vectors, blind_vectors, own_vectors, name_vectors, time_vectors, btf_vectors,
+        end_vectors, late_vectors, runner_vectors, netlink_vectors, privilege_vectors, itself_vectors, blind_vectors, own_vectors,
+        name_vectors, time_vectors, btf_vectors, detach_vectors,
 };
 
 struct message {
@@ -60,6 +61,10 @@ static int post(struct play *play, int kind, int32_t number, int fd) {
 int give(struct play *play, int fd) {
         play->said[0] = '\0';
         return post(play, fd >= 0 ? GIVE : GO_ON, 0, fd);
+}
+
+int give_on(struct play *play) {
+        return post(play, GO_ON, 0, -1);
 }
 
 #define RESULT_BASE 1000 /* a result that came where something else was awaited travels as an error beyond any errno */
@@ -361,7 +366,9 @@ static int be_receiver(const char *name) {
 
 static int usage(void) {
         fprintf(stderr, "usage: escape [--hold] NAME | --list | --receive NAME | --receive-on | --admin-link CGROUP PIN | "
-                        "--admin-xdp INTERFACE PIN | --pry | --tracing | --outsider CGROUP | --foreign UID CGROUP\n");
+                        "--admin-xdp INTERFACE PIN | --pry | --tracing | --outsider CGROUP | --foreign UID CGROUP | "
+                        "--detach CGROUP | --detach-shared CGROUP | --admin-attach CGROUP | --admin-attach-tcx INTERFACE | "
+                        "--detach-tcx INTERFACE | --hold-tokens N\n");
         return BROKEN;
 }
 
@@ -383,6 +390,14 @@ int main(int argc, char **argv) {
                 return outsider(argv[2]);
         if (argc == 4 && streq(argv[1], "--foreign"))
                 return foreign(argv[2], argv[3]);
+        if (argc == 3 && (streq(argv[1], "--detach") || streq(argv[1], "--detach-shared")))
+                return detach_as_anybody(argv[2], streq(argv[1], "--detach-shared"));
+        if (argc == 3 && (streq(argv[1], "--admin-attach") || streq(argv[1], "--admin-attach-tcx")))
+                return attach_as_admin(argv[2], streq(argv[1], "--admin-attach-tcx"));
+        if (argc == 3 && streq(argv[1], "--detach-tcx"))
+                return detach(0, (int) if_nametoindex(argv[2]), AT_TCX_INGRESS) < 0 ? BROKEN : 0;
+        if (argc == 3 && streq(argv[1], "--hold-tokens"))
+                return hold_tokens((unsigned) atoi(argv[2]));
         if (argc == 4 && (streq(argv[1], "--admin-link") || streq(argv[1], "--admin-xdp")))
                 return make_admin_link(streq(argv[1], "--admin-xdp"), argv[2], argv[3]);
         if (argc != 2 && !inside && !hold)

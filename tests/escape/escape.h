@@ -56,8 +56,8 @@ struct vector {
 };
 
 extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], uring_vectors[], receiver_vectors[],
-        nested_vectors[], name_vectors[], time_vectors[], btf_vectors[], end_vectors[], late_vectors[], runner_vectors[], netlink_vectors[], privilege_vectors[], itself_vectors[], blind_vectors[],
-        own_vectors[];
+        nested_vectors[], end_vectors[], late_vectors[], runner_vectors[], netlink_vectors[], privilege_vectors[], itself_vectors[],
+        blind_vectors[], own_vectors[], name_vectors[], time_vectors[], btf_vectors[], detach_vectors[];
 
 /* ---- escape.c ---- */
 
@@ -68,6 +68,8 @@ enum result refused(struct play *play, int r, const char *what);
 
 /* One descriptor, or the word to go on (fd -1), to the other process. Returns 0 or -errno. */
 int give(struct play *play, int fd);
+/* The same without forgetting what is to be said with the result. */
+int give_on(struct play *play);
 /* What the other gave; *ret is -1 for a mere word. An error is for untaken(): a result that was said instead, or
  * -EBADMSG: the kernel delivered the message without its descriptor. */
 int take(struct play *play, int *ret);
@@ -127,6 +129,15 @@ int load_tracing_as_root(void);
 
 int outsider(const char *dir);
 int foreign(const char *user, const char *dir);
+
+/* ---- detach.c ---- */
+
+int detach_as_anybody(const char *where, bool shared);
+int attach_as_admin(const char *where, bool tcx);
+
+/* ---- own.c ---- */
+
+int hold_tokens(unsigned n);
 
 /* ---- kept.c ---- */
 

@@ -140,6 +140,9 @@ enum result show_pin(struct play *play, int fd) {
 static enum result pin_prog(struct play *play) {
         return show_pin(play, own_prog(play));
 }
+static enum result pin_link(struct play *play) {
+        return show_pin(play, own_link(play));
+}
 static enum result use_pin(struct play *play, use_function *use) {
         enum result result;
         char path[100];
@@ -156,6 +159,25 @@ static enum result use_pin(struct play *play, use_function *use) {
 }
 enum result open_pinned_prog(struct play *play) {
         return use_pin(play, use_prog);
+}
+
+/* Opening a pinned link has no hook. It is of no use, though: what puts another program into it asks for one of the
+ * delegation's, which cannot be had. */
+static enum result open_pinned_link(struct play *play) {
+        char path[100];
+        int fd, r, prog;
+
+        r = take(play, &fd);
+        if (r < 0)
+                return untaken(play, r, "waiting");
+        (void) snprintf(path, sizeof(path), "/proc/%d/root%s", (int) play->inside, PIN);
+        fd = get_pin(path);
+        if (fd < 0)
+                return refused(play, fd, "obj_get");
+        prog = open_id(OF_PROG, object_number(fd, 2));
+        if (prog >= 0)
+                return say(play, BROKEN, "and its program, too");
+        return use_link(play, fd);
 }
 
 /* ---- a descriptor table that is inside and outside at once ---- */
@@ -231,6 +253,7 @@ const struct vector outside_vectors[] = {
         {.name = "token-pidfd-getfd", .group = "outside", .inside = show_token, .outside = fetch_token},
         {.name = "link-pidfd-getfd", .group = "outside", .inside = show_link, .outside = fetch_link},
         {.name = "prog-pin-proc-root", .group = "outside", .inside = pin_prog, .outside = open_pinned_prog},
+        {.name = "link-pin-proc-root", .group = "outside", .inside = pin_link, .outside = open_pinned_link},
         {.name = "clone-files", .group = "outside", .outside = companion},
         {.name = "token-proc-fd", .group = "outside", .inside = show_token, .outside = open_token},
         {.name = "token-proc-fd-inside", .group = "outside", .inside = open_own_token},

@@ -92,6 +92,7 @@ static const struct {
         {"opendir", {EMFILE}}, {"fdopendir", {ENOMEM}}, {"fclose", {ENOSPC}}, {"fsopen", {ENODEV}}, {"fsconfig", {EINVAL}},
         {"fsconfig_create", {EPERM}}, {"fsmount", {EMFILE}}, {"move_mount", {ENOENT}}, {"open_tree", {ENOMEM}}, {"open_below", {EMFILE, ENOENT}},
         {"clone3", {EAGAIN, ENOMEM}}, {"pidfd_open", {EMFILE, ESRCH}}, {"pidfd_send_signal", {ESRCH}}, {"process_identify", {ESRCH, EMFILE}},
+        {"pidfd_ids", {ESRCH, EOPNOTSUPP}},
         {"process_open", {EMFILE}}, {"namespace_identify", {EIO}}, {"close_range", {EMFILE}},
         {"unshare_files", {EMFILE, ENOMEM}}, {"execveat", {ENOENT, ENOMEM}}, {"dup3", {EMFILE}}, {"own_dir", {EACCES}},
         {"capset", {EPERM}}, {"fstatfs", {EIO}},

@@ -131,6 +131,7 @@ int fault_hit(const struct fault_point *const *point);
 #define sys_clone3(...) FAULT_RESULT("clone3", sys_clone3(__VA_ARGS__))
 #define sys_pidfd_open(...) FAULT_RESULT("pidfd_open", sys_pidfd_open(__VA_ARGS__))
 #define sys_pidfd_send_signal(...) FAULT_RESULT("pidfd_send_signal", sys_pidfd_send_signal(__VA_ARGS__))
+#define sys_pidfd_ids(...) FAULT_RESULT("pidfd_ids", sys_pidfd_ids(__VA_ARGS__))
 #define sys_process_identify(...) FAULT_RESULT("process_identify", sys_process_identify(__VA_ARGS__))
 #define sys_process_open(...) FAULT_RESULT("process_open", sys_process_open(__VA_ARGS__))
 #define sys_namespace_identify(...) FAULT_RESULT("namespace_identify", sys_namespace_identify(__VA_ARGS__))

@@ -140,7 +140,7 @@ static void must_be_grant(const struct policy *policy) {
         static const struct {
                 uint64_t min, max;
         } ranges[POLICY_LIMITS] = {
-                {2, 4194304}, {4096, INT64_MAX}, {4096, INT64_MAX}, {1, 10000}, {1, 819200}, {1, 10000},
+                {2, 4194304}, {4096, INT64_MAX}, {4096, INT64_MAX}, {1, 10000}, {1, 819200}, {1, 10000}, {2, 1024}, {1, 32},
         };
         char caps[200];
 

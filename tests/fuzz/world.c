@@ -391,6 +391,15 @@ int world_space(uid_t owner, int parent) {
         return world.n_spaces++;
 }
 
+static int tell_ids(const struct proc *p, struct sys_pidfd_info *info) {
+        if (p->reaped)
+                return refuse(ESRCH);
+        must(info->mask == SYS_PIDFD_INFO_IDS);
+        info->pid = info->tgid = (uint32_t) p->pid;
+        info->ruid = info->euid = p->uid;
+        return 0;
+}
+
 int __wrap_ioctl(int fd, unsigned long request, ...) {
         const struct space *space;
         va_list ap;
@@ -403,6 +412,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...) {
                 return __real_ioctl(fd, request, arg);
         if (world_fault())
                 return -1;
+        if (kind_of(fd) == FD_PIDFD && request == SYS_PIDFD_GET_INFO)
+                return tell_ids(world.procs + index_of(fd), arg);
         if (kind_of(fd) != FD_SPACE)
                 return refuse(ENOTTY);
         space = world.spaces + index_of(fd);
@@ -940,14 +951,10 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *n) {
         if (world_fault())
                 return -1;
         p = world.procs + world.conns[index_of(fd)].peer;
-        if (name == SO_PEERCRED)
-                *(struct ucred *) value = (struct ucred){.pid = p->pid, .uid = p->uid, .gid = p->uid};
-        else {
-                must(name == SO_PEERPIDFD);
-                if (p->reaped)
-                        return refuse(ESRCH);
-                *(int *) value = new_fd(null_fd, FD_PIDFD, world.conns[index_of(fd)].peer);
-        }
+        must(name == SO_PEERPIDFD); /* whoever connects has the last word on any other */
+        if (p->reaped)
+                return refuse(ESRCH);
+        *(int *) value = new_fd(null_fd, FD_PIDFD, world.conns[index_of(fd)].peer);
         return 0;
 }
 

@@ -167,9 +167,24 @@ in_session_sh one 'bpfdeleg run -- sh -c "echo \$\$ >/sys/fs/cgroup/n1/n2/n3/cgr
 in_session_sh one 'bpfdeleg run -- sh -c "echo 1 >/sys/fs/cgroup/a/cgroup.freeze; echo \$\$ >/sys/fs/cgroup/a/cgroup.procs; sleep 1000" & echo $! >~/frozen; sleep 0.3' >/dev/null
 chown -R "$bob" "$(delegation_dirs)/n1/n2"
 in_session one bpfdeleg run -- chmod 0777 /sys/fs/cgroup /sys/fs/cgroup/run >/dev/null
-refused "deeper than 32 he cannot" '.' in_session one bpfdeleg run -- sh -c 'd=/sys/fs/cgroup; for i in $(seq 40); do d=$d/d; mkdir $d || exit 1; done'
+refused "deeper than 8 he cannot" '.' in_session one bpfdeleg run -- sh -c 'd=/sys/fs/cgroup; for i in $(seq 9); do d=$d/d; mkdir $d || exit 1; done'
+ok "that deep he can" in_session one bpfdeleg run -- test -d /sys/fs/cgroup/d/d/d/d/d/d/d/d
+refused "nor more than 128 in all" '.' in_session one bpfdeleg run -- sh -c 'cd /sys/fs/cgroup; for i in $(seq 128); do mkdir "w$i" || exit 1; done'
+ok "a hundred he can" in_session one bpfdeleg run -- test -d /sys/fs/cgroup/w100
+refused "to lift the limit is root's" '.' in_session one bpfdeleg run -- sh -c 'echo max >/sys/fs/cgroup/cgroup.max.descendants'
+refused "that of levels too" '.' in_session one bpfdeleg run -- sh -c 'echo max >/sys/fs/cgroup/cgroup.max.depth'
 ok "the session ends" session_end one
 ok "all of it is gone, frozen, nested and another's" expect_delegations 0
+
+simple_policy 40-sizes "$alice" 'cgroup:descendants_max = 4' 'cgroup:depth_max = 1'
+ok "a session with limits of the policy's" session_start one "$alice"
+ok "two cgroups he makes" in_session one bpfdeleg run -- mkdir /sys/fs/cgroup/a /sys/fs/cgroup/b
+refused "no third" 'Resource temporarily' in_session one bpfdeleg run -- mkdir /sys/fs/cgroup/c
+ok "he removes one" in_session one bpfdeleg run -- rmdir /sys/fs/cgroup/a
+refused "and there is none below another" 'Resource temporarily' in_session one bpfdeleg run -- mkdir /sys/fs/cgroup/b/a
+ok "the session ends" session_end one
+ok "all of it is gone" expect_delegations 0
+rm "$T/policy.d/40-sizes.ini"
 kill_user "$alice"
 
 # ---- the helper dies ----

@@ -155,7 +155,7 @@ traced() {
         wait_until gone "$tracer"
         unset "pids[$tracer]"
 }
-calls_seen() { grep -cE 'bpf\((BPF_LINK_CREATE|BPF_LINK_UPDATE|BPF_PROG_ATTACH|0x1c|0x1d|0x8),' "$T/trace"; }
+calls_seen() { grep -cE 'bpf\((BPF_LINK_CREATE|BPF_LINK_UPDATE|BPF_PROG_ATTACH|BPF_PROG_DETACH|0x1c|0x1d|0x8|0x9),' "$T/trace"; }
 ok "traced by root it works" traced --thread
 ok "with the same answers" same_from_thread plain-direct traced
 ok "and makes a thread's calls itself" test "$(calls_seen)" -ge 100

@@ -100,6 +100,7 @@ fi
 
 # ---- a large one ----
 
+simple_policy 50-all "$alice $bob" 'cgroup:descendants_max = 1024'
 ok "a session" session_start s "$alice"
 ok "he makes a thousand cgroups" in_session s bpfdeleg run -- sh -c 'cd /sys/fs/cgroup/run && for i in $(seq 250); do mkdir -p "$i/a/b/c" || exit 1; done'
 refused "no more than 1024 in all" '.' in_session s bpfdeleg run -- sh -c 'cd /sys/fs/cgroup && for i in $(seq 100); do mkdir "$i" || exit 1; done'

@@ -16,7 +16,7 @@ add_user "$carol"
 dave=bdt-$$-d
 add_user "$dave"
 service bdt
-simple_policy 50-test "$alice, $bob"
+simple_policy 50-test "$alice, $bob" 'cgroup:descendants_max = 1024' 'cgroup:depth_max = 32'
 simple_policy 60-each "$dave" 'session:scope = session'
 # Patient, for a busy machine: how it is to give up has its own helper, below.
 ok "the helper starts" helper_start '[timeouts]' 'subgroup = 60'

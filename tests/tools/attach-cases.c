@@ -142,10 +142,11 @@ enum trick {
 #define CREATE BPF_LINK_CREATE
 #define UPDATE BPF_LINK_UPDATE
 #define ATTACH BPF_PROG_ATTACH
+#define DETACH BPF_PROG_DETACH
 #define SIZE 64
 
-/* LINK_CREATE: program, target, relative. LINK_UPDATE: link, new program, old one. PROG_ATTACH: program, target, and the one
- * replaced, or relative. */
+/* LINK_CREATE: program, target, relative. LINK_UPDATE: link, new program, old one. PROG_ATTACH and PROG_DETACH: program,
+ * target, and the one replaced, or relative. What PROG_ATTACH has done is undone by PROG_DETACH, which is told, too. */
 static const struct row {
         const char *name;
         unsigned command;
@@ -251,6 +252,17 @@ static const struct row {
         {"attach of the wrong type", ATTACH, XDP, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
         {"attach of a type that is none", ATTACH, EGRESS, CGROUP, NONE, 99, 0, SIZE, PLAIN},
         {"attach with a flag that is none", ATTACH, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 1U << 25, SIZE, PLAIN},
+
+        {"detach, none there", DETACH, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
+        {"detach, of no program", DETACH, CLOSED, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
+        {"detach, beside a link", DETACH, EGRESS, CGROUP, LINK_EGRESS, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
+        {"detach from nothing", DETACH, EGRESS, CLOSED, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
+        {"detach from a file", DETACH, EGRESS, DEV_NULL, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
+        {"detach sk_msg, none there", DETACH, SK_MSG, SOCKMAP, NONE, BPF_SK_MSG_VERDICT, 0, SIZE, PLAIN},
+        {"detach tcx, none there", DETACH, TCX, LO, NONE, BPF_TCX_INGRESS, 0, SIZE, PLAIN},
+        {"detach tcx, a link's", DETACH, NONE, LO, LINK_TCX, BPF_TCX_INGRESS, BPF_F_AFTER | BPF_F_LINK, SIZE, PLAIN},
+        {"detach with a flag it does not take", DETACH, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, BPF_F_ALLOW_MULTI, SIZE, PLAIN},
+        {"detach of a type that is none", DETACH, EGRESS, CGROUP, NONE, 99, 0, SIZE, PLAIN},
 
         {"size 0", CREATE, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 0, 0, PLAIN},
         {"size 1", CREATE, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 0, 1, PLAIN},

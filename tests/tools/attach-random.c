@@ -97,8 +97,10 @@ static bool is_of_cgroup(const struct right *right) {
 static void fill_right(uint64_t *state, uint32_t command, uint32_t *words) {
         const struct right *right = rights + below(state, n_rights);
 
-        words[0] = command == BPF_PROG_ATTACH ? right->target : right->program;
-        words[1] = command == BPF_PROG_ATTACH ? right->program : right->target;
+        bool legacy = command == BPF_PROG_ATTACH || command == BPF_PROG_DETACH;
+
+        words[0] = legacy ? right->target : right->program;
+        words[1] = legacy ? right->program : right->target;
         words[2] = right->type;
         words[3] = command == BPF_PROG_ATTACH && is_of_cgroup(right) ? BPF_F_ALLOW_MULTI : right->flags;
         if (one_in(state, 4))
@@ -106,7 +108,8 @@ static void fill_right(uint64_t *state, uint32_t command, uint32_t *words) {
 }
 
 static int random_call(uint64_t *state, uint32_t *words) {
-        static const uint8_t commands[] = {BPF_LINK_CREATE, BPF_LINK_CREATE, BPF_LINK_CREATE, BPF_LINK_UPDATE, BPF_PROG_ATTACH};
+        static const uint8_t commands[] = {BPF_LINK_CREATE, BPF_LINK_CREATE, BPF_LINK_CREATE, BPF_LINK_UPDATE, BPF_PROG_ATTACH,
+                                           BPF_PROG_DETACH};
         uint32_t command = commands[below(state, ELEMENTSOF(commands))];
         const void *attr = words;
         int r;

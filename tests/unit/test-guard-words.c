@@ -92,7 +92,14 @@ static const struct {
          "a new process or thread: the delegation has ended (the first of such refusals: the others are only counted)"},
         {{.what = GUARD_BY_NETLINK, .cmd = NO_CMD},
          "attaching a program by netlink: what netlink attaches cannot be found at the session's end: link_create does it"},
-        {{.what = GUARD_TOO_MANY, .cmd = BPF_TOKEN_CREATE}, "token_create: the delegation has as many tokens as it may"},
+        {{.what = GUARD_TOO_MANY, .cmd = BPF_TOKEN_CREATE}, "token_create: the delegation, or its user, has as many tokens as one may"},
+        {{.what = GUARD_TARGET_OTHERS, .cmd = BPF_PROG_DETACH, .has_prog = 1, .prog_type = BPF_PROG_TYPE_CGROUP_SKB, .prog_name = "admins",
+          .detail = BPF_CGROUP_INET_EGRESS, .path = "/bpfdeleg/0123"},
+         "prog_detach of the cgroup_skb program \"admins\" from the cgroup /bpfdeleg/0123: what is attached there is not the delegation's"},
+        {{.what = GUARD_DETACHED_OUTSIDE, .cmd = BPF_PROG_DETACH, .detail = BPF_CGROUP_INET_EGRESS, .path = "/bpfdeleg/0123"},
+         "prog_detach from the cgroup /bpfdeleg/0123: that is in a delegation's subtree, and the process is not in that delegation"},
+        {{.what = GUARD_SHARED_TABLE, .cmd = BPF_PROG_DETACH, .detail = BPF_CGROUP_INET_EGRESS},
+         "prog_detach as cgroup_inet_egress: the process shares its descriptors with another (threads), so what is seen of them does not hold"},
         {{.what = 9999, .cmd = NO_CMD}, "an act: refused by the guard"},
 };
 

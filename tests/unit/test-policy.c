@@ -55,7 +55,7 @@ static void test_defaults(void **state) {
         assert_int_equal(policy->confine, POLICY_CONFINE_REQUIRED);
         assert_int_equal(policy->network, POLICY_NETWORK_HOST);
         for (unsigned i = 0; i < POLICY_LIMITS; i++)
-                assert_true(policy->limit[i] == POLICY_UNSET);
+                assert_true(policy->limit[i] == (i == POLICY_DESCENDANTS_MAX ? 128 : i == POLICY_DEPTH_MAX ? 8 : POLICY_UNSET));
         assert_int_equal(policy->scope, POLICY_SCOPE_USER);
         assert_false(policy->linger);
         assert_false(policy->deny);
@@ -70,7 +70,7 @@ static void test_everything(void **state) {
                 "delegate_progs = @socket, ~sk_msg\ndelegate_attachs = any\n"
                 "path = /run/bpf\nmode = 0750\ncaps = cap_bpf CAP_NET_ADMIN, CAP_PERFMON, CAP_NET_BIND_SERVICE\n"
                 "allow_host_wide = yes\nconfine = preferred\nnetwork = private\n"
-                "[cgroup]\npids_max = 512\nmemory_max = 1G\nmemory_high = 768M\ncpu_weight = 100\ncpu_quota = 150%\nio_weight = 10\n"
+                "[cgroup]\npids_max = 512\nmemory_max = 1G\nmemory_high = 768M\ncpu_weight = 100\ncpu_quota = 150%\nio_weight = 10\ndescendants_max = 1000\ndepth_max = 12\n"
                 "[session]\nscope = session\nlinger = yes\non_failure = deny\n");
 
         (void) state;
@@ -94,6 +94,8 @@ static void test_everything(void **state) {
         assert_true(policy->limit[POLICY_CPU_WEIGHT] == 100);
         assert_true(policy->limit[POLICY_CPU_QUOTA] == 150);
         assert_true(policy->limit[POLICY_IO_WEIGHT] == 10);
+        assert_true(policy->limit[POLICY_DESCENDANTS_MAX] == 1000);
+        assert_true(policy->limit[POLICY_DEPTH_MAX] == 12);
         assert_int_equal(policy->scope, POLICY_SCOPE_SESSION);
         assert_true(policy->linger);
         assert_true(policy->deny);
@@ -192,6 +194,12 @@ static const struct {
         {"cgroup", "cpu_quota = 819201%", "cpu_quota: '819201%' cannot be taken"},
         {"cgroup", "cpu_quota = 1.5%", "cpu_quota: '1.5%' cannot be taken"},
         {"cgroup", "io_weight = 10000", NULL},
+        {"cgroup", "descendants_max = 2", NULL},
+        {"cgroup", "descendants_max = 1", "descendants_max: '1' cannot be taken; expected a number from 2 to 1024"},
+        {"cgroup", "descendants_max = 1025", "descendants_max: '1025' cannot be taken"},
+        {"cgroup", "depth_max = 32", NULL},
+        {"cgroup", "depth_max = 0", "depth_max: '0' cannot be taken; expected a number from 1 to 32"},
+        {"cgroup", "depth_max = 33", "depth_max: '33' cannot be taken"},
         {"cgroup", "io_weight = default 5", "io_weight: 'default 5' cannot be taken"},
         {"session", "scope = user", NULL},
         {"session", "scope = login", "scope: 'login' is not known; expected user or session"},
@@ -741,6 +749,8 @@ static void test_words(void **state) {
         assert_string_equal(policy_network_name(POLICY_NETWORK_PRIVATE), "private");
         assert_string_equal(policy_limit_name(POLICY_PIDS_MAX), "pids_max");
         assert_string_equal(policy_limit_name(POLICY_IO_WEIGHT), "io_weight");
+        assert_string_equal(policy_limit_name(POLICY_DEPTH_MAX), "depth_max");
+        assert_null(policy_limit_controller(POLICY_DESCENDANTS_MAX));
         policy_format_caps(0, buf, sizeof(buf));
         assert_string_equal(buf, "");
         policy_format_caps(CAP(CAP_BPF) | CAP(CAP_NET_ADMIN), buf, sizeof(buf));

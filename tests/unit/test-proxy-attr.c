@@ -89,6 +89,7 @@ static void test_types(void **state) {
 
                         assert_members(BPF_LINK_CREATE, link, types[i].link);
                         assert_members(BPF_PROG_ATTACH, attach, types[i].attach);
+                        assert_members(BPF_PROG_DETACH, attach, types[i].attach);
                 }
                 next = types[i].last + 1;
         }
@@ -125,6 +126,7 @@ static void test_relative(void **state) {
 
                 assert_members(BPF_LINK_CREATE, link, cases[i].link);
                 assert_members(BPF_PROG_ATTACH, attach, cases[i].attach);
+                assert_members(BPF_PROG_DETACH, attach, cases[i].attach);
         }
 }
 
@@ -154,7 +156,8 @@ static void test_commands(void **state) {
 
         (void) state;
         for (uint32_t command = 0; command < 64; command++)
-                if (command != BPF_LINK_CREATE && command != BPF_LINK_UPDATE && command != BPF_PROG_ATTACH)
+                if (command != BPF_LINK_CREATE && command != BPF_LINK_UPDATE && command != BPF_PROG_ATTACH &&
+                    command != BPF_PROG_DETACH)
                         assert_members(command, attr, "kernel");
         assert_members(BPF_LINK_CREATE | 1U << 16, attr, "kernel");
 }

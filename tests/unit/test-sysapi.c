@@ -411,6 +411,44 @@ static void test_pidfd_permission(void **state) {
         child_wait(pid);
 }
 
+/* What a pidfd says by itself, where the kernel can (6.13). */
+static void see_ids(const void *argument) {
+        struct sys_pidfd_ids ids = {0};
+        int pidfd = sys_pidfd_open(getpid());
+
+        (void) argument;
+        CHECK(pidfd >= 0);
+        if (sys_pidfd_ids(pidfd, &ids) == -EOPNOTSUPP)
+                _exit(CHILD_SKIPPED);
+        CHECK(ids.pid == getpid() && ids.uid == getuid());
+        if (geteuid() != 0)
+                return;
+        /* The real one, whatever the effective one is. */
+        CHECK(setresuid(1234, 0, 0) == 0 && sys_pidfd_ids(pidfd, &ids) == 0 && ids.uid == 1234);
+        CHECK(setresuid(0, 0, 0) == 0 && setresuid(0, 1234, 0) == 0 && sys_pidfd_ids(pidfd, &ids) == 0 && ids.uid == 0);
+}
+
+static void test_pidfd_ids(void **state) {
+        struct sys_pidfd_ids ids;
+        int pidfd, r;
+        pid_t pid;
+
+        (void) state;
+        child_run(see_ids, NULL);
+        pid = fork();
+        if (pid == 0)
+                _exit(0);
+        pidfd = sys_pidfd_open(pid);
+        assert_true(pidfd >= 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        r = sys_pidfd_ids(pidfd, &ids);
+        assert_true(r == -ESRCH || r == -EOPNOTSUPP);
+        (void) close_fd(pidfd);
+        pidfd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_int_equal(sys_pidfd_ids(pidfd, &ids), -EOPNOTSUPP);
+        (void) close_fd(pidfd);
+}
+
 /* ---- capabilities ------------------------------------------------------------------------------------------------ */
 
 struct caps {
@@ -887,6 +925,7 @@ int main(void) {
                 SYS_TEST(test_clone3_namespace),
                 SYS_TEST(test_fork_silent),
                 SYS_TEST(test_pidfd_getfd),
+                SYS_TEST(test_pidfd_ids),
                 SYS_TEST(test_capget),
                 SYS_TEST(test_pidfd),
                 SYS_TEST(test_pidfd_refusals),
