@@ -56,7 +56,7 @@ enum guard_allowed { GUARD_NEVER, GUARD_ALWAYS, GUARD_COSTLY, GUARD_IF_LONG /* w
  * helper that may take microseconds. A program that makes tail calls may be followed by 33 others.
  */
 #define GUARD_RUN_MAX (1ull << 29)
-#define GUARD_RUN_STEP 1024
+#define GUARD_RUN_STEP 8192 /* 65536 instructions at most; docs/memory.md has what they were measured to take */
 #define GUARD_RUN_COSTLY (1 << 15)
 #define GUARD_RUN_UNKNOWN (1 << 24) /* a ring buffer in a map of maps may have any size */
 #define GUARD_LOADING 4096          /* programs between the two looks at them */
