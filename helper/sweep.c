@@ -13,6 +13,7 @@
 #include "sweep.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <sys/ioctl.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
@@ -37,6 +38,7 @@ struct ended {
         bool waits;      /* the pass that is being made began before */
         bool found;      /* this pass has found a process of it */
         unsigned passes; /* that have */
+        unsigned killed; /* in the first of them; later ones meet the same again until they are dead */
 };
 LIST_HEAD(ended_list, ended);
 
@@ -119,9 +121,7 @@ static void look_at(struct sweep *sweep, int proc_fd, const char *name) {
         if (!ended || pidfd_exited(pidfd) || sys_pidfd_send_signal(pidfd, SIGKILL) < 0)
                 return;
         ended->found = true;
-        /* Later passes meet the same ones again until they are dead. */
-        if (ended->passes == 0)
-                log_line(LOG_NOTICE, "killed the stray process %s of an ended delegation", name);
+        ended->killed += ended->passes == 0;
 }
 
 /* ---- passes ---- */
@@ -168,7 +168,12 @@ static void ended_swept(struct sweep *sweep, struct ended *ended) {
 
 /* Those of which nothing was found are done with, and those of which something is always found. */
 static void judge(struct sweep *sweep, struct ended *ended) {
-        if (ended->waits || (ended->found && ++ended->passes < SWEEP_PASSES))
+        if (ended->waits)
+                return;
+        if (ended->found && ended->passes++ == 0)
+                log_line(LOG_NOTICE, "killed %u stray processes of the ended delegation %016" PRIx64 " of uid %u", ended->killed, ended->id,
+                         (unsigned) ended->uid);
+        if (ended->found && ended->passes < SWEEP_PASSES)
                 return;
         if (ended->found)
                 log_line(LOG_ERR, "strays of %016" PRIx64 " (uid %u) keep coming after %u passes; giving up on them",
@@ -273,8 +278,8 @@ int sweep_add(struct sweep *sweep, uint64_t id, uid_t uid, const struct sys_name
         return sd_event_source_get_enabled(sweep->timer, NULL) > 0 ? 0 : start_timer(sweep, SWEEP_DELAY_USEC);
 }
 
-void sweep_flush(struct sweep *sweep) {
-        while (sweep->n_ended > 0 && go_on(sweep) < USEC_PER_SEC)
+void sweep_flush(struct sweep *sweep, unsigned passes) {
+        for (unsigned done = 0; sweep->n_ended > 0 && done < passes && go_on(sweep) < USEC_PER_SEC; done += !sweep->proc)
                 if (!sweep->proc && sweep->n_ended > 0)
                         (void) usleep(SWEEP_DELAY_USEC / 10);
 }
