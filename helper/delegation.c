@@ -23,6 +23,7 @@
 #define PROD_USEC (64 * USEC_PER_MSEC)  /* an empty scope takes 12 to 50 ms to go; looked at for 126 ms by then */
 #define REPORT_USEC (5 * USEC_PER_SEC)  /* ending for longer than this is worth a line */
 #define TIDY_USEC (1 * USEC_PER_SEC)
+#define REPEAT_USEC (100 * USEC_PER_MSEC) /* so long a record of the guard's waits for its like */
 #define LINGER_USEC (1 * USEC_PER_SEC)  /* how often a lingering delegation is looked at */
 
 static uint64_t realtime_usec(void) {
@@ -41,6 +42,12 @@ struct log_subject delegation_subject(const struct delegation *d, const struct s
                 .id = d->id,
                 .session = session ? session->number : 0,
         };
+}
+
+static void delegation_unlink(struct delegation *d) {
+        LIST_REMOVE(d, entry);
+        LIST_REMOVE(d, by_uid);
+        d->manager->n_delegations--;
 }
 
 /* ---- ending ---- */
@@ -122,22 +129,55 @@ static struct log_ratelimit *refusals_limit(struct manager *manager, uid_t uid) 
         return limit;
 }
 
-void delegation_guard_refused(void *userdata, const struct guard_report *report) {
-        struct manager *manager = userdata;
-        struct delegation *d = manager_find(manager, report->delegation);
-        struct log_subject subject = {.uid = report->uid, .id = report->delegation};
-        unsigned suppressed = 0;
-        char text[900];
+/* Writes down what the guard has reported last, with how often. */
+static void tell_refusal(struct manager *manager) {
+        const struct refusal *refusal = &manager->refusal;
+        struct delegation *d = manager_find(manager, refusal->report.delegation);
+        struct log_subject subject = {.uid = refusal->report.uid, .id = refusal->report.delegation};
+        char times[40] = "", left_out[40] = "";
 
+        if (refusal->times == 0)
+                return;
         if (d)
                 subject = delegation_subject(d, NULL);
-        if (!log_ratelimit(refusals_limit(manager, report->uid), &suppressed))
+        if (refusal->times > 1)
+                (void) snprintf(times, sizeof(times), " (%u times)", refusal->times);
+        if (refusal->suppressed > 0)
+                (void) snprintf(left_out, sizeof(left_out), " (%u more were left out)", refusal->suppressed);
+        log_event(LOG_GUARD, &subject, "%s%s%s", refusal->text, times, left_out);
+        manager->refusal.times = 0;
+}
+
+static int on_refusal_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct manager *manager = userdata;
+
+        (void) source;
+        (void) usec;
+        manager->refusal.timer = sd_event_source_disable_unref(manager->refusal.timer);
+        tell_refusal(manager);
+        return 0;
+}
+
+/* libbpf loads twice what was refused, and a loop in a script for ever: the same again, within a moment, is one record. */
+void delegation_guard_refused(void *userdata, const struct guard_report *report) {
+        struct manager *manager = userdata;
+        struct refusal *refusal = &manager->refusal;
+
+        if (refusal->times > 0 && memcmp(&refusal->report, report, sizeof(*report)) == 0) {
+                refusal->times++;
                 return;
-        guard_describe(manager->names, report, text, sizeof(text));
-        if (suppressed > 0)
-                log_event(LOG_GUARD, &subject, "%s (%u more were left out)", text, suppressed);
-        else
-                log_event(LOG_GUARD, &subject, "%s", text);
+        }
+        tell_refusal(manager);
+        if (!log_ratelimit(refusals_limit(manager, report->uid), &refusal->suppressed))
+                return;
+        refusal->report = *report;
+        refusal->times = 1;
+        /* Now, while its process can be asked for the names of interfaces. */
+        guard_describe(manager->names, report, refusal->text, sizeof(refusal->text));
+        /* Without a timer it is told at once. */
+        if (!refusal->timer && sd_event_add_time_relative(manager->event, &refusal->timer, CLOCK_MONOTONIC, REPEAT_USEC, 1,
+                                                          on_refusal_timer, manager) < 0)
+                tell_refusal(manager);
 }
 
 bool delegation_lives_in(void *userdata, const struct sys_namespace *ns) {
@@ -158,8 +198,7 @@ static void delegation_gone(struct delegation *d) {
         if (d->granted)
                 log_event(LOG_END, &subject, "%s; torn down in %" PRIu64 " ms", d->reason ?: "ended",
                           (now_usec() - d->ending_since) / USEC_PER_MSEC);
-        LIST_REMOVE(d, entry);
-        manager->n_delegations--;
+        delegation_unlink(d);
         /* The record goes when the strays have: until then, the next start must find them. */
         if (d->userns.inode == 0)
                 forget(manager, d->id);
@@ -293,6 +332,8 @@ void delegation_fail(struct delegation *d, int result, const char *reason) {
 
         if (d->state == PROTO_STATE_ENDING)
                 return;
+        if (d->manager->refusal.report.delegation == d->id)
+                tell_refusal(d->manager); /* while its user's name is known */
         d->state = PROTO_STATE_ENDING;
         d->ending_since = now_usec();
         d->retry_usec = RETRY_MIN_USEC;
@@ -344,7 +385,8 @@ bool manager_is_settled(const struct manager *manager, bool all) {
                 return false;
 
         LIST_FOREACH(d, &manager->delegations, entry)
-                if (all || d->state != PROTO_STATE_ACTIVE)
+                if (all || (d->state != PROTO_STATE_ACTIVE && (d->state != PROTO_STATE_ENDING ||
+                                                               now_usec() - d->ending_since < DELEGATION_GRACE_USEC)))
                         return false;
         return true;
 }
@@ -352,14 +394,15 @@ bool manager_is_settled(const struct manager *manager, bool all) {
 void manager_forget(struct manager *manager) {
         struct delegation *d;
 
+        tell_refusal(manager);
         while ((d = LIST_FIRST(&manager->delegations))) {
-                LIST_REMOVE(d, entry);
+                delegation_unlink(d);
                 sessions_forget(d);
                 d->anchor_source = sd_event_source_disable_unref(d->anchor_source);
                 d->anchor.pidfd = close_fd(d->anchor.pidfd); /* it sleeps on */
                 delegation_free(d);
         }
-        manager->n_delegations = 0;
+        manager->refusal.timer = sd_event_source_disable_unref(manager->refusal.timer);
         manager->tidying = sd_event_source_disable_unref(manager->tidying);
 }
 
@@ -401,8 +444,12 @@ bool delegation_guarded(const struct delegation *d, uint64_t *ret_refusals) {
         return guarded;
 }
 
+bool delegation_confined(const struct delegation *d) {
+        return delegation_guarded(d, NULL) && d->policy->confine != POLICY_CONFINE_OFF;
+}
+
 static const char *confinement_words(const struct delegation *d, struct errtext *buf) {
-        if (delegation_guarded(d, NULL) && d->policy->confine != POLICY_CONFINE_OFF)
+        if (delegation_confined(d))
                 return "confined to its own subtree by the guard";
         if (d->policy->confine == POLICY_CONFINE_OFF)
                 return "unconfined, as the policy says (confine = off)";
@@ -534,6 +581,7 @@ static struct delegation *delegation_alloc(struct manager *manager, const char *
 
 static void delegation_link(struct delegation *d) {
         LIST_INSERT_HEAD(&d->manager->delegations, d, entry);
+        LIST_INSERT_HEAD(&d->manager->by_uid[d->uid % DELEGATION_BUCKETS], d, by_uid);
         d->manager->n_delegations++;
 }
 
@@ -600,6 +648,15 @@ struct delegation *manager_find(const struct manager *manager, uint64_t id) {
 
         LIST_FOREACH(d, &manager->delegations, entry)
                 if (d->id == id)
+                        return d;
+        return NULL;
+}
+
+struct delegation *manager_find_uid(const struct manager *manager, uid_t uid) {
+        struct delegation *d;
+
+        LIST_FOREACH(d, &manager->by_uid[uid % DELEGATION_BUCKETS], by_uid)
+                if (d->uid == uid)
                         return d;
         return NULL;
 }

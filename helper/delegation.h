@@ -30,6 +30,16 @@ LIST_HEAD(session_list, session);
 struct subgroup;
 TAILQ_HEAD(subgroup_queue, subgroup);
 
+#define DELEGATION_BUCKETS 1024
+
+/* The guard's last report, until it is clear how often it comes. */
+struct refusal {
+        struct guard_report report;
+        unsigned times, suppressed; /* times: 0 when there is none; suppressed: reports before it */
+        char text[900];
+        sd_event_source *timer;
+};
+
 /* Everything there is one of. */
 struct manager {
         sd_event *event;
@@ -45,9 +55,11 @@ struct manager {
         struct guard *guard; /* NULL: there is none, and guard_why says why */
         struct errtext guard_why;
         struct log_ratelimit refusals_limit;
+        struct refusal refusal;
         struct sweep *sweep;
         struct delegation_list delegations;
         size_t n_delegations;
+        struct delegation_list by_uid[DELEGATION_BUCKETS];
         struct subgroup_queue subgroups; /* what users have asked for, in their order */
         void (*settled)(struct manager *manager); /* called when something has ended, if set */
 };
@@ -69,7 +81,7 @@ struct session {
 };
 
 struct delegation {
-        LIST_ENTRY(delegation) entry;
+        LIST_ENTRY(delegation) entry, by_uid;
         struct manager *manager;
         uint64_t id;
         uid_t uid;
@@ -150,11 +162,16 @@ void delegation_end(struct delegation *delegation, const char *reason);
  * that has gone, and once in any case. */
 void manager_end_all(struct manager *manager, bool keep_active, const char *reason);
 
-/* Whether nothing but ACTIVE delegations is left; all: nothing at all, scopes of an earlier helper included. */
+/* Whether nothing but ACTIVE delegations is left, and those that are being torn down for longer than DELEGATION_GRACE_USEC; all: nothing at
+ * all, scopes of an earlier helper included. */
+#define DELEGATION_GRACE_USEC (250 * USEC_PER_MSEC)
 bool manager_is_settled(const struct manager *manager, bool all);
 
 /* Finds a delegation by its id. NULL: there is none. */
 struct delegation *manager_find(const struct manager *manager, uint64_t id);
+
+/* One of this uid's, in whatever state. NULL: the uid has none. */
+struct delegation *manager_find_uid(const struct manager *manager, uid_t uid);
 
 /* Takes over what an earlier helper has left: delegations that are whole go on, all others are ended (recover.c). For
  * start-up. Returns 0 or -errno with err. */
@@ -172,6 +189,8 @@ void delegation_swept(void *userdata, uint64_t id);
 bool delegation_lives_in(void *userdata, const struct sys_namespace *ns);
 /* Whether the guard keeps it, and how often it has refused something. ret_refusals may be NULL. */
 bool delegation_guarded(const struct delegation *d, uint64_t *ret_refusals);
+/* Whether the guard keeps it to its own subtree: nothing else does. */
+bool delegation_confined(const struct delegation *d);
 
 /* For guard_new(). */
 void delegation_guard_refused(void *userdata, const struct guard_report *report);

@@ -171,12 +171,16 @@ static int send_fields(const struct fields *fields) {
         return 0;
 }
 
+static int priority_of(enum log_event event, const struct log_subject *subject) {
+        return subject->priority ?: events[event].priority;
+}
+
 static int send_entry(enum log_event event, const struct log_subject *subject, const char *line) {
         struct fields fields = {.used = 0};
 
         add_field(&fields, "MESSAGE=%s", line);
         add_field(&fields, "MESSAGE_ID=%s", events[event].id);
-        add_field(&fields, "PRIORITY=%d", events[event].priority);
+        add_field(&fields, "PRIORITY=%d", priority_of(event, subject));
         add_field(&fields, "SYSLOG_IDENTIFIER=bpfdelegd");
         if (subject->uid != (uid_t) -1)
                 add_field(&fields, "BPFDELEG_UID=%u", (unsigned) subject->uid);
@@ -213,7 +217,7 @@ void log_event(enum log_event event, const struct log_subject *subject, const ch
         tell_lost();
         /* Its stream may have room still where its socket has none: a line without fields is better than none. */
         if (!stderr_is_journal() || send_entry(event, subject, line) < 0)
-                write_or_lose(events[event].priority, line, sizeof(line), n);
+                write_or_lose(priority_of(event, subject), line, sizeof(line), n);
 }
 
 bool log_ratelimit(struct log_ratelimit *limit, unsigned *ret_suppressed) {
@@ -230,5 +234,14 @@ bool log_ratelimit(struct log_ratelimit *limit, unsigned *ret_suppressed) {
         }
         limit->lines++;
         *ret_suppressed = 0;
+        return true;
+}
+
+bool log_budget_take(struct log_budget *budget) {
+        uint64_t now = now_usec(), next = budget->next > now ? budget->next : now;
+
+        if (next - now > (LOG_BUDGET_BURST - 1) * LOG_BUDGET_USEC)
+                return false;
+        budget->next = next + LOG_BUDGET_USEC;
         return true;
 }

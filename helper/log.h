@@ -29,6 +29,7 @@ struct log_subject {
         const char *policy;
         uint64_t id;      /* of the delegation */
         uint64_t session; /* its number in there */
+        int priority;     /* 0: as the event has it */
 };
 
 /* MESSAGE_ID of each kind of event. They never change: people search for them, and the catalog has them. */
@@ -49,8 +50,7 @@ void log_event(enum log_event event, const struct log_subject *subject, const ch
 /* One line at a syslog priority. */
 void log_line(int priority, const char *format, ...) _printf_(2, 3);
 
-/* At most `burst` lines in `interval_usec`; what is left out is counted and told with the next line.
- * Zero-initialised. */
+/* At most LOG_RATELIMIT_BURST lines in LOG_RATELIMIT_USEC; what is left out is counted. Zero-initialised. */
 struct log_ratelimit {
         uint64_t begin;
         unsigned lines, suppressed;
@@ -60,3 +60,14 @@ struct log_ratelimit {
 
 /* Whether a line may be written now. If so and lines were left out before, *ret_suppressed says how many, else 0. */
 bool log_ratelimit(struct log_ratelimit *limit, unsigned *ret_suppressed);
+
+/* What many may cause together: LOG_BUDGET_BURST lines at once, and one more each LOG_BUDGET_USEC, so 40 in any minute. With a line
+ * of the count each LOG_RATELIMIT_USEC that makes less than 50. Zero-initialised. */
+struct log_budget {
+        uint64_t next; /* when it is full again */
+};
+#define LOG_BUDGET_USEC (2 * USEC_PER_SEC)
+#define LOG_BUDGET_BURST 10u
+
+/* Whether a line may be written now; if so, it is taken from the budget. */
+bool log_budget_take(struct log_budget *budget);

@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -107,11 +108,17 @@ struct running {
 };
 static struct running running;
 
-/* The loop ends when nothing is half made or half torn down, and with ending_all when nothing is left. */
+/* For what SIGTERM does not wait for: a process that does not die is no hurry, and may be a user's making. */
+#define STOP_PASSES 3
+
+/*
+ * The loop ends when what was in the making is torn down (manager_is_settled()), and with ending_all when nothing is left. The records
+ * of all else say what it is, and the next start goes on from there.
+ */
 static void on_settled(struct manager *manager) {
         if (!running.stopping || !manager_is_settled(manager, running.ending_all))
                 return;
-        sweep_flush(manager->sweep);
+        sweep_flush(manager->sweep, running.ending_all ? UINT_MAX : STOP_PASSES);
         if (manager->guard)
                 guard_finish(manager->guard);
         (void) sd_event_exit(manager->event, 0);
@@ -122,6 +129,15 @@ static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdat
         (void) userdata;
         log_line(LOG_ERR, "some delegations could not be torn down within 10 s; the next start of bpfdelegd tries again");
         return sd_event_exit(sd_event_source_get_event(source), 1);
+}
+
+/* What is torn down since a moment ago has had its time by now. */
+static int on_stop_grace(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) source;
+        (void) usec;
+        (void) userdata;
+        on_settled(running.manager);
+        return 0;
 }
 
 static void stop(bool end_all) {
@@ -137,6 +153,7 @@ static void stop(bool end_all) {
         if (running.server)
                 server_stop(running.server);
         (void) sd_event_add_time_relative(manager->event, NULL, CLOCK_MONOTONIC, 10 * USEC_PER_SEC, 0, on_stop_timeout, NULL);
+        (void) sd_event_add_time_relative(manager->event, NULL, CLOCK_MONOTONIC, DELEGATION_GRACE_USEC, 1, on_stop_grace, NULL);
         manager_end_all(manager, !end_all, end_all ? "bpfdelegd was told to end all" : "bpfdelegd was stopped");
 }
 
@@ -173,21 +190,26 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
         return 0;
 }
 
-/* A write to a closed socket or stderr is an error to be handled, not an end; all others come through the loop. */
-static int take_signals(sd_event *event) {
-        static const struct {
-                int number;
-                sd_event_signal_handler_t handler;
-        } signals[] = {{SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_reload_signal}};
+static const struct {
+        int number;
+        sd_event_signal_handler_t handler;
+} signals[] = {{SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_reload_signal}};
+
+/* From the first moment on: one that comes while the helper starts waits for the loop, and does there what it does later. A write to a closed
+ * socket or stderr is an error to be handled, not an end. */
+static void block_signals(void) {
         sigset_t set;
-        int r = 0;
 
         (void) signal(SIGPIPE, SIG_IGN);
         (void) sigemptyset(&set);
         for (size_t i = 0; i < ELEMENTSOF(signals); i++)
                 (void) sigaddset(&set, signals[i].number);
-        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-                return -errno;
+        (void) sigprocmask(SIG_BLOCK, &set, NULL); /* fails for no set and no how, of which there are some */
+}
+
+static int take_signals(sd_event *event) {
+        int r = 0;
+
         for (size_t i = 0; i < ELEMENTSOF(signals) && r >= 0; i++)
                 r = sd_event_add_signal(event, NULL, signals[i].number, signals[i].handler, NULL);
         return r;
@@ -359,6 +381,7 @@ int main(int argc, char **argv) {
         struct errtext err = {.s = ""};
         int r;
 
+        block_signals();
         child_keep_arguments(argc, argv);
         r = parse_options(argc, argv, &options);
         if (r <= 0)

@@ -261,15 +261,22 @@ struct entering {
         uint64_t id;
 };
 
-static void refuse_enter(struct connection *connection, const struct delegation *d, int result, const char *why) {
-        struct proto_entered entered = PROTO_INIT(PROTO_ENTERED);
-        struct log_subject subject = {.uid = connection->peer.cred.uid};
-        unsigned suppressed;
+/* Whom a refusal is about. He may be known by another delegation than the one he asked for, or by several. */
+static struct log_subject user_subject(const struct connection *connection, const struct delegation *d) {
+        const struct delegation *other;
 
         if (d)
-                subject = delegation_subject(d, NULL);
+                return delegation_subject(d, NULL);
+        other = manager_find_uid(connection_manager(connection), connection->peer.cred.uid);
+        return (struct log_subject){.uid = connection->peer.cred.uid, .user = other ? other->user : NULL};
+}
+
+static void refuse_enter(struct connection *connection, const struct delegation *d, int result, const char *why) {
+        struct proto_entered entered = PROTO_INIT(PROTO_ENTERED);
+        struct log_subject subject = user_subject(connection, d);
+
         /* What a user asks of the user socket is not to fill the log. */
-        if (connection_log_allowed(connection, &suppressed))
+        if (connection_log_allowed(connection))
                 log_event(LOG_REFUSE, &subject, "enter by pid %d: %s", (int) connection->peer.cred.pid, why);
         entered.result = result;
         copy_field_cut(entered.text, sizeof(entered.text), why);
@@ -435,12 +442,9 @@ struct ordering {
 
 static void refuse_order(struct connection *connection, const struct delegation *d, const struct subgroup_order *order, int result,
                          const char *why) {
-        struct log_subject subject = {.uid = connection->peer.cred.uid};
-        unsigned suppressed;
+        struct log_subject subject = user_subject(connection, d);
 
-        if (d)
-                subject = delegation_subject(d, NULL);
-        if (connection_log_allowed(connection, &suppressed))
+        if (connection_log_allowed(connection))
                 log_event(LOG_REFUSE, &subject, "%s by pid %d: %s (%.200s)", order->remove ? "remove" : "kill",
                           (int) connection->peer.cred.pid, why, order->path);
         reply(connection, result, why);

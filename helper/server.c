@@ -11,6 +11,7 @@
 
 #include "server.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -58,8 +59,14 @@ static const struct {
         [SERVER_USER] = {"user", 0666, SD_EVENT_PRIORITY_NORMAL + 2},
 };
 
-/* What one uid has open on the user socket. Outlives its connections for as long as its log limit and its window count, so that
- * coming back does not start them anew. */
+/*
+ * What one person has open on the user socket: a uid that has a delegation, or root. All other uids are one person here. Somebody with subordinate
+ * uids has thousands of them, in user namespaces and, by setuid programs of those, in the initial one as well; nobody gives them delegations. They may
+ * all ask, and what is done for them is to say no.
+ *
+ * Outlives its connections for as long as its log limit and its window count, so that coming back does not start them anew.
+ */
+#define NOBODYS_UID ((uid_t) -1)
 struct usage {
         LIST_ENTRY(usage) entry;
         uid_t uid;
@@ -77,23 +84,58 @@ struct server {
                 bool ours; /* made by us, so ours to remove */
                 sd_event_source *source;
         } sockets[SERVER_SOCKETS];
-        LIST_HEAD(, connection) connections;
+        TAILQ_HEAD(, connection) connections; /* the oldest first */
         LIST_HEAD(, usage) usages;
         size_t n_user_connections;
         struct log_ratelimit full_limit;
+        struct log_budget budget; /* for lines that users cause */
+        unsigned left_out;        /* of them, and not told yet */
+        sd_event_source *left_out_timer;
 };
 
 struct manager *connection_manager(const struct connection *connection) {
         return connection->server->manager;
 }
 
-bool connection_log_allowed(struct connection *connection, unsigned *ret_suppressed) {
-        return log_ratelimit(&connection->usage->limit, ret_suppressed);
+/* ---- what users make it say ---- */
+
+static void tell_left_out(struct server *server) {
+        if (server->left_out > 0)
+                log_line(LOG_WARNING, "%u more lines about what users sent and asked for were left out", server->left_out);
+        server->left_out = 0;
+}
+
+static int on_left_out(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct server *server = userdata;
+
+        (void) source;
+        (void) usec;
+        server->left_out_timer = sd_event_source_disable_unref(server->left_out_timer);
+        tell_left_out(server);
+        return 0;
+}
+
+/* Whether a line that this one causes may be written. If not it is counted, and the count is told: without a timer by the end at the latest. */
+static bool may_log(struct server *server, struct usage *usage) {
+        unsigned suppressed;
+
+        if (log_ratelimit(&usage->limit, &suppressed) && (usage->uid == 0 || log_budget_take(&server->budget)))
+                return true;
+        server->left_out++;
+        if (!server->left_out_timer)
+                (void) sd_event_add_time_relative(server->manager->event, &server->left_out_timer, CLOCK_MONOTONIC, LOG_RATELIMIT_USEC, 1,
+                                                  on_left_out, server);
+        return false;
+}
+
+bool connection_log_allowed(struct connection *connection) {
+        return may_log(connection->server, connection->usage);
 }
 
 /* ---- accounting ---- */
 
-static struct usage *usage_get(struct server *server, uid_t uid) {
+static struct usage *usage_get(struct server *server, uid_t peer_uid) {
+        uid_t uid = peer_uid == 0 || manager_find_uid(server->manager, peer_uid) ? peer_uid : NOBODYS_UID;
         struct usage *usage, *next, *found = NULL;
 
         for (usage = LIST_FIRST(&server->usages); usage; usage = next) {
@@ -119,7 +161,7 @@ static struct usage *usage_get(struct server *server, uid_t uid) {
 /* ---- one connection ---- */
 
 static void connection_free(struct connection *connection) {
-        LIST_REMOVE(connection, entry);
+        TAILQ_REMOVE(&connection->server->connections, connection, entry);
         if (connection->socket == SERVER_USER)
                 connection->server->n_user_connections--;
         connection->usage->connections--;
@@ -143,19 +185,14 @@ static void connection_drop(struct connection *connection) {
 
 static _printf_(2, 3) void connection_violation(struct connection *connection, const char *format, ...) {
         struct errtext why;
-        unsigned suppressed;
         va_list ap;
 
         va_start(ap, format);
         (void) vsnprintf(why.s, sizeof(why.s), format, ap);
         va_end(ap);
-        if (log_ratelimit(&connection->usage->limit, &suppressed)) {
-                if (suppressed > 0)
-                        log_line(LOG_WARNING, "%u more such lines about uid %u left out", suppressed,
-                                 (unsigned) connection->peer.cred.uid);
+        if (connection_log_allowed(connection))
                 log_line(LOG_WARNING, "%s socket: connection of uid %u, pid %d closed: %s", sockets[connection->socket].name,
                          (unsigned) connection->peer.cred.uid, (int) connection->peer.cred.pid, why.s);
-        }
         connection_drop(connection);
 }
 
@@ -285,29 +322,46 @@ static int on_connection_timeout(sd_event_source *source, uint64_t usec, void *u
 
 /* ---- accepting ---- */
 
+/* Whether nothing has come of it yet, and nothing waits to be read. */
+static bool is_half_open(const struct connection *connection) {
+        return connection->socket == SERVER_USER && !connection->busy && connection->timer &&
+               poll(&(struct pollfd){.fd = connection->fd, .events = POLLIN}, 1, 0) == 0;
+}
+
+/* Gives the place of the oldest half-open connection, of usage's or (NULL) of all, to another. Returns whether there was one. */
+static bool make_room(struct server *server, const struct usage *usage) {
+        struct connection *connection;
+
+        TAILQ_FOREACH(connection, &server->connections, entry)
+                if ((!usage || connection->usage == usage) && is_half_open(connection)) {
+                        connection_violation(connection, "it had not asked for anything yet, and its place was needed");
+                        return true;
+                }
+        return false;
+}
+
 /* Whether one more is allowed; if not, says so, but not for ever. */
-static bool within_limits(struct server *server, enum server_socket socket, struct usage *usage) {
+static bool within_limits(struct server *server, enum server_socket socket, struct usage *usage, uid_t uid) {
         const struct settings *settings = &server->manager->settings;
-        unsigned suppressed;
 
         /* The mode of its file says the same; a socket unit may have been written with another. */
         if (socket == SERVER_SESSION) {
-                if (usage->uid != 0 && log_ratelimit(&usage->limit, &suppressed))
+                if (uid != 0 && may_log(server, usage))
                         log_line(LOG_WARNING, "session socket: connection of uid %u closed: it is for root alone, its mode should "
-                                 "be 0600 (%u such lines left out)", (unsigned) usage->uid, suppressed);
-                return usage->uid == 0;
+                                 "be 0600", (unsigned) uid);
+                return uid == 0;
         }
-        if (usage->connections >= settings->connections_per_uid) {
-                if (log_ratelimit(&usage->limit, &suppressed))
-                        log_line(LOG_WARNING, "user socket: uid %u has %u connections already, one more closed "
-                                 "(connections_per_uid in bpfdeleg.ini; %u such lines left out)", (unsigned) usage->uid,
-                                 usage->connections, suppressed);
+        if (usage->connections >= settings->connections_per_uid && !make_room(server, usage)) {
+                if (may_log(server, usage))
+                        log_line(LOG_WARNING, "user socket: %s has %u connections already, one more, of uid %u, closed "
+                                 "(connections_per_uid in bpfdeleg.ini)", usage->uid == NOBODYS_UID ? "who has no delegation" : "that user",
+                                 usage->connections, (unsigned) uid);
                 return false;
         }
-        if (server->n_user_connections >= settings->connections) {
-                if (log_ratelimit(&server->full_limit, &suppressed))
-                        log_line(LOG_WARNING, "user socket: %zu connections already, one more closed "
-                                 "(connections in bpfdeleg.ini; %u such lines left out)", server->n_user_connections, suppressed);
+        if (server->n_user_connections >= settings->connections && !make_room(server, NULL)) {
+                if (may_log(server, usage))
+                        log_line(LOG_WARNING, "user socket: %zu connections already, one more, of uid %u, closed "
+                                 "(connections in bpfdeleg.ini)", server->n_user_connections, (unsigned) uid);
                 return false;
         }
         return true;
@@ -329,7 +383,7 @@ static int connection_new(struct server *server, enum server_socket socket, int 
         usage->connections++;
         if (socket == SERVER_USER)
                 server->n_user_connections++;
-        LIST_INSERT_HEAD(&server->connections, connection, entry);
+        TAILQ_INSERT_TAIL(&server->connections, connection, entry);
         r = sd_event_add_io(event, &connection->source, fd, EPOLLIN, on_connection, connection);
         if (r >= 0)
                 r = sd_event_source_set_priority(connection->source, sockets[socket].priority);
@@ -363,13 +417,13 @@ static void admit_take(struct server *server, enum server_socket socket, int tak
         if (r < 0)
                 return; /* gone already, or that */
         usage = usage_get(server, peer.cred.uid);
-        if (!usage || !within_limits(server, socket, usage)) {
+        if (!usage || !within_limits(server, socket, usage, peer.cred.uid)) {
                 peer_done(&peer);
                 return;
         }
         r = connection_new(server, socket, TAKE_FD(fd), &peer, usage);
         if (r < 0)
-                log_line(LOG_ERR, "a connection of uid %u cannot be kept: %s", (unsigned) usage->uid, strerror(-r));
+                log_line(LOG_ERR, "a connection of uid %u cannot be kept: %s", (unsigned) peer.cred.uid, strerror(-r));
 }
 
 /*
@@ -544,7 +598,7 @@ int server_new(struct server **ret, struct manager *manager, const char *dir, st
         if (!server)
                 return fail(err, -ENOMEM, "out of memory");
         *server = (struct server){.manager = manager, .dir_fd = -1, .spare_fd = open("/", O_PATH | O_CLOEXEC), .sockets = {{.fd = -1}, {.fd = -1}}};
-        LIST_INIT(&server->connections);
+        TAILQ_INIT(&server->connections);
         LIST_INIT(&server->usages);
         n = sd_listen_fds(1);
         r = n > 0 ? adopt_sockets(server, n, err) : make_sockets(server, dir, err);
@@ -563,8 +617,8 @@ void server_stop(struct server *server) {
 
         for (unsigned i = 0; i < SERVER_SOCKETS; i++)
                 server->sockets[i].source = sd_event_source_disable_unref(server->sockets[i].source);
-        for (connection = LIST_FIRST(&server->connections); connection; connection = next) {
-                next = LIST_NEXT(connection, entry);
+        for (connection = TAILQ_FIRST(&server->connections); connection; connection = next) {
+                next = TAILQ_NEXT(connection, entry);
                 if (!connection->busy)
                         connection_free(connection);
         }
@@ -578,8 +632,10 @@ void server_free(struct server *server) {
         if (!server)
                 return;
         server_stop(server);
-        while ((connection = LIST_FIRST(&server->connections)))
+        while ((connection = TAILQ_FIRST(&server->connections)))
                 connection_drop(connection);
+        tell_left_out(server);
+        sd_event_source_disable_unref(server->left_out_timer);
         while ((usage = LIST_FIRST(&server->usages))) {
                 LIST_REMOVE(usage, entry);
                 free(usage);

@@ -14,7 +14,7 @@ enum server_socket { SERVER_SESSION, SERVER_USER, SERVER_SOCKETS };
 struct server;
 
 struct connection {
-        LIST_ENTRY(connection) entry;
+        TAILQ_ENTRY(connection) entry;
         struct server *server;
         enum server_socket socket;
         int fd;
@@ -57,7 +57,8 @@ void request_status(struct connection *connection, const union proto_message *me
 void request_kill_subgroup(struct connection *connection, const union proto_message *message);
 void request_remove_subgroup(struct connection *connection, const union proto_message *message);
 
-/* Whether a line about what this connection's uid asked for may be logged now; see log_ratelimit(). */
-bool connection_log_allowed(struct connection *connection, unsigned *ret_suppressed);
+/* Whether a line that this connection causes may be logged now: what a person causes has a limit, and what all users do a budget. What is left out is
+ * counted, and the count is told. */
+bool connection_log_allowed(struct connection *connection);
 
 struct manager *connection_manager(const struct connection *connection);

@@ -61,9 +61,10 @@ void sessions_answer(struct delegation *d, const char *granted) {
                 next = LIST_NEXT(session, entry);
                 session->ready = NULL;
                 subject = delegation_subject(d, session);
-                if (!d->granted)
+                if (!d->granted) {
+                        subject.priority = delegation_confined(d) ? 0 : LOG_WARNING;
                         log_event(LOG_GRANT, &subject, "%s", granted);
-                else
+                } else
                         log_event(LOG_JOIN, &subject, "joins, %zu sessions now", d->n_sessions);
                 d->granted = true;
                 ready(session->userdata, session, 0, NULL); /* closes its own session if the client has gone, no other */

@@ -22,6 +22,7 @@
 #include "sweep.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <sys/ioctl.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
@@ -52,6 +53,7 @@ struct ended {
         unsigned passes; /* that have */
         unsigned still;  /* passes in a row that have not */
         bool reported;   /* that it does not die */
+        unsigned killed; /* in the first of them; later ones meet the same again until they are dead */
 };
 LIST_HEAD(ended_list, ended);
 
@@ -155,9 +157,7 @@ static void look_at(struct sweep *sweep, int proc_fd, const char *name) {
         if (!ended || sys_pidfd_send_signal(pidfd, SIGKILL) < 0)
                 return;
         ended->found = true;
-        /* Later passes meet the same ones again until they are dead. */
-        if (ended->passes == 0)
-                log_line(LOG_NOTICE, "killed the stray process %s of an ended delegation", name);
+        ended->killed += ended->passes == 0;
 }
 
 /* ---- passes ---- */
@@ -204,6 +204,9 @@ static void ended_swept(struct sweep *sweep, struct ended *ended) {
 
 /* Whether it is done with: the head of this file says when. */
 static bool is_done(struct ended *ended) {
+        if (ended->killed > 0 && ended->passes == 0)
+                log_line(LOG_NOTICE, "killed %u stray processes of the ended delegation %016" PRIx64 " of uid %u", ended->killed,
+                         ended->id, (unsigned) ended->uid);
         if (!ended->found)
                 return ++ended->still >= (ended->is_closed ? SWEEP_STILL : SWEEP_STILL_OPEN);
         ended->still = 0;
@@ -342,8 +345,8 @@ bool sweep_has(const struct sweep *sweep, uint64_t id) {
         return false;
 }
 
-void sweep_flush(struct sweep *sweep) {
-        while (sweep->n_ended > 0 && go_on(sweep) < USEC_PER_SEC)
+void sweep_flush(struct sweep *sweep, unsigned passes) {
+        for (unsigned done = 0; sweep->n_ended > 0 && done < passes && go_on(sweep) < USEC_PER_SEC; done += !sweep->proc)
                 if (!sweep->proc && sweep->n_ended > 0)
                         (void) usleep(SWEEP_DELAY_USEC / 10);
 }

@@ -36,5 +36,5 @@ int sweep_add(struct sweep *sweep, uint64_t id, uid_t uid, const struct sys_name
 /* Whether a delegation is not swept yet. */
 bool sweep_has(const struct sweep *sweep, uint64_t id);
 
-/* Makes what is due at once: for the helper's own end. */
-void sweep_flush(struct sweep *sweep);
+/* Makes what is due at once, in so many passes at most: for the helper's own end. What they have not seen gone, the next start looks for. */
+void sweep_flush(struct sweep *sweep, unsigned passes);

@@ -35,6 +35,7 @@
 #define SESSION_DATA "pam_bpfdeleg"
 #define SOCKET_DEFAULT RUNTIME_DIR "/session"
 #define TIMEOUT_DEFAULT 5 /* seconds */
+#define RECORD_TIMEOUT 1  /* for a login that gets nothing in any case */
 #define TIMEOUT_MAX 60    /* sshd's LoginGraceTime is 120 s; beyond a minute nobody waits at a prompt */
 /* How long nobody may listen before that is no restart, but the admin's will: then logins are not held up. */
 #define RESTART_USEC (2 * USEC_PER_SEC)
@@ -541,6 +542,18 @@ static enum outcome keep_session(const struct login *login, const struct proto_c
         return OUTCOME_GRANTED;
 }
 
+/* A file that is at fault grants nothing, whoever looks at it. The helper is asked all the same, so that the refusal has its record: it finds
+ * the fault itself. Its answer changes nothing, and is not waited for as long as one that matters. */
+static void have_refusal_recorded(const struct login *login, const struct policy *policy) {
+        uint64_t deadline = now_usec() + RECORD_TIMEOUT * USEC_PER_SEC;
+        struct proto_open_session request;
+        union proto_message answer;
+        struct errtext err;
+
+        if (make_request(login, policy, &request, &err) >= 0)
+                (void) exchange(login->options.socket, deadline, &request, &answer);
+}
+
 static enum outcome open_session(struct login *login, struct policy **policy, struct errtext *err) {
         struct proto_cookie cookie = {0};
         char attempt[PROTO_ID_SIZE], note[NOTE_SIZE];
@@ -554,6 +567,8 @@ static enum outcome open_session(struct login *login, struct policy **policy, st
         for (int tries = 0; tries < 2; tries++) {
                 policy_free(TAKE_PTR(*policy));
                 outcome = find_policy(login, policy, err);
+                if (outcome == OUTCOME_UNUSABLE && *policy)
+                        have_refusal_recorded(login, *policy);
                 if (outcome != OUTCOME_GRANTED)
                         return outcome;
                 if (deadline == 0)

@@ -22,6 +22,8 @@
 #include "subgroup-child.h"
 #include "world.h"
 
+#include <limits.h>
+
 #define ACTS_MAX 400
 #define PEERS 8
 #define COOKIES 32
@@ -424,7 +426,7 @@ static void stop(bool all) {
                         must(loop_wait(manager.event) || scopes.unknown || manager_is_settled(&manager, all));
                 read_answers();
         }
-        sweep_flush(manager.sweep);
+        sweep_flush(manager.sweep, UINT_MAX);
         if (manager.guard)
                 guard_finish(manager.guard);
         world_deaths(true);

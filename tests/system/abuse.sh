@@ -89,6 +89,43 @@ ok "all of it ends" expect_delegations 0
 lives "after floods from inside"
 still_as_first
 
+# ---- floods, by one who has many uids ----
+
+# Ten seconds of it, so what is written then counts for a minute and more: a burst, and what comes in between.
+ok "a session of another's" session_start a "$alice"
+helper_fds_snapshot
+log_mark
+spawn setsid "$T/bin/abuse" "$T/run/user" uids 0 </dev/null >"$T/flood" 2>&1
+flooder=$spawned
+flood_of_uids() {
+        local i worked=0 end=$((SECONDS + 10))
+        for ((i = 0; i < 20 || SECONDS < end; i++)); do
+                if in_session a bpfdeleg run -- true; then worked=$((worked + 1)); else echo "run $i of them failed"; fi
+        done
+        echo "$worked of $i worked"
+        [ "$worked" -eq "$i" ]
+}
+ok "sixty thousand uids do all they can: each run of another works" flood_of_uids
+diag "$(cat "$T/out")"
+ok "(they still do)" alive "$flooder"
+kill -KILL -- "-$flooder"
+wait "$flooder" 2>/dev/null
+unset "pids[$flooder]"
+few_lines_of_uids() {
+        local n
+        n=$(log_new | grep -Ec -- 'uid=?[ =]7[0-9]{5}\b')
+        echo "$n lines"
+        [ "$n" -ge 1 ] && [ "$n" -le 50 ]
+}
+ok "the log has some lines of it, and few" few_lines_of_uids
+diag "$(cat "$T/out")"
+patience=20 ok "and says how many it has not" wait_until log_has '[0-9]{2,} more lines about what users sent and asked for were left out'
+ok "all of it ends" helper_fds_same
+ok "the session ends" session_end a
+ok "all of it ends" expect_delegations 0
+lives "after a flood of many uids"
+still_as_first
+
 # ---- his own maker and anchor ----
 
 hunt() { # HOW

@@ -250,4 +250,41 @@ ok "settings that make no sense are not taken" logged 'not reloaded, the old set
 prints "the limit is what it was" 'syslog: .*1 session already.*sessions_per_uid' logs_in "$alice"
 ok "the session ends" session_end one
 
+# ---- signals while it starts ----
+
+# A few milliseconds after its event loop is made, and before it serves: what it does then must be what it does later.
+starting() { ls -l "/proc/$helper_pid/fd" 2>/dev/null | grep -q 'anon_inode:\[eventpoll\]'; }
+serves() { log_has ' serves '; }
+# signal_at_start SIGNAL: until it has hit three starts; the helper is there after the signal, or has ended, as $2 says.
+signal_at_start() {
+        local i hits=0 code
+        for ((i = 0; i < 30 && hits < 3; i++)); do
+                log_mark
+                spawn "$bpfdelegd" "--runtime-dir=$T/run" "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini" "--guard-dir=$guard_dir" \
+                        </dev/null >>"$T/helper.log" 2>&1
+                helper_pid=$spawned
+                wait_until starting || { echo "it does not start" && return 1; }
+                kill "-$1" "$helper_pid"
+                serves || hits=$((hits + 1))
+                if [ "$2" = lives ]; then
+                        wait_until log_has 'reloaded ' && alive "$helper_pid" && helper_stop || return 1
+                        continue
+                fi
+                wait_until gone "$helper_pid" || { echo "it does not end" && return 1; }
+                code=0
+                wait "$helper_pid" || code=$?
+                unset "pids[$helper_pid]"
+                helper_pid=
+                [ "$code" -eq 0 ] && ! [ -e "$T/run/session" ] || { echo "it ended with status $code" && return 1; }
+        done
+        echo "$hits of $i came before it served"
+        [ "$hits" -gt 0 ]
+}
+ok "the helper ends" helper_stop
+printf '[helper]\ncgroup_parent = %s\n' "$cgroup_parent" >"$T/bpfdeleg.ini"
+ok "SIGHUP while it starts: it reloads then" signal_at_start HUP lives
+diag "$(cat "$T/out")"
+ok "SIGTERM while it starts: an orderly end" signal_at_start TERM ends
+ok "SIGINT while it starts: an orderly end, too" signal_at_start INT ends
+
 finish

@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
+#include <linux/securebits.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -203,6 +204,30 @@ static enum outcome act_replay(uint64_t i) {
         return send_and_hear(&enter, sizeof(enter));
 }
 
+/* ---- uids ---- */
+
+#define UIDS_FIRST 700000U
+#define UIDS 60000U
+
+/* As somebody with subordinate uids: each time another of them, by turns with each of what a user can do to the helper. Run as root, who may be
+ * anybody; what subordinate uids can do in the initial namespace (by setuid programs of theirs) is no more and no less. */
+static enum outcome act_uids(uint64_t i) {
+        uid_t uid = UIDS_FIRST + (uid_t) (((uint64_t) random() + i) % UIDS);
+
+        if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0 || setresuid(uid, uid, uid) < 0)
+                die("becoming another");
+        switch (i % 4) {
+        case 0:
+                return act_connection(i / 4);
+        case 1:
+                return act_garbage(i);
+        case 2:
+                return act_enter(i);
+        default:
+                return act_status(i);
+        }
+}
+
 /* ---- descriptors ---- */
 
 static int in_flight(void) {
@@ -309,6 +334,7 @@ static const struct kind {
         {"enter-left", 16, MAY(LEFT), act_enter_left},
         {"enter-dead", 4, MAY(LEFT), act_enter_dead},
         {"replay", 4, MAY(REFUSED), act_replay},
+        {"uids", 8, MAY(LEFT) | MAY(CLOSED) | MAY(REFUSED) | MAY(GRANTED), act_uids}, /* closed: out of places */
 };
 
 static _Noreturn void be_one(const struct kind *kind, uint64_t n, unsigned seed) {
