@@ -29,13 +29,13 @@ comes() {
 goes() {
         rm -f "/run/$name" "$other/bpf/count"
         echo 1 >"$cgroup2/$name/inner/cgroup.kill"
-        wait "$sleeper"
+        [ -z "$sleeper" ] || wait "$sleeper"
         wait_until rmdir "$cgroup2/$name/inner" "$cgroup2/$name"
         umount "$other/mount"
         umount "$other/delegated"
 }
 # Also when this is ended half-way.
-disturber=
+disturber='' sleeper=''
 leave() {
         local code=$?
         [ "$BASHPID" = "$$" ] || exit "$code"
