@@ -57,7 +57,7 @@ own_mounts() { # SCRIPT CMD…
         local script=$mounts$1
         shift
         (
-                echo "$BASHPID" >"$(bed_cgroups | head -n 1)/cgroup.procs" || exit 1
+                echo "$BASHPID" >"$cgroup2/bdt-$container-$$/cgroup.procs" || exit 1
                 exec unshare --mount --propagation private bash -c "$script" sh "$work/$name" "$beds/fresh/$name.debs" "${clean_env[@]}" "$@"
         )
 }
