@@ -57,6 +57,7 @@ while read -r where who how line; do
 done < <(grep -E '^(booted|host) ' "$bed/tests/commands")
 ok "there were commands" test "$n" -ge 20
 rm -rf /run/lab
+ok "the profile is the one that it was" pam-auth-update --package --disable bpfdeleg-enforce --enable bpfdeleg
 ok "the helper of the package is back" systemctl start bpfdelegd.socket
 ok "the files are where README and the pages say" test -e "$packages_files/50-netdev.ini" -a -e "$packages_files/bpfdeleg.ini"
 page_paths() { man_path=$(zcat -f /usr/share/man/man5/bpfdeleg-policy.5* | sed -n 's/^\.It Pa \(.*50-netdev.ini\)$/\1/p' | grep share) && echo "$man_path" && [ -e "$man_path" ]; }
