@@ -9,34 +9,14 @@
 beds=${BD_BEDS:-$top_srcdir/build-beds}
 suite=trixie
 me=tests/beds/booted.sh
+container=booted container_network=own_network boot_log=$beds/boot.log
 . "$top_srcdir/tests/beds/lib.sh"
+. "$top_srcdir/tests/beds/nspawn.sh"
 
-work='' nspawn='' leader='' boots=0
+work=''
 bed_failed=0
 
 # ---- the container ---------------------------------------------------------------------------------------------------
-
-# cgroup directories for one boot: whatever systemd leaves there, the next boot, as after a real one, begins with none. Where cgroup2 is not
-# alone, nspawn wants its place in systemd's old hierarchy, too.
-bed_cgroups() { # [PID]
-        local _id _parent _dev root point rest
-        while read -r _id _parent _dev root point rest; do
-                case "$root $rest" in
-                '/ '*' - cgroup2 '* | '/ '*' - cgroup '*name=systemd*) printf '%s/bdt-booted-%s\n' "$point" "${1:-$$}" ;;
-                esac
-        done </proc/self/mountinfo
-}
-
-remove_cgroups() { # [PID]
-        local top dir
-        while IFS= read -r top; do
-                [ -d "$top" ] || continue
-                [ ! -e "$top/cgroup.kill" ] || echo 1 >"$top/cgroup.kill"
-                find "$top" -depth -type d | while IFS= read -r dir; do
-                        patience=5 wait_until rmdir "$dir" 2>/dev/null || echo "the cgroup $dir is left" >&2
-                done
-        done < <(bed_cgroups "$@")
-}
 
 # What one before us could not remove, because it was shot.
 remove_leftovers() {
@@ -48,57 +28,6 @@ remove_leftovers() {
                 remove_cgroups "$pid"
                 rm -rf --one-file-system "$dir"
         done
-}
-
-# SYSTEMD_SECCOMP=0: nspawn's filter refuses bpf(). A network of its own: other beds' sshd has port 22, too. Not by
-# --private-network, with which /sys is a collection of pieces, and /sys/fs/bpf is not among them.
-start_container() {
-        local dir
-        remove_cgroups
-        while IFS= read -r dir; do mkdir "$dir" || return 1; done < <(bed_cgroups)
-        (
-                # Not the lock: whoever holds it, holds it for as long as the container lives.
-                exec {lock}>&-
-                while IFS= read -r dir; do echo "$BASHPID" >"$dir/cgroup.procs" || exit 1; done < <(bed_cgroups)
-                export SYSTEMD_SECCOMP=0 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=1
-                # Killed without a chance to clean up, we take the container along.
-                exec setpriv --pdeathsig TERM unshare --net bash -c 'ip link set lo up && exec "$@"' sh systemd-nspawn --directory="$work/root" \
-                        --machine="bdt-$$" --register=no --keep-unit --capability=all --boot --console=read-only
-        ) </dev/null >>"$beds/boot.log" 2>&1 &
-        nspawn=$!
-}
-
-inside() { nsenter -t "$leader" -a -- "$@"; }
-# Its first child is not PID 1 yet, but makes it and goes.
-is_running() {
-        alive "$nspawn" || return 0
-        leader=$(pgrep -P "$nspawn" | head -n 1)
-        [ -n "$leader" ] && [ "$(inside systemctl is-system-running 2>/dev/null)" = running ]
-}
-
-# nspawn mounts over the boot id, and newer logind then takes every process for one of another boot.
-take_boot_id() {
-        inside umount /proc/sys/kernel/random/boot_id && inside systemctl daemon-reexec &&
-                inside systemctl restart systemd-journald systemd-logind
-}
-
-boot() {
-        boots=$((boots + 1))
-        : >"$beds/boot.log"
-        start_container || return 1
-        patience=60 wait_until is_running && alive "$nspawn" && take_boot_id && return 0
-        tail -n 20 "$beds/boot.log"
-        inside systemctl --no-pager --failed 2>/dev/null
-        return 1
-}
-
-# SIGTERM asks for an orderly shutdown; whatever does not follow goes with its PID 1.
-halt() {
-        [ -n "$nspawn" ] || return 0
-        kill -TERM "$nspawn" 2>/dev/null
-        patience=${1:-20} wait_until gone "$nspawn" || kill -KILL ${leader:+"$leader"} "$nspawn" 2>/dev/null
-        wait "$nspawn" 2>/dev/null
-        nspawn=
 }
 
 end_bed() {
@@ -116,7 +45,7 @@ end_bed() {
 furnish() { # DEB-DIRECTORY
         local root=$work/root
         mkdir "$root" && tar -C "$root" -xf "$tar" && mkdir -p "$root/bed/tests" || return 1
-        cp -r "$top_srcdir/tests/booted" "$top_srcdir/tests/system" "$root/bed/tests/" && cp -r "$1/tools" "$root/bed/" &&
+        cp -r "$top_srcdir/tests/booted" "$top_srcdir/tests/system" "$root/bed/tests/" && cp "$top_srcdir/tests/commands" "$root/bed/tests/" && cp -r "$1/tools" "$root/bed/" &&
                 mkdir "$root/bed/deb" && cp "$1"/*.deb "$root/bed/deb/" || return 1
         # There are no modules for a container to load.
         ln -sf /dev/null "$root/etc/systemd/system/systemd-modules-load.service"
@@ -155,7 +84,7 @@ reboot_and_boot() {
         wait "$nspawn" || status=$?
         nspawn=
         [ "$status" -eq 133 ] || { echo "the container ended with status $status instead of 133"; return 1; }
-        boot
+        boot "$work/root"
 }
 
 # X.sh is followed by X-after-boot.sh, where there is one, and between them the machine boots anew.
@@ -185,7 +114,7 @@ remove_leftovers
 work=$beds/booted.$$
 mkdir "$work" || { work=''; exit 1; }
 furnish "$deb" || not_possible "the root cannot be furnished"
-boot || not_possible "the container does not come up (log: $beds/boot.log)"
+boot "$work/root" || not_possible "the container does not come up (log: $beds/boot.log)"
 
 if [ "${1:-}" = bench ]; then
         inside systemd-run --quiet --pipe --wait --collect --unit=bed-bench bash /bed/tests/booted/bench.sh

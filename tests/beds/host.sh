@@ -53,7 +53,7 @@ furnish() { # DEB-DIRECTORY TEST…
         install -m 0644 "$top_srcdir/tests/beds/host/run.sh" "$root/bed/" || return 1
         install -m 0644 "$top_srcdir/tests/beds/host/bpfdeleg-tests.service" "$units/" || return 1
         ln -s ../bpfdeleg-tests.service "$units/multi-user.target.wants/"
-        cp -r "$top_srcdir"/tests/{booted,host,system} "$root/bed/tests/" && cp -r "$deb/tools" "$root/bed/" \
+        cp -r "$top_srcdir"/tests/{booted,host,system} "$root/bed/tests/" && cp "$top_srcdir/tests/commands" "$root/bed/tests/" && cp -r "$deb/tools" "$root/bed/" \
                 && cp "$deb"/*.deb "$root/bed/deb/" || return 1
         [ ! -d "$deb/escape" ] || cp -r "$deb/escape" "$root/bed/" || return 1
         for name in "$@"; do printf '%s\n' "$slow $test_seconds tests/$name.sh"; done >"$root/bed/list"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Where the beds take Debian from: the mirror that this machine's own apt uses. Sourced, by bash, for own_mirror and $keyring.
+# Where the beds take Debian from: the mirror that this machine's own apt uses. Sourced, by bash, for own_mirror, fetch_options and $keyring.
 
 # shellcheck disable=SC2034 # for who sources this
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -20,3 +20,6 @@ own_mirror() {
                 | awk -v suite="$codename" '$3 == "main" && ($2 == suite || $2 ~ /^((old)*stable|testing|unstable|sid)$/) { print $1; exit }' \
                 | grep .
 }
+
+# The way to the mirror is the machine's, too: proxies, how old a frozen one may be, and what else is set for fetching.
+fetch_options() { apt-config dump 2>/dev/null | grep -E '^Acquire::(https?|ftp|Retries|Check-Valid-Until)\b' | grep -v ' "";$'; }

@@ -16,9 +16,6 @@ lacks() {
         exit 77
 }
 
-# The way to the mirror is the machine's, too: proxies, how old a frozen one may be, and what else is set for fetching.
-fetch_options() { apt-config dump 2>/dev/null | grep -E '^Acquire::(https?|ftp|Retries|Check-Valid-Until)\b' | grep -v ' "";$'; }
-
 make_root() { # SUITE MIRROR TAR PACKAGE…
         local suite=$1 mirror=$2 tar=$3 options log=$3.log status=0
         shift 3

@@ -59,7 +59,7 @@ setup() {
         umask 022
         T=$(mktemp -d /tmp/bed.XXXXXX) && chmod 0755 "$T" && mkdir "$T/s" "$T/world" "$T/bin" && cd "$T" || exit 1
         : >"$T/out"
-        install -m 0644 "$tools"/*.bpf.o "$T/bin/" && install -m 0755 "$tools/packets" "$T/bin/" || exit 1
+        install -m 0644 "$tools"/*.bpf.o "$T/bin/" && mark_maps "$T"/bin/*.bpf.o && install -m 0755 "$tools/packets" "$T/bin/" || exit 1
         prepare >"$T/out" 2>&1 || { tap failed "the machine is made ready"; exit 1; }
         world_snapshot start
         mark
@@ -105,12 +105,15 @@ covers() {
 
 # ---- users -----------------------------------------------------------------------------------------------------------
 
+next_uid=$((20000 + SRANDOM % 19000))
 # add_user NAME [GROUP…]: who can come by ssh with the key of the bed, and to a console with the password bed-NAME.
 add_user() {
         local name=$1 home=/home/$1
         shift
-        # Uids that nobody has outside of a container: what others do there to a user of theirs must not reach ours.
-        useradd -m -s /bin/bash -K UID_MIN=21000 -K UID_MAX=21999 -K GID_MIN=21000 -K GID_MAX=21999 -G "$(IFS=,; echo "$*")" "$name" || return 1
+        # Uids that nobody has outside of a container: what others do there to a user of theirs must not reach ours, nor look like his. For logind,
+        # up to 60000 is a person.
+        next_uid=$((next_uid + 1))
+        useradd -m -s /bin/bash -K UID_MIN=20000 -K UID_MAX=59999 -u "$next_uid" -G "$(IFS=,; echo "$*")" "$name" || return 1
         users+=("$name")
         user_uids+=("$(id -u "$name")")
         echo "$name:bed-$name" | chpasswd || return 1
@@ -377,11 +380,6 @@ world_files() {
         find /run/systemd/transient -name '*bpfdeleg*' 2>/dev/null
 }
 world_mounts() { grep -Ev ' /run/(user|credentials)/' /proc/1/mountinfo | cut -d' ' -f4-; }
-# By the names of our own: ids are the kernel's, and the machine around a container has more of them.
-world_objects() {
-        bpftool prog list 2>/dev/null | grep -E 'name (count_packets|pass)\b' | sed -E 's/^([0-9]+: [^ ]+ name [^ ]+).*/prog \1/'
-        bpftool map list 2>/dev/null | grep -E 'name counters\b' | sed -E 's/^([0-9]+: [^ ]+ name [^ ]+).*/map \1/'
-}
 world_ours() { cat; }
 
 # idle: remember the machine with no session of the test's; nothing_left WORDS: all as then.

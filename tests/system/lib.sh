@@ -147,17 +147,44 @@ find_cgroup2() {
         return 1
 }
 
+# Older kernels ignore the option.
 kernel_has_tokens() {
-        unshare --mount --propagation private mount -t bpf -o delegate_cmds=prog_load bpf /mnt 2>/dev/null
+        unshare --mount --propagation private sh -c 'mount -t bpf -o delegate_cmds=prog_load bpf /mnt && grep -q " - bpf .*delegate_cmds=" /proc/self/mountinfo'
+}
+
+# Why not, as far as can be told: the kernel has one error for all of it.
+why_no_user_namespace() { # WHAT UNSHARE SAID
+        if ! grep -q '^[^ ]* [^ ]* [^ ]* [^ ]* / ' /proc/self/mountinfo || ! [ / -ef /proc/1/root ]; then
+                echo "this is a chroot, and the kernel makes no user namespace for a process in one:" \
+                        "run it on the machine itself, in a container (systemd-nspawn), or after pivot_root(8)"
+        elif [ "$(cat /proc/sys/user/max_user_namespaces 2>/dev/null)" = 0 ]; then
+                echo "user namespaces are off here: user.max_user_namespaces is 0"
+        else
+                echo "no user namespace can be made here: ${1:-unshare has failed}"
+        fi
+}
+
+# machine_can: says on standard output why nothing can be delegated here, whatever is installed; fails then. It needs nothing but what the smallest
+# Debian has, and bootstrap asks it before it installs anything.
+machine_can() {
+        local said
+        [ "$(id -u)" = 0 ] || { echo "needs root"; return 1; }
+        [ -e /proc/self/mountinfo ] || { echo "/proc is not mounted"; return 1; }
+        cgroup2=$(find_cgroup2) || { echo "no cgroup2 is mounted (mount -t cgroup2 cgroup2 DIRECTORY)"; return 1; }
+        mkdir "$cgroup2/bdt-$$-probe" 2>/dev/null || { echo "cgroup2 is read-only here"; return 1; }
+        rmdir "$cgroup2/bdt-$$-probe"
+        said=$(unshare --user true 2>&1) || { why_no_user_namespace "$said"; return 1; }
+        said=$(kernel_has_tokens 2>&1) && return 0
+        case $said in
+        *denied* | *'not permitted'* | *'not found'*) echo "a bpf file system cannot be mounted here: $said" ;;
+        *) echo "this kernel ($(uname -r)) has no BPF tokens: 6.9 or later is needed" ;;
+        esac
+        return 1
 }
 
 # Says on standard output why system tests cannot run here; fails then.
 machine_fits() {
-        [ "$(id -u)" = 0 ] || { echo "needs root"; return 1; }
-        cgroup2=$(find_cgroup2) || { echo "no cgroup2 is mounted"; return 1; }
-        mkdir "$cgroup2/bdt-$$-probe" 2>/dev/null || { echo "cgroup2 is read-only here"; return 1; }
-        rmdir "$cgroup2/bdt-$$-probe"
-        kernel_has_tokens || { echo "this kernel ($(uname -r)) has no BPF tokens: 6.9 or later is needed"; return 1; }
+        machine_can || return 1
         command -v bpftool >/dev/null || PATH=$PATH:/usr/sbin:/sbin
         command -v bpftool >/dev/null || { echo "bpftool is missing"; return 1; }
 }
@@ -209,11 +236,16 @@ place_programs() {
         done
         bpfdelegd=$T/bin/bpfdelegd
         [ ! -e "$top_builddir/helper/bpfdeleg-anchor" ] || install -m 0711 "$top_builddir/helper/bpfdeleg-anchor" "$T/bin/" || return 1
-        install -m 0644 "$top_builddir"/tests/tools/*.bpf.o "$T/bin/" || return 1
+        install -m 0644 "$top_builddir"/tests/tools/*.bpf.o "$T/bin/" && mark_maps "$T"/bin/*.bpf.o || return 1
         user_path=$T/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
 }
 
-# What two tests at once make and end looks to each like its own leak: BPF objects have no name on them. So they wait for each other.
+# The kernel keeps of a map who made it no more than its name, so that of our programs' map gets one of ours. In an object file a name can take the
+# place of another of its length.
+map_mark=$(printf 'c%07d' $$)
+mark_maps() { sed -i "s/counters/$map_mark/g" "$@"; }
+
+# Some measure time and memory, and want the machine for themselves. So they wait for each other.
 lock=
 one_at_a_time() {
         exec {lock}</run # a directory can be locked, too, and no file is left
@@ -305,10 +337,14 @@ finish() {
 
 # ---- users -----------------------------------------------------------------------------------------------------------
 
-# add_user NAME: a new user, by a name that begins with bdt-$$-.
+# add_user NAME: a new user, by a name that begins with bdt-$$-. The uid is his alone, in containers beside us, too: it tells what is ours from what
+# is not. From a range that is neither for users, nor for their subordinate ones, nor for containers (systemd's UIDS-GIDS.md).
+next_uid=$((1900000000 + SRANDOM % 200000000))
 add_user() {
-        # Another test may hold the lock of /etc/passwd for a moment.
-        wait_until useradd -M -d "$T/home/$1" -s /bin/bash "$1" >"$T/out" 2>&1 || { cat "$T/out" >&2; return 1; }
+        # Another test may hold the lock of /etc/passwd for a moment. -l: no file with a record for each smaller uid.
+        wait_until useradd -l -M -K UID_MAX=2147000000 -K GID_MAX=2147000000 -u "$next_uid" -d "$T/home/$1" -s /bin/bash "$1" >"$T/out" 2>&1 \
+                || { cat "$T/out" >&2; return 1; }
+        next_uid=$((next_uid + 1))
         users+=("$1")
         user_uids+=("$(id -u "$1")")
         install -d -m 0700 -o "$1" -g "$1" "$T/home/$1"
@@ -412,10 +448,12 @@ place_guard() {
         mkdir "$T/bpf" && mount -t bpf bpf "$T/bpf" && guard_fs=$T/bpf && guard_dir=$T/bpf/guard
 }
 
-# helper_start [LINE…]: lines for [helper] of its configuration.
+# helper_start [LINE…]: lines for [helper] of its configuration. Where systemd is the service manager the built-in backend is that, and its cgroups are
+# elsewhere than tests look: tests/system/scope.sh and the booted bed try it.
 helper_start() {
         {
                 printf '[helper]\ncgroup_parent = %s\n' "$cgroup_parent"
+                case ${1:-} in 'backend = '*) ;; *) echo 'backend = cgroupfs' ;; esac
                 [ $# -eq 0 ] || printf '%s\n' "$@"
         } >"$T/bpfdeleg.ini"
         mkdir -p "$T/run"
@@ -612,9 +650,16 @@ crowd_end() {
 
 # ---- the machine before and after ------------------------------------------------------------------------------------
 
-# One file of sorted lines for each of these. A line in one picture and not in the other is a difference, unless it is
-# proved below to be someone else's: a process that is not ours, a cgroup of systemd's, what another test (bdt-PID) has.
+# One file of sorted lines for each of these, of what is ours and nothing else: others mount, make cgroups, users and programs while a test runs, and
+# that is no business of ours. What has our mark is told by its name (bdt-PID), its owner (a user of ours), or who made it.
 world_kinds=(processes mounts cgroups pins objects files users)
+
+# Drops lines without our mark: a name of ours, or uid= of a user of ours.
+only_ours() {
+        local uids
+        uids=$(IFS='|'; echo "${user_uids[*]:-none}")
+        grep -E "bdt-$$([-/. ,]|\$)|\buid=($uids)\b"
+}
 
 # Start times tell a process from a later one of the same number. No subshell here: it would be in the list.
 world_processes() {
@@ -630,76 +675,75 @@ world_processes() {
         done
 }
 
+# A delegated bpffs has its user's uid among its options.
 world_mounts() {
-        sed 's/^/pid 1: /' /proc/1/mountinfo
-        [ /proc/1/ns/mnt -ef /proc/self/ns/mnt ] || sed 's/^/self: /' /proc/self/mountinfo
+        {
+                sed 's/^/pid 1: /' /proc/1/mountinfo
+                [ /proc/1/ns/mnt -ef /proc/self/ns/mnt ] || sed 's/^/self: /' /proc/self/mountinfo
+        } | only_ours
 }
 
-world_cgroups() { find "$cgroup2" -type d 2>/dev/null; }
+world_cgroups() { find "$cgroup2" -type d 2>/dev/null | only_ours; }
 
 # Every bpffs there is here, and what is in it.
 world_pins() {
         local _id _parent _dev _root point rest
         while read -r _id _parent _dev _root point rest; do
-                case $rest in *' - bpf '*) find "$point" 2>/dev/null ;; esac
-        done </proc/self/mountinfo
+                case $rest in *' - bpf '*) find "$point" -printf '%p uid=%U\n' 2>/dev/null ;; esac
+        done </proc/self/mountinfo | only_ours
 }
 
-# bpftool makes objects itself while it lists (pid_iter), and libbpf probes the kernel with some: those are not counted.
+# Programs that a user of ours loaded, or the guard's; their links and maps; and maps that have our mark.
 world_objects() {
         local kind
-        for kind in prog map link; do
-                bpftool "$kind" list 2>/dev/null | grep -E '^[0-9]+:' | grep -Ev 'pid_iter|libbpf_|tracing +name iter|iter +prog' \
-                        | sed -E "s/^/$kind /; s/ +(tag|flags) .*//"
-        done
+        {
+                for kind in prog map link; do bpftool "$kind" list 2>/dev/null | sed "s/^[0-9]/$kind &/"; done
+        } | awk -v uids="${user_uids[*]}" -v mark="$map_mark" '
+                BEGIN { split(uids, list); for (i in list) ours[list[i]] = 1 }
+                # A program, and below it who loaded it when, and its maps.
+                $1 == "prog" { prog = $2; what[prog] = $3 " " $4 " " $5; if ($5 ~ /^guard_/) mine[prog] = 1; next }
+                $1 == "loaded_at" { for (i = 1; i < NF; i++) if ($i == "uid" && $(i + 1) in ours) mine[prog] = 1; next }
+                / map_ids / {
+                        sub(/.* map_ids /, "")
+                        sub(/ .*/, "")
+                        n = split($0, list, ",")
+                        if (prog in mine) for (i = 1; i <= n; i++) used[list[i] ":"] = 1
+                        next
+                }
+                $1 == "map" { if ($2 in used || $5 == mark) print "map " $2 " " $3 " " $4 " " $5; next }
+                $1 == "link" { for (i = 3; i < NF; i++) if ($i == "prog" && ($(i + 1) ":") in mine) print "link " $2 " " $3 " of prog " $(i + 1); next }
+                END { for (prog in mine) print "prog " prog " " what[prog] }'
 }
 
 world_files() {
         find /run -xdev \( -path /run/systemd -o -path /run/udev -o -path /run/user -o -path /run/log -o -path /run/lock \) -prune \
-                -o -print 2>/dev/null
+                -o -printf '%p uid=%U\n' 2>/dev/null | only_ours
 }
 
 world_users() {
-        cut -d: -f1 /etc/passwd | sed 's/^/user /'
-        cut -d: -f1 /etc/group | sed 's/^/group /'
+        { cut -d: -f1 /etc/passwd | sed 's/^/user /'; cut -d: -f1 /etc/group | sed 's/^/group /'; } | only_ours
 }
 
-# Lines on standard input that are somebody else's are dropped; see above.
+# Of processes on standard input those are dropped that are somebody else's: whose is asked only of those that have come.
 world_ours() { # KIND
         local sign line
+        [ "$1" = processes ] || { cat; return; }
         while read -r sign line; do
-                case $1 in
-                processes)
-                        # One that has gone is no leak, and no concern: nobody but us stops ours, and no test of others' is here.
-                        [ "$sign" = - ] && continue
-                        # shellcheck disable=SC2086
-                        process_is_foreign $line && continue
-                        line="$line: $(process_words "${line% *}")"
-                        ;;
-                cgroups)
-                        case ${line#"$cgroup2"} in
-                        /system.slice* | /user.slice* | /machine.slice* | /init.scope*) continue ;;
-                        esac
-                        ;;&
-                cgroups | files | users | pins)
-                        case $line in
-                        *bdt-$$-* | *bdt-$$ | *bdt-$$/* | *bdt-$$.*) ;;
-                        *bdt-*) continue ;;
-                        esac
-                        ;;
-                esac
-                printf '%s %s\n' "$sign" "$line"
+                # One that has gone is no leak, and no concern: nobody but us stops ours.
+                [ "$sign" = - ] && continue
+                # shellcheck disable=SC2086
+                process_is_foreign $line && continue
+                printf '%s %s: %s\n' "$sign" "$line" "$(process_words "${line% *}")"
         done
 }
 
 process_words() {
         printf 'uid %s, parent %s, %s' "$(stat -c %u "/proc/$1" 2>/dev/null)" \
-                "$(sed -n 's/^PPid:\t//p' "/proc/$1/status" 2>/dev/null)" "$(tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null)"
+                "$(sed -n 's/^PPid:\t//p' "/proc/$1/status" 2>/dev/null)" "$({ tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null)"
         sed -n 's/^0::/ in /p' "/proc/$1/cgroup" 2>/dev/null
 }
 
-# Whether the process has gone, or is proved to be none of ours: a user of its own or root's, not in our cgroups, the machine's user
-# namespace, and an environment without our mark. An environment that cannot be seen proves nothing.
+# Whether the process has gone, or is none of ours: of no user of ours, not in our cgroups, and an environment without our mark.
 process_is_foreign() { # PID START
         local dir=/proc/$1 stat u uid mark=$BD_MARK
         { read -r stat <"$dir/stat"; } 2>/dev/null || return 0
@@ -710,10 +754,7 @@ process_is_foreign() { # PID START
         uid=$(stat -c %u "$dir" 2>/dev/null) || return 0
         for u in "${user_uids[@]}"; do [ "$uid" = "$u" ] && return 1; done
         grep -q "/$cgroup_parent\(/\|$\)" "$dir/cgroup" 2>/dev/null && return 1
-        # Not /proc/1's: a sandbox may not let it be looked at.
-        [ "$dir/ns/user" -ef "/proc/$$/ns/user" ] || return 1
-        [ -n "$(head -c 1 "$dir/environ" 2>/dev/null | tr '\0' 0)" ] || return 1
-        ! tr '\0' '\n' <"$dir/environ" 2>/dev/null | grep -qx "BD_MARK=$mark"
+        ! { tr '\0' '\n' <"$dir/environ"; } 2>/dev/null | grep -qx "BD_MARK=$mark"
 }
 
 world_snapshot() { # NAME

@@ -201,10 +201,10 @@ prints "he puts another one in its place: it fools himself" '^attach: a descript
 ok "a shell inside, once more" enter
 proxy_fds() { find "/proc/$proxy/fd" -mindepth 1 | wc -l; }
 proxy_memory() { awk '$1 == "RssAnon:" { print $2 }' "/proc/$proxy/status"; }
-links() { bpftool link list 2>/dev/null | grep -Ec '^[0-9]+: (cgroup|xdp|tcx|netns|sockmap|netfilter) '; }
+links() { world_objects | grep -Ec '^link [0-9]+: (cgroup|xdp|tcx|netns|sockmap|netfilter) '; }
 ok "a thread attaches" attaches inside
 fds_before=$(proxy_fds) links_before=$(links) memory_before=$(proxy_memory)
-links_as_before() { [ "$(links)" -eq "$links_before" ] || { bpftool link list; return 1; }; }
+links_as_before() { [ "$(links)" -eq "$links_before" ] || { world_objects; return 1; }; }
 fds_as_before() { [ "$(proxy_fds)" -eq "$fds_before" ] || { ls -l "/proc/$proxy/fd"; return 1; }; }
 inside_sh "proxy-user hold $here >~/held & echo \$! >~/holder; disown"
 ok "one holds a link" wait_until grep -q '^attach: done$' "$home/held"

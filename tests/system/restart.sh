@@ -239,7 +239,7 @@ ok "the helper starts" helper_start
 
 # ---- reload ----
 
-printf '[helper]\ncgroup_parent = %s\n[limits]\nsessions_per_uid = 1\n' "$cgroup_parent" >"$T/bpfdeleg.ini"
+printf '[helper]\ncgroup_parent = %s\nbackend = cgroupfs\n[limits]\nsessions_per_uid = 1\n' "$cgroup_parent" >"$T/bpfdeleg.ini"
 kill -HUP "$helper_pid"
 ok "SIGHUP reads the settings again" logged 'reloaded .*bpfdeleg.ini'
 ok "a session is within the new limit" session_start one "$alice"

@@ -107,8 +107,8 @@ ok "root sees them" test -d "$root/mine"
 prints "/sys/fs/bpf is a bpffs" '^bpf(_fs)?$' run stat -f -c %T /sys/fs/bpf
 prints "the user's own (the kernel adds the sticky bit)" "^$alice 1700\$" run stat -c '%U %a' /sys/fs/bpf
 refused "a setuid program gains nothing" 'not permitted|denied|authenticat|must be|setuid|root' run su -c true
-lacks "its mounts are not to be seen outside" ' - bpf .*delegate_' cat /proc/1/mountinfo
-lacks "nor in the session" ' - bpf .*delegate_' in_session s cat /proc/self/mountinfo
+lacks "its mounts are not to be seen outside" " - bpf .*uid=$uid,.*delegate_" cat /proc/1/mountinfo
+lacks "nor in the session" " - bpf .*uid=$uid,.*delegate_" in_session s cat /proc/self/mountinfo
 
 # ---- run in run ----
 
@@ -121,7 +121,7 @@ same_mounts() {
                 diff once twice'
 }
 ok "the same mounts, not twice" same_mounts
-prints "one of them delegated" '^1$' in_session_sh s 'grep -c " /sys/fs/bpf .* - bpf .*delegate_" ~/twice'
+prints "one of them delegated" '^1$' in_session_sh s "grep -c ' /sys/fs/bpf .* - bpf .*uid=$uid,.*delegate_' ~/twice"
 exits "and the same words for what is not there" 127 'there-is-no-such' run bpfdeleg run -- there-is-no-such-command
 
 # ---- not possible: 125, and one line that says what to do ----

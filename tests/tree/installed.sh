@@ -8,7 +8,8 @@ T=$(mktemp -d) || exit 1
 trap 'rm -rf "$T"' EXIT
 : >"$T/out"
 
-install_it() { make -s -C "$top_builddir" install DESTDIR="$T/root" </dev/null; }
+# By one whose files are for a group to write: nobody but root may write what the daemon and the module trust.
+install_it() { (umask 002 && make -s -C "$top_builddir" install DESTDIR="$T/root" </dev/null); }
 has() { # PATTERN: a file of the installed tree
         find "$T/root" -type f | sed "s,^$T/root,," | grep -Eqx -- "$1" && return 0
         find "$T/root" -type f
@@ -66,6 +67,8 @@ no_policy() { ! find "$T/root" -path '*policy.d/*' | grep .; }
 ok "no policy is active that nobody wrote" no_policy
 policy_dir() { [ "$(find "$T/root" -path '*/bpfdeleg/policy.d' -type d -perm 0755 | wc -l)" -eq 1 ] || { find "$T/root" -type d; return 1; }; }
 ok "there is a directory for policies, 0755" policy_dir
+etc_dir() { [ "$(stat -c %a "$(find "$T/root" -path '*/bpfdeleg/policy.d' -type d -printf '%h\n')")" = 755 ]; }
+ok "and the one above it is 0755, whatever the umask" etc_dir
 # Debian's alone.
 if [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v pam-auth-update)" ]; then
         ok "there is pam-configs/bpfdeleg" has '.*/pam-configs/bpfdeleg'
@@ -73,6 +76,10 @@ if [ -x "$(PATH=$PATH:/usr/sbin:/sbin command -v pam-auth-update)" ]; then
 else
         ok "no pam-configs where there is no pam-auth-update" lacks_file '.*/pam-configs/.*'
 fi
+# Every path of an example that a document names is one that is installed.
+paths_named() { find "$T/root" \( -name README.md -o -name '*.[158]' \) -exec grep -ohE '/[^ `)]*/examples/[a-z0-9-]+\.ini' {} + | sort -u; }
+paths_hold() { paths_named >"$T/paths"; [ "$(wc -l <"$T/paths")" -ge 1 ] && while IFS= read -r path; do [ -e "$T/root$path" ] || { echo "$path"; return 1; }; done <"$T/paths"; }
+ok "documents name the examples where they are installed" paths_hold
 for file in bpfdelegd.socket bpfdelegd.service bpfdeleg.conf; do
         ok "$file has no @NAME@ left" no_placeholder "$file"
 done

@@ -70,7 +70,7 @@ static void become_oneself(void) {
                 assert_int_equal(seteuid(0), 0);
 }
 
-static int stop(void **state) {
+static int tear_down(void **state) {
         (void) state;
         become_oneself();
         doctor_done(&doctor);
@@ -763,7 +763,7 @@ static void test_result(void **state) {
         assert_int_equal(doctor_result(&doctor), DOCTOR_FAIL);
 }
 
-#define TEST(f) cmocka_unit_test_teardown(f, stop)
+#define TEST(f) cmocka_unit_test_teardown(f, tear_down)
 
 int main(void) {
         static const struct CMUnitTest tests[] = {

@@ -136,6 +136,9 @@ static void test_parse(void **state) {
                 int r;
 
                 r = mask_parse(headers, cases[i].axis, cases[i].text, true, &mask, &err);
+                /* Newer headers have more of it. */
+                if (streq(cases[i].text, "@host"))
+                        mask &= BIT(BPF_MAP_TYPE_ARENA + 1) - 1;
                 if (r != 0 || mask != cases[i].mask)
                         fail_msg("%s: %d, %llx: %s", cases[i].text, r, (unsigned long long) mask, err.s);
                 mask = 4711;

@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Each command line that README.md prints, and each manual page under EXAMPLES, is in tests/commands, which says where it is run as it stands; and no other is.
+
+. "$(dirname "$0")/../system/lib.sh"
+
+T=$(mktemp -d) || exit 1
+trap 'rm -rf "$T"' EXIT
+: >"$T/out"
+table=$top_srcdir/tests/commands
+
+# Of README: what alice types, what is typed in a block of commands, and what stands in the text. Comments behind them are not typed.
+in_readme() { # FILE
+        {
+                sed -n 's/^    alice\$ //p' "$1"
+                sed -nE 's/^ {4,7}((sudo |\.\/bootstrap|apt |make |systemctl |install |pam-auth-update |bpfdeleg ).*)/\1/p' "$1"
+                grep -oE '`(\./bootstrap|bpfdeleg|journalctl|systemctl|make|apt) [^`]*`' "$1" | tr -d '`' | grep -vE '^bpfdeleg run$|[[:space:]](CMD|DIR)\b'
+        } | sed -E 's/ +# .*//'
+}
+# Of a page: lines with a prompt, and what continues them.
+in_examples() { # FILE
+        sed -n '/^\.Sh EXAMPLES/,/^\.Sh [^E]/p' "$1" | sed -E ':again; /\\e$/ { N; s/ *\\e\n +/ /; b again }' | sed -nE 's/^(\.Dl )?[$#] //p'
+}
+printed() { { in_readme "${1:-$top_srcdir/README.md}"; for page in "$top_srcdir"/man/*.[158]; do in_examples "$page"; done; } | sort -u; }
+listed() { sed -E '/^(#|$)/d; s/^(fresh|ci) +//; s/^(booted|host) +[a-z]+ +[a-z0-9]+ +//; s/^none .*   +//' "$table" | sort; }
+same() { printed "$@" >"$T/printed" && listed >"$T/listed" && [ "$(wc -l <"$T/printed")" -gt 25 ] && diff "$T/printed" "$T/listed"; }
+ok "each command that is printed is in the table, and no other" same
+# The check must be able to fail.
+another_is_seen() {
+        { cat "$top_srcdir/README.md"; echo '    alice$ bpfdeleg run -- true'; } >"$T/README.md"
+        ! same "$T/README.md" >"$T/diff" && grep -qx '< bpfdeleg run -- true' "$T/diff"
+}
+ok "one that nobody runs would be seen" another_is_seen
+fresh_has() { sed -nE 's/^fresh +//p' "$table" | while IFS= read -r line; do grep -F -q -- "$line" "$top_srcdir/tests/beds/fresh.sh" || echo "$line"; done >"$T/missing"; cat "$T/missing"; ! [ -s "$T/missing" ]; }
+ok "those of the fresh bed are in it as they stand" fresh_has
+printf '1..%d\n' "$case_count"
+[ "$case_failures" -eq 0 ]
