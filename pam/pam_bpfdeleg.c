@@ -542,8 +542,8 @@ static enum outcome keep_session(const struct login *login, const struct proto_c
         return OUTCOME_GRANTED;
 }
 
-/* A file that is at fault grants nothing, whoever looks at it. The helper is asked all the same, so that the refusal has its record: it finds
- * the fault itself. Its answer changes nothing, and is not waited for as long as one that matters. */
+/* A file that is at fault grants nothing, whoever looks at it. The helper is asked all the same, so that the refusal has its
+ * record: it finds the fault itself. Its answer changes nothing, and is not waited for as long as one that matters. */
 static void have_refusal_recorded(const struct login *login, const struct policy *policy) {
         uint64_t deadline = now_usec() + RECORD_TIMEOUT * USEC_PER_SEC;
         struct proto_open_session request;
@@ -551,7 +551,7 @@ static void have_refusal_recorded(const struct login *login, const struct policy
         struct errtext err;
 
         if (make_request(login, policy, &request, &err) >= 0)
-                (void) exchange(login->options.socket, deadline, &request, &answer);
+                (void) exchange(login->options.socket, deadline, &request, PROTO_OPENED, &answer);
 }
 
 static enum outcome open_session(struct login *login, struct policy **policy, struct errtext *err) {
