@@ -108,6 +108,19 @@ status_counts() { systemctl show -P StatusText bpfdelegd.service | grep -Eq ", $
 says_status() { wait_until status_counts "$1"; systemctl show -P StatusText bpfdelegd.service; }
 says_doctor() { su bob -c 'bpfdeleg doctor'; [ $? -le 2 ]; }
 
+# An application that opens in one PAM handle and closes in another.
+elsewhere() {
+        mkdir -p "$T/elsewhere" && echo 'session required pam_bpfdeleg.so' >"$T/elsewhere/x" &&
+                printf '\n\n' | "$tools/pam-caller" "$T/elsewhere" x alice closes-elsewhere
+}
+closes_elsewhere() {
+        covers request FIND_SESSION
+        mark
+        prints "what is opened in one PAM handle is closed in another" '^close: 0$' elsewhere
+        ok "that has ended it" journal_has 'the session was closed'
+        ok "and nothing is left" expect_delegations 0
+}
+
 ok "nothing is set: the package as it comes" restart
 covers backend auto
 goes_through_all "/user.slice/user-$(id -u alice).slice/bpfdeleg-[0-9a-f]+.scope"
@@ -170,6 +183,23 @@ limit() { # NAME VALUE CONTROLLER PROPERTY
 }
 journal_matches() { journal -o cat | grep -Eq -- "$1"; }
 journal_has() { wait_until journal_matches "$1" && return; journal -o cat | tail; return 1; }
+# These two need no controller.
+tree_limit() { # NAME VALUE FILE
+        simple_policy 50-test 'alice, bob' "cgroup:$1 = $2"
+        mark
+        ok "$1: granted" session_start one alice
+        prints "and is in the kernel's file" "^$2\$" cat "$(delegation_dirs | head -n 1)/$3"
+        ok "she logs out" session_end one
+        mark
+        simple_policy 50-test 'alice, bob' "cgroup:$1 = 0"
+        exits "$1: 0 is a mistake" 125 'no delegation' ssh_as alice bpfdeleg run -- true
+        ok "with its place" journal_has "50-test.ini:[0-9]+: .*$1"
+        mark
+}
+covers limit descendants_max
+tree_limit descendants_max 40 cgroup.max.descendants
+covers limit depth_max
+tree_limit depth_max 5 cgroup.max.depth
 covers limit pids_max
 limit pids_max 64 pids TasksMax
 covers limit memory_max
@@ -183,6 +213,7 @@ limit cpu_quota 50% cpu CPUQuotaPerSecUSec
 covers limit io_weight
 limit io_weight 50 io IOWeight
 simple_policy 50-test 'alice, bob'
+closes_elsewhere
 ok "without limits she has hers" ssh_as alice bpfdeleg run -- true
 ok "until she goes" expect_delegations 0
 

@@ -130,6 +130,19 @@ exits "the delegation's stays above it" 7 'forked 5[0-9] of 100: EAGAIN' \
         run sh -c "echo 0 >/sys/fs/cgroup/own/cgroup.procs && exec $bin/forks 100"
 logout
 
+# ---- descendants_max, depth_max ----
+
+covers limit descendants_max
+covers limit depth_max
+with 'descendants_max = 20' 'depth_max = 3'
+prints "the kernel has descendants_max" '^20$' scope_file cgroup.max.descendants
+prints "the kernel has depth_max" '^3$' scope_file cgroup.max.depth
+ok "a few cgroups can be made" run mkdir -p /sys/fs/cgroup/a/b/c
+refused "a level more cannot" 'Resource temporarily unavailable' run mkdir /sys/fs/cgroup/a/b/c/d
+refused "nor as many as one likes" 'Resource temporarily unavailable' \
+        run sh -c 'for i in $(seq 30); do mkdir /sys/fs/cgroup/many-$i || exit; done'
+logout
+
 # ---- pids_max ----
 
 covers limit pids_max
