@@ -69,7 +69,7 @@ forged() { journal -o json | jq -r --arg text "$1" 'select(.MESSAGE == $text) | 
 is_forged() { forged "$1" | grep -qx 'uid 0'; }
 mark
 refused "a thread of the kernel sends nothing for her" '^forge: the load of an sk_skb program: ' run "$T/bin/forge" journal "written with a guard" true
-refusal="guard: uid=$uid user=alice policy=50-example.ini .*: forge \\(pid [0-9]+\\): prog_load .*sk_redirect_map"
+refusal="guard: uid=$uid user=alice policy=50-example.ini .*: forge \\(pid [0-9]+\\): prog_load.*sk_redirect_map"
 ok "the journal says what she tried" logged "$refusal"
 prints "in a record of its own kind" '"BPFDELEG_USER":"alice"' journal -o json "MESSAGE_ID=$journal_id"
 ok "a word of her own gets there" in_session one logger "written by herself"
