@@ -85,7 +85,7 @@ static bool has_cgroup_kill(const struct doctor *d, const char *mount) {
         while ((e = readdir(dir)))
                 if (e->d_type == DT_DIR && e->d_name[0] != '.') {
                         (void) snprintf(path, sizeof(path), "%s/%s/cgroup.kill", mount, e->d_name);
-                        seen = doctor_exists(d, path);
+                        seen = doctor_exists(d, path) || errno == EACCES; /* a cgroup that this user may not look into */
                         break;
                 }
         (void) closedir(dir);

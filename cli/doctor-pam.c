@@ -75,7 +75,7 @@ static bool is_optional(const char *control) {
 
 /* Whether logins fail once the module is not there: after a removal, or on a host that is set up again without it. */
 static bool locks_out_without(const char *control) {
-        if (control[0] != '[')
+        if (!strchr(control, '=')) /* no pairs: it is a word */
                 return strcasecmp(control, "required") == 0 || strcasecmp(control, "requisite") == 0;
         if (strstr(control, "module_unknown="))
                 return !strstr(control, "module_unknown=ignore");

@@ -822,8 +822,16 @@ static long count_global(__u32 index, struct functions *functions) {
         return 0;
 }
 
+/* 0, which the verifier takes for any number: one that it knows, and that grows in a loop, it follows for each turn. */
+static __always_inline __u32 some_zero(void) {
+        __u64 zero = bpf_get_prandom_u32();
+
+        asm volatile("%0 ^= %0" : "+r"(zero));
+        return (__u32) zero;
+}
+
 static __always_inline __u32 global_functions(struct bpf_prog *prog) {
-        struct functions functions = {.aux = (const char *) BPF_CORE_READ(prog, aux, func_info_aux)};
+        struct functions functions = {.aux = (const char *) BPF_CORE_READ(prog, aux, func_info_aux), .global = some_zero()};
         __u32 n = BPF_CORE_READ(prog, aux, func_info_cnt);
 
         if (functions.aux && n > 1)

@@ -34,7 +34,7 @@ bpfdelegd=$T/bin/bpfdelegd-journal
 ok "the helper starts as a service whose stderr is the journal's" helper_start '[timeouts]' 'open = 9' # a busy machine is no bad day of this kind
 journal=$(cat "$T/journal.pid")
 prints "a login is granted" "$cookie" logs_in "$alice"
-ok "the journal has it with its fields" logged "^grant: .*MESSAGE_ID=c366dab3115245ce9430cf4b3f3cfab5 PRIORITY=6 .*BPFDELEG_USER=$alice "
+ok "the journal has it with its fields" logged "^grant: .*MESSAGE_ID=c366dab3115245ce9430cf4b3f3cfab5 PRIORITY=4 .*BPFDELEG_USER=$alice "
 ok "plain lines with their priority" logged '^<[0-7]>.* serves '
 kill -STOP "$journal"
 ok "the journal hangs: so many log in that nothing of it takes more, and each is granted" many_log_in 40

@@ -253,7 +253,7 @@ ok "the session ends" session_end one
 # ---- signals while it starts ----
 
 # A few milliseconds after its event loop is made, and before it serves: what it does then must be what it does later.
-starting() { ls -l "/proc/$helper_pid/fd" 2>/dev/null | grep -q 'anon_inode:\[eventpoll\]'; }
+starting() { find "/proc/$helper_pid/fd" -lname 'anon_inode:\[eventpoll\]' 2>/dev/null | grep -q .; }
 serves() { log_has ' serves '; }
 # signal_at_start SIGNAL: until it has hit three starts; the helper is there after the signal, or has ended, as $2 says.
 signal_at_start() {
@@ -275,7 +275,7 @@ signal_at_start() {
                 wait "$helper_pid" || code=$?
                 unset "pids[$helper_pid]"
                 helper_pid=
-                [ "$code" -eq 0 ] && ! [ -e "$T/run/session" ] || { echo "it ended with status $code" && return 1; }
+                if [ "$code" -ne 0 ] || [ -e "$T/run/session" ]; then echo "it ended with status $code" && return 1; fi
         done
         echo "$hits of $i came before it served"
         [ "$hits" -gt 0 ]

@@ -124,8 +124,8 @@ restart_takes() {
 }
 ok "(what a restart takes)" restart_takes without
 ok "a session" session_start s "$alice"
-ok "a process inside" inside traced 'exec sleep 1000'
-ok "somebody traces it, and keeps it from dying" stuck trace "$(pid_of traced)"
+ok "a process inside" inside traced2 'exec sleep 1000'
+ok "somebody traces it, and keeps it from dying" stuck trace "$(pid_of traced2)"
 ok "the session ends" session_end s
 # The next one goes on where this one was. The bench has what it costs; this is that nobody waits for it.
 expect=1 ok "its delegation goes on ending" wait_until delegations_are 1
