@@ -22,8 +22,9 @@ make_root() { # SUITE MIRROR TAR PACKAGE…
         options=$(mktemp) || return 1
         { fetch_options; echo 'Acquire::Retries "3";'; } >"$options"
         # Not compressed: it is unpacked with every run.
+        # Without our locks: it writes ">&N" of a descriptor of its own to a dash, which takes one digit.
         TMPDIR=$(dirname "$tar") mmdebstrap --mode=root --format=tar --variant=minbase --aptopt="$options" --include="$(IFS=,; echo "$*")" \
-                "$suite" "$tar.new" "deb [signed-by=$keyring] $mirror $suite main" </dev/null >"$log" 2>&1 || status=$?
+                "$suite" "$tar.new" "deb [signed-by=$keyring] $mirror $suite main" </dev/null >"$log" 2>&1 3>&- 8>&- 9>&- || status=$?
         rm -f "$options"
         if [ "$status" -ne 0 ]; then
                 rm -f "$tar.new"
