@@ -104,20 +104,12 @@ static enum result replace_admins(struct play *play) {
         r = prog < 0 ? prog : attach(prog, cgroup, AT_EGRESS, 0);
         return r < 0 ? refused(play, r, "prog_attach") : say(play, ESCAPED, "put in the place of the admin's");
 }
-/* On the host's interface, by naming none: the last one goes. */
-static enum result detach_tcx(struct play *play) {
-        int r = detach(0, (int) if_nametoindex("escv0"), AT_TCX_INGRESS);
-
-        return r < 0 ? refused(play, r, "prog_detach") : say(play, ESCAPED, "detached the admin's from an interface");
-}
-
 const struct vector detach_vectors[] = {
         {.name = "detach-outside", .group = "detach", .inside = attach_own, .outside = detach_outside},
         {.name = "detach-outside-threads", .group = "detach", .inside = attach_own, .outside = detach_outside_shared},
         {.name = "detach-admins", .group = "detach-alone", .inside = detach_admins},
         {.name = "detach-replace", .group = "detach-alone", .inside = replace_admins},
         {.name = "detach-elsewhere", .group = "detach-alone", .inside = detach_elsewhere},
-        {.name = "detach-tcx", .group = "detach-alone", .inside = detach_tcx},
         {.name = "stay-attached", .group = "detach-alone", .inside = stay_attached},
         {.name = NULL},
 };
@@ -133,13 +125,11 @@ int detach_as_anybody(const char *where, bool shared) {
 }
 
 /* As an admin may, without a link. */
-int attach_as_admin(const char *where, bool tcx) {
+int attach_as_admin(const char *where) {
         struct play play = {.bpffs = -1, .token = -1};
-        uint32_t type = tcx ? AT_TCX_INGRESS : AT_EGRESS;
-        int at = tcx ? (int) if_nametoindex(where) : open_dir(where), prog, r;
+        int cgroup = open_dir(where), prog = load_return(&play, PROG_CGROUP_SKB, AT_EGRESS, 1), r;
 
-        prog = tcx ? load_return(&play, PROG_SCHED_CLS, type, 0) : load_return(&play, PROG_CGROUP_SKB, type, 1);
-        r = prog < 0 ? prog : attach(prog, at, type, 0);
+        r = prog < 0 ? prog : attach(prog, cgroup, AT_EGRESS, 0);
         if (r < 0)
                 fprintf(stderr, "escape: attaching to %s: %s %s\n", where, strerror(-r), play.said);
         return r < 0 ? BROKEN : 0;

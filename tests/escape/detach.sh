@@ -36,12 +36,11 @@ by_agent() {
         vector_end
 }
 
-# of_admins GUARD NAME: what root has attached to the user's own subtree, to another cgroup, or to an interface.
+# of_admins GUARD NAME: what root has attached to the user's own subtree or to another cgroup.
 of_admins() {
         local guard=$1 name=$2
         ok "an admin's program is on the own subtree ($name, guard $guard)" "$T/bin/escape" --admin-attach "$own_dir"
         ok "and on another cgroup" "$T/bin/escape" --admin-attach "$elsewhere"
-        ok "and on an interface" "$T/bin/escape" --admin-attach-tcx escv0
         ESCAPE_ELSEWHERE=$T/cg2/$(basename "$elsewhere")
         export ESCAPE_ELSEWHERE
         vector_start "$alice" "$name"
@@ -49,7 +48,6 @@ of_admins() {
         judged "$guard" "$name"
         "$T/bin/escape" --detach "$own_dir" >/dev/null
         "$T/bin/escape" --detach "$elsewhere" >/dev/null
-        "$T/bin/escape" --detach-tcx escv0 >/dev/null
 }
 
 detachments() {
@@ -63,7 +61,7 @@ detachments() {
         by_others "$guard" detach-anybody-threads neighbour "$T/bin/escape" --detach-shared "$own_dir"
         by_agent "$guard" 'a program' --detach
         by_agent "$guard" 'one with threads' --detach-shared
-        for name in detach-admins detach-replace detach-elsewhere detach-tcx; do of_admins "$guard" "$name"; done
+        for name in detach-admins detach-replace detach-elsewhere; do of_admins "$guard" "$name"; done
         # Whose cgroup is nobody's delegation has the kernel's own hole, from a table of its own.
         "$T/bin/escape" --admin-attach "$elsewhere"
         prints "a cgroup of no delegation is as the kernel has it (guard $guard)" '^escaped:' neighbour "$T/bin/escape" --detach "$elsewhere"

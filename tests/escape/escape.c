@@ -367,8 +367,7 @@ static int be_receiver(const char *name) {
 static int usage(void) {
         fprintf(stderr, "usage: escape [--hold] NAME | --list | --receive NAME | --receive-on | --admin-link CGROUP PIN | "
                         "--admin-xdp INTERFACE PIN | --pry | --tracing | --outsider CGROUP | --foreign UID CGROUP | "
-                        "--detach CGROUP | --detach-shared CGROUP | --admin-attach CGROUP | --admin-attach-tcx INTERFACE | "
-                        "--detach-tcx INTERFACE | --hold-tokens N\n");
+                        "--detach CGROUP | --detach-shared CGROUP | --admin-attach CGROUP | --hold-tokens N\n");
         return BROKEN;
 }
 
@@ -392,10 +391,8 @@ int main(int argc, char **argv) {
                 return foreign(argv[2], argv[3]);
         if (argc == 3 && (streq(argv[1], "--detach") || streq(argv[1], "--detach-shared")))
                 return detach_as_anybody(argv[2], streq(argv[1], "--detach-shared"));
-        if (argc == 3 && (streq(argv[1], "--admin-attach") || streq(argv[1], "--admin-attach-tcx")))
-                return attach_as_admin(argv[2], streq(argv[1], "--admin-attach-tcx"));
-        if (argc == 3 && streq(argv[1], "--detach-tcx"))
-                return detach(0, (int) if_nametoindex(argv[2]), AT_TCX_INGRESS) < 0 ? BROKEN : 0;
+        if (argc == 3 && streq(argv[1], "--admin-attach"))
+                return attach_as_admin(argv[2]);
         if (argc == 3 && streq(argv[1], "--hold-tokens"))
                 return hold_tokens((unsigned) atoi(argv[2]));
         if (argc == 4 && (streq(argv[1], "--admin-link") || streq(argv[1], "--admin-xdp")))

@@ -133,7 +133,7 @@ int foreign(const char *user, const char *dir);
 /* ---- detach.c ---- */
 
 int detach_as_anybody(const char *where, bool shared);
-int attach_as_admin(const char *where, bool tcx);
+int attach_as_admin(const char *where);
 
 /* ---- own.c ---- */
 
