@@ -380,6 +380,9 @@ world_files() {
         find /run/systemd/transient -name '*bpfdeleg*' 2>/dev/null
 }
 world_mounts() { grep -Ev ' /run/(user|credentials)/' /proc/1/mountinfo | cut -d' ' -f4-; }
+# By their names: a helper that starts anew has new programs of the guard.
+eval "numbered_objects() $(declare -f world_objects | sed 1d)"
+world_objects() { numbered_objects | sed -E 's/^([a-z]+) [0-9]+:/\1/; s/ of prog [0-9]+$//'; }
 world_ours() { cat; }
 
 # idle: remember the machine with no session of the test's; nothing_left WORDS: all as then.
