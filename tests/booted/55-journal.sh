@@ -29,6 +29,8 @@ exits "carol is refused" 125 'no delegation' ssh_as carol bpfdeleg run -- true
 
 # of EVENT: the fields of its records since the mark, one object a line.
 of() { journal -o json "MESSAGE_ID=${id[$1]}" | jq -c "{$2}"; }
+# What is granted without a guard is a warning.
+priority() { if [ "$1" = grant ]; then echo 4; else echo 6; fi; }
 fields='BPFDELEG_USER, BPFDELEG_UID, BPFDELEG_POLICY, BPFDELEG_ID, BPFDELEG_SERVICE, PRIORITY'
 whose="\"BPFDELEG_USER\":\"alice\",\"BPFDELEG_UID\":\"$uid\",\"BPFDELEG_POLICY\":\"50-test.ini\",\"BPFDELEG_ID\":\"$delegation\""
 one_each() {
@@ -40,10 +42,10 @@ one_each() {
 
 ok "each kind of event has one record" wait_until one_each
 for kind in grant join; do
-        prints "$kind has its fields" "^\\{$whose,\"BPFDELEG_SERVICE\":\"sshd\",\"PRIORITY\":\"6\"\\}$" of "$kind" "$fields"
+        prints "$kind has its fields" "^\\{$whose,\"BPFDELEG_SERVICE\":\"sshd\",\"PRIORITY\":\"$(priority "$kind")\"\\}$" of "$kind" "$fields"
 done
 for kind in leave end; do
-        prints "$kind has its fields" "^\\{$whose,.*\"PRIORITY\":\"6\"\\}$" of "$kind" "$fields"
+        prints "$kind has its fields" "^\\{$whose,.*\"PRIORITY\":\"$(priority "$kind")\"\\}$" of "$kind" "$fields"
 done
 prints "leave says which session" '"BPFDELEG_SESSION":"1"' of leave BPFDELEG_SESSION
 prints "refuse has whom, as far as it is known, and is a warning" "\"BPFDELEG_UID\":\"$(id -u carol)\".*\"PRIORITY\":\"4\"" of refuse "$fields"
