@@ -27,7 +27,7 @@ before() { # LINE
                 session_start one alice && in_session_sh one "cd && export PATH=\$PATH:/usr/sbin:$T/bin"
                 ;;
         'bpfdeleg run -- bpftool prog load count.bpf.o '*) in_session_sh one 'bpfdeleg run -- rm /sys/fs/bpf/count' ;;
-        'bpfdeleg kill run/box '*) in_session_sh one 'bpfdeleg run -- mkdir /sys/fs/cgroup/box' ;;
+        'bpfdeleg kill run/box '*) in_session_sh one 'bpfdeleg run -- mkdir /sys/fs/cgroup/run/box' ;;
         /usr/libexec/bpfdelegd) systemctl stop bpfdelegd.socket bpfdelegd.service ;;
         esac
 }
@@ -58,7 +58,7 @@ done < <(grep -E '^(booted|host) ' "$bed/tests/commands")
 ok "there were commands" test "$n" -ge 20
 rm -rf /run/lab
 ok "the profile is the one that it was" pam-auth-update --package --disable bpfdeleg-enforce --enable bpfdeleg
-ok "the helper of the package is back" systemctl start bpfdelegd.socket
+ok "the helper of the package is back" systemctl start bpfdelegd.socket bpfdelegd.service
 ok "the files are where README and the pages say" test -e "$packages_files/50-netdev.ini" -a -e "$packages_files/bpfdeleg.ini"
 page_paths() { man_path=$(zcat -f /usr/share/man/man5/bpfdeleg-policy.5* | sed -n 's/^\.It Pa \(.*50-netdev.ini\)$/\1/p' | grep share) && echo "$man_path" && [ -e "$man_path" ]; }
 [ ! -e /usr/share/man/man5 ] || ok "the page's path, too" page_paths

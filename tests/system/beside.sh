@@ -29,7 +29,7 @@ comes() {
 goes() {
         rm -f "/run/$name" "$other/bpf/count"
         echo 1 >"$cgroup2/$name/inner/cgroup.kill"
-        [ -z "$sleeper" ] || wait "$sleeper"
+        [ -z "$sleeper" ] || { wait "$sleeper"; } 2>/dev/null
         wait_until rmdir "$cgroup2/$name/inner" "$cgroup2/$name"
         umount "$other/mount"
         umount "$other/delegated"
