@@ -413,7 +413,7 @@ static int set_up(const char *device) {
         struct ifreq request = {.ifr_flags = 0};
         _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-        copy_field_cut(request.ifr_name, sizeof(request.ifr_name), device);
+        (void) snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
         request.ifr_flags = IFF_UP;
         return ioctl(fd, SIOCSIFFLAGS, &request) < 0 && errno != EPERM ? -errno : 0;
 }
