@@ -227,6 +227,10 @@ int main(void) {
         const char *top = getenv("top_builddir");
         char path[PATH_MAX];
 
+#ifdef __SANITIZE_ADDRESS__
+        puts("1..0 # SKIP the address sanitizer cannot live with these limits");
+        return 0;
+#endif
         (void) snprintf(path, sizeof(path), "%s/pam/.libs/pam_bpfdeleg.so", top ? top : ".");
         if (!realpath(path, module)) {
                 (void) fprintf(stderr, "%s: %s; top_builddir says where the module was built\n", path, strerror(errno));
