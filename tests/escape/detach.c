@@ -8,7 +8,6 @@
 
 #include "escape.h"
 
-#include <net/if.h>
 #include <pthread.h>
 
 #define NO_PROG (-1)
