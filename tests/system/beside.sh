@@ -140,7 +140,7 @@ groupdel "bdt-$$-left" && groups=()
 unseen users
 as_user "$alice" sleep 1000 </dev/null >/dev/null 2>&1 &
 left=$!
-wait_until pgrep -u "$alice" -x sleep >/dev/null
+patience=10 wait_until pgrep -u "$alice" -x sleep >/dev/null
 seen processes 'sleep 1000'
 kill_user "$alice"
 wait "$left" 2>/dev/null
