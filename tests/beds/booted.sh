@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# booted.sh [TEST…]: makes a Debian 13 with systemd as PID 1 in a container, runs tests/booted/*.sh inside (or those named; `bench` for the bench),
-# and prints one line a case, as automake's TAP driver does. What each test printed is in build-beds/tests/booted/NAME.log. Nothing stays but
-# the caches in build-beds/, also when this is killed. `./bootstrap check booted` calls it.
+# booted.sh [TEST…]: makes a Debian 13 with systemd as PID 1 in a container, runs tests/booted/*.sh inside (or those named; `bench` for the bench;
+# `make` makes what it needs and runs none), and prints one line a case, as automake's TAP driver does. What each test printed is in
+# build-beds/tests/booted/NAME.log. Nothing stays but the caches in build-beds/, also when this is killed. `./bootstrap check booted` calls it.
 
 . "$(dirname "$0")/../system/lib.sh"
 
@@ -106,10 +106,11 @@ mkdir -p "$beds/tests/booted" || exit 1
 trap end_bed EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-one_at_a_time >&2 || exit 1
+[ "${1:-}" = make ] || one_at_a_time >&2 || exit 1
 
 tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${bed_packages[@]}") || cannot_make "its root"
 deb=$(made "$top_srcdir/tests/beds/deb.sh" "$suite") || cannot_make "the package"
+[ "${1:-}" != make ] || exit 0
 remove_leftovers
 work=$beds/booted.$$
 mkdir "$work" || { work=''; exit 1; }
