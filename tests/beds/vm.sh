@@ -240,7 +240,7 @@ tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${bed_packages[@]}") || ca
 deb=$(made "$top_srcdir/tests/beds/deb.sh" "$suite") || cannot_make "the package"
 go=
 case " ${tests[*]} " in
-*' vm/go '*) go=$(made "$top_srcdir/tests/beds/go.sh") || cannot_make "the Go program" ;;
+*' vm/go '*) go=$(made "$top_srcdir/tests/beds/go.sh" loader) || cannot_make "the Go program" ;;
 esac
 remove_leftovers vm
 remove_stale_images
