@@ -5,8 +5,9 @@
 # more on a kernel that is booted with $hard. A test with a line `# vm: OPTION` is run in one more machine, whose kernel is booted so; one
 # with a line `# vm-parallel` in a machine with two processors at work at the same time, the others take turns. Prints one line a case, as
 # automake's TAP driver does, the test's name behind the kernel's release, and at the end what became of each attack on each kernel. What each
-# test printed is in build-beds/vm/RELEASE/….log. BD_VM_SUITES="trixie" takes but that kernel. Nothing stays but the caches in build-beds/,
-# also when this is killed. `./bootstrap check vm` calls it.
+# test printed is in build-beds/vm/RELEASE/….log. BD_VM_SUITES="trixie" takes but that kernel, BD_VM_BOOT=hard
+# but the second run of the attacks, BD_VM_BOOT=usual all but that. Nothing stays but the caches in build-beds/, also when this is killed.
+# `./bootstrap check vm` calls it.
 
 set -u
 export LC_ALL=C
@@ -259,8 +260,9 @@ exec {lock}>&-
 
 # boot_each APPENDIX OPTIONS TEST…: a machine of each kernel, if there are tests.
 boot_each() {
-        local i
-        [ $# -gt 2 ] || return 0
+        local i kind=usual
+        [ "$2" != "$hard" ] || kind=hard
+        [ $# -gt 2 ] && [ "${BD_VM_BOOT:-$kind}" = "$kind" ] || return 0
         for i in "${!kernels[@]}"; do boot_more "${kernels[i]}" "${images[i]}" "$@"; done
 }
 mapfile -t system < <(other_tests "${tests[@]}" | grep -v '^escape/')
