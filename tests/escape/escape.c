@@ -95,7 +95,7 @@ enum result untaken(struct play *play, int r, const char *what) {
         if (r <= -RESULT_BASE)
                 return (enum result) (-r - RESULT_BASE);
         play->said[0] = '\0';
-        if (r == -EBADMSG)
+        if (r == -EACCES)
                 return say(play, REFUSED, "%s: the descriptor was not delivered", what);
         return say(play, BROKEN, "%s: %s", what, strerror(-r));
 }

@@ -71,7 +71,7 @@ int give(struct play *play, int fd);
 /* The same without forgetting what is to be said with the result. */
 int give_on(struct play *play);
 /* What the other gave; *ret is -1 for a mere word. An error is for untaken(): a result that was said instead, or
- * -EBADMSG: the kernel delivered the message without its descriptor. */
+ * -EACCES: the kernel delivered the message without its descriptor. */
 int take(struct play *play, int *ret);
 /* After a failed take() or give(): the result to return. */
 enum result untaken(struct play *play, int r, const char *what);
