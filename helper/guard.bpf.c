@@ -1475,8 +1475,8 @@ static __always_inline int judge_detach(const union bpf_attr *attr) {
         struct cgroup *cgroup;
         __u64 id, in_id;
 
-        /* A sockmap's program must be named to be detached. */
-        if (target == GUARD_AT_MAP || is_admin(cred))
+        /* A sockmap's program must be named to be detached. Of a type that it has not, the kernel itself says so. */
+        if (target == GUARD_AT_MAP || is_admin(cred) || a.attach >= bpf_core_enum_value(enum bpf_attach_type, __MAX_BPF_ATTACH_TYPE))
                 return 0;
         in = inside_of(&in_id);
         if (target == GUARD_AT_NETWORK)
