@@ -99,7 +99,7 @@ static bool judge_loops(struct doctor *d, const struct policy *policy) {
                 return true;
         doctor_warn(d, "%s: long_loops = yes: its users can hold the processors of this host for hours, and no end of a session stops that",
                     policy->path);
-        doctor_fix(d, "remove long_loops from %s, if their programs do without (bpfdeleg(1) has other ways to write loops)", policy->path);
+        doctor_fix(d, "remove long_loops from %s, if their programs do without (bpfdeleg-programs(7) has other ways to write loops)", policy->path);
         return false;
 }
 
