@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * The guard (DESIGN section 3): LSM programs, and one syscall program that the helper runs. Programs and tokens of a
+ * The guard (ARCHITECTURE.md): LSM programs, and one syscall program that the helper runs. Programs and tokens of a
  * delegation never leave its user namespace, and inside it every verdict is made where nothing can be swapped. What is
  * not ours is let by at the first look.
  *

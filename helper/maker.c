@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Maker and anchor (DESIGN section 2). Two children and the helper pass one thing after another over sockets, each
+ * Maker and anchor (ARCHITECTURE.md, "A login, step by step"). Two children and the helper pass one thing after another over sockets, each
  * step begun by a message of the one before:
  *
  *   maker   born in <root>, or moved there by the scope's job while it works; joins the nursery; becomes the user, keeping CAP_SYS_ADMIN alone; makes user, mount [and network]

@@ -9,12 +9,16 @@ trap 'rm -rf "$T"' EXIT
 : >"$T/out"
 table=$top_srcdir/tests/commands
 
-# Of README: what alice types, what is typed in a block of commands, and what stands in the text. Comments behind them are not typed.
+# Of README, and of HACKING's "Install from source": what alice types, what is typed in a block of commands, and what stands in the text. A backslash
+# continues a line. Comments behind them are not typed.
+install_section() { sed -n '/^## Install from source$/,/^## [^I]/p' "$top_srcdir/HACKING.md"; }
+joined() { sed -E ':again; /\\$/ { N; s/ *\\\n +/ /; b again }'; }
 in_readme() { # FILE
+        { cat "$1"; install_section; } | joined >"$T/readme"
         {
-                sed -n 's/^    alice\$ //p' "$1"
-                sed -nE 's/^ {4,7}((sudo |\.\/bootstrap|apt |make |systemctl |install |pam-auth-update |bpfdeleg ).*)/\1/p' "$1"
-                grep -oE '`(\./bootstrap|bpfdeleg|journalctl|systemctl|make|apt) [^`]*`' "$1" | tr -d '`' | grep -vE '^bpfdeleg run$|[[:space:]](CMD|DIR)\b'
+                sed -n 's/^    alice\$ //p' "$T/readme"
+                sed -nE 's/^ {4,7}((sudo |\.\/bootstrap|apt |make |systemctl |install |pam-auth-update |bpfdeleg ).*)/\1/p' "$T/readme"
+                grep -oE '`(\./bootstrap|bpfdeleg|journalctl|systemctl|make|apt) [^`]*`' "$T/readme" | tr -d '`' | grep -vE '^bpfdeleg run$|[[:space:]](CMD|DIR)\b'
         } | sed -E 's/ +# .*//'
 }
 # Of a page, below EXAMPLES and A FIRST HOUR: lines with a prompt, and what continues them.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The units as they are installed: what they must say (DESIGN, KERNEL and SECURITY.md say why), what must not be in them, and
+# The units as they are installed: what they must say (docs/unit.md says why), what must not be in them, and
 # what systemd thinks of them. And that the packages' versions are configure's.
 
 . "$(dirname "$0")/../system/lib.sh"
