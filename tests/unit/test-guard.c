@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "guard-lists.h"
+#include "mask.h"
 
 #include <bpf/libbpf.h>
 #include <setjmp.h>
@@ -53,6 +54,30 @@ static void test_program_types(void **state) {
         assert_int_equal(syscalls, 1);
         assert_true(lsm >= 10);
         bpf_object__close(obj);
+}
+
+/* ---- targets ---- */
+
+/* What a policy may delegate without allow_host_wide the guard must know a target of, or each attach of it is refused. Those of
+ * sk_reuseport are put on a socket by setsockopt(2), which has no target. */
+static void test_targets(void **state) {
+        struct mask_names *names = NULL;
+        unsigned seen[4] = {0};
+        struct errtext err;
+        uint64_t mask = 0;
+
+        (void) state;
+        assert_int_equal(mask_names_new_from_headers(&names), 0);
+        assert_int_equal(mask_parse(names, POLICY_ATTACHS, "any, ~sk_reuseport_select, ~sk_reuseport_select_or_migrate", false, &mask, &err), 0);
+        for (unsigned i = 0; i < GUARD_ATTACH_TYPES; i++) {
+                enum guard_target target = guard_target_of(i);
+
+                seen[target]++;
+                if (mask & UINT64_C(1) << i && target == GUARD_AT_UNKNOWN)
+                        fail_msg("attach type %u can be delegated, and guard_target_of() does not know it", i);
+        }
+        assert_true(seen[GUARD_AT_CGROUP] >= 20 && seen[GUARD_AT_NETWORK] >= 8 && seen[GUARD_AT_MAP] == 4 && seen[GUARD_AT_UNKNOWN] > 0);
+        mask_names_free(names);
 }
 
 /* ---- helpers ---- */
@@ -186,7 +211,7 @@ static void test_kfuncs_that_are_refused(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_program_types),
+                cmocka_unit_test(test_program_types), cmocka_unit_test(test_targets),
                 cmocka_unit_test(test_helper_names),
                 cmocka_unit_test(test_helpers_are_sorted),
                 cmocka_unit_test(test_helpers_are_whole), cmocka_unit_test(test_answers), cmocka_unit_test(test_helpers_that_loop),
