@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What the documents claim has a test, and what they name is there: tests everywhere, and in docs/rules.md files and functions, too.
+# What the documents claim has a test, and what they name is there: tests everywhere, and in docs/rules.md files and
+# functions, too.
 
 . "$(dirname "$0")/../system/lib.sh"
 
@@ -10,8 +11,11 @@ trap 'rm -rf "$T"' EXIT
 cd "$top_srcdir" || exit 1
 documents=(README.md SECURITY.md ARCHITECTURE.md HACKING.md PROTOCOL docs/*.md man/*.[1578])
 
-# Of one file: tests that it names, one a line. A name may lack the ending of its source, be a directory, or a pattern; X stands for any.
-tests_named() { grep -ohE '(^|[^A-Za-z0-9_./-])tests/[A-Za-z0-9_./*-]*[A-Za-z0-9_*/]' "$@" | sed 's/^[^t]*//' | grep -vE '(^|[-/])X(\.|/|$)' | sort -u; }
+# Tests that files name, one a line. A name may lack the ending of its source, be a directory, or a pattern; X is any.
+tests_named() {
+        grep -ohE '(^|[^A-Za-z0-9_./-])tests/[A-Za-z0-9_./*-]*[A-Za-z0-9_*/]' "$@" | sed 's/^[^t]*//' |
+                grep -vE '(^|[-/])X(\.|/|$)' | sort -u
+}
 is_there() { [ -e "$1" ] || [ -e "$1.c" ] || [ -e "$1.sh" ] || [ -e "$1.bpf.c" ] || compgen -G "$1" >/dev/null; }
 # build/ has what is linked: these are no sources.
 built='^tests/(faults/bpfdelegd-faults|escape/bpfdelegd-unguarded)$'
@@ -50,7 +54,8 @@ code_is_there() { # FILE
         code_named "$1" >"$T/code"
         [ "$(wc -l <"$T/code")" -ge 50 ] || { echo "only $(wc -l <"$T/code") places"; return 1; }
         while read -r file function; do
-                { [ -e "$file" ] && { [ -z "$function" ] || grep -qE "\b$function(\(|,|\[)" "$file"; }; } || echo "$file: $function"
+                { [ -e "$file" ] && { [ -z "$function" ] || grep -qE "\b$function(\(|,|\[)" "$file"; }; } ||
+                        echo "$file: $function"
         done <"$T/code" >"$T/missing"
         cat "$T/missing"
         ! [ -s "$T/missing" ]
@@ -68,9 +73,13 @@ wrong() { # FILE SED-EXPRESSION CMD…: with the file changed so, the command fa
         sed "$2" "$1" >"$T/changed.md"
         ! cmp -s "$1" "$T/changed.md" && ! "${@:3}" >"$T/said" && [ -s "$T/said" ]
 }
-ok "a test that is not there would be seen" wrong SECURITY.md 's,tests/escape/name\.sh,tests/escape/nobody.sh,' tests_are_there "$T/changed.md"
-ok "a guarantee without a test" wrong SECURITY.md 's,^- \*\*Capabilities,- **Something new.** It holds.\n&,' each_has_a_test "$T/changed.md" Guarantees "$tested"
-ok "a function that has another name" wrong docs/rules.md 's/put_under_guard/put_below_guard/' code_is_there "$T/changed.md"
+ok "a test that is not there would be seen" \
+        wrong SECURITY.md 's,tests/escape/name\.sh,tests/escape/nobody.sh,' tests_are_there "$T/changed.md"
+ok "a guarantee without a test" \
+        wrong SECURITY.md 's,^- \*\*Capabilities,- **Something new.** It holds.\n&,' \
+        each_has_a_test "$T/changed.md" Guarantees "$tested"
+ok "a function that has another name" \
+        wrong docs/rules.md 's/put_under_guard/put_below_guard/' code_is_there "$T/changed.md"
 
 printf '1..%d\n' "$case_count"
 [ "$case_failures" -eq 0 ]
