@@ -12,7 +12,7 @@ trap 'rm -rf "$T"' EXIT
 # table FILE BEGIN SED-EXPRESSION: what the expression prints of the table that begins at that line and ends with `};`.
 table() { sed -n "/$2/,/^ *}.*;/{ $3 }" "$1" | sort -u; }
 # Sources are below $1, so that the check can be shown others.
-limit_rows() { table "$1" "} $2\\[POLICY_LIMITS\\] = {" "s/^ *\\[\\(POLICY_[A-Z_]*\\)\\] = $3.*/\\1/p"; }
+limit_rows() { table "$1" "} $2\\[POLICY_LIMITS\\] = {" "s/^ *\\[\\(POLICY_[A-Z_]*\\)\\] = ${3:-}.*/\\1/p"; }
 policy_keys() { table "$1/lib/policy.c" 'struct ini_key keys\[\] = {' 's/^ *{"[a-z]*", "\([^"]*\)", .*/\1/p'; }
 limits() { limit_rows "$1/lib/policy.c" limits '{"[^"]*", '; }
 limits_of_controllers() { limit_rows "$1/lib/policy.c" limits '{"[^"]*", "[^"]*", '; }
@@ -40,7 +40,7 @@ events() { sed -n 's/^#define LOG_ID_\([A-Z]*\) .*/\1/p' "$1/helper/log.h" | sor
 
 # same NAMES NAMES SOURCES
 same() { "$1" "$3" >"$T/names" && "$2" "$3" >"$T/others" && [ -s "$T/names" ] && diff "$T/names" "$T/others"; }
-# named NAMES FORMAT FILE… [-- SOURCES]: each name is in each of the files, as FORMAT has it.
+# named NAMES FORMAT FILE…: each name is in each of the files, as FORMAT has it.
 named() {
         local names=$1 format=$2 name file
         shift 2
