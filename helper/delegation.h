@@ -150,7 +150,7 @@ struct session *session_find_led(const struct manager *manager, uid_t uid, int l
 /* The one that this attempt has opened, or NULL. */
 struct session *session_find_attempt(const struct manager *manager, uint64_t attempt);
 
-/* Finds the delegation a user means: by its cookie, or the only one he has. Returns NULL with err: it is not his, is
+/* Finds the delegation a user means: by its cookie, or the only one they have. Returns NULL with err: it is not theirs, is
  * ending, there are several, or none. */
 struct delegation *delegation_find(const struct manager *manager, uid_t uid, const struct proto_cookie *cookie,
                                    struct errtext *err);
@@ -210,7 +210,7 @@ void backend_plan(struct delegation *delegation);
 int backend_begin(struct delegation *delegation, struct errtext *err);
 /* maker_done of the maker. */
 void delegation_made(void *userdata, int result, const char *why);
-/* Ends it as delegation_end() does; those who wait for it hear result. */
+/* Ends the delegation like delegation_end(). Sessions that still wait for it get `result` as their answer. */
 void delegation_fail(struct delegation *delegation, int result, const char *why);
 /* It has all that a delegation needs: watches the anchor, writes it down, is ACTIVE. */
 int delegation_activate(struct delegation *delegation, struct errtext *err);

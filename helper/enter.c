@@ -95,7 +95,7 @@ static int clone_mount(int mnt_ns_fd) {
         if (setns(mnt_ns_fd, CLONE_NEWNS) < 0)
                 return -errno;
         fd = sys_open_tree_clone(AT_FDCWD, MAKER_BPFFS);
-        /* Should its user ever find a way in there (he has CAP_SYS_ADMIN over it), what he has mounted is not handed out. */
+        /* Should its user ever find a way in there (they have CAP_SYS_ADMIN over it), what they mount is not handed out. */
         if (fd >= 0 && sys_fs_magic(fd) != BPF_FS_MAGIC)
                 return -EPROTO;
         return take_fd(&fd);

@@ -89,7 +89,7 @@ static void kfunc_name(uint32_t id, char *buf, size_t size) {
         (void) malloc_trim(0); /* as at the start: main.c */
 }
 
-#define LINES_MAX 4096 /* of the user's making: one for each group that a socket of his has joined */
+#define LINES_MAX 4096 /* of the user's making: one for each group that one of their sockets has joined */
 
 /* The helper may be in another network namespace than the process, which has no other way to tell: these two files have
  * numbers and names of interfaces. */

@@ -1168,7 +1168,7 @@ static __always_inline void remember(struct guard_delegation *d, const struct at
 }
 
 /* What is attached to a network namespace without a link can be undone only from inside of it, and nobody finds them
- * all: its user makes as many as he likes, and a descriptor outside keeps each. Confined or not. */
+ * all: its user makes as many as they like, and a descriptor outside keeps each. Confined or not. */
 static __always_inline bool cannot_be_undone(const struct attempt *a) {
         return a->cmd == BPF_PROG_ATTACH && guard_target_of(a->attach) == GUARD_AT_NETWORK;
 }
@@ -1222,7 +1222,7 @@ static __always_inline struct guard_delegation *delegation_above(struct user_nam
         return NULL;
 }
 
-/* The delegation whose user namespace the caller sits in, by either of his credentials. */
+/* The delegation whose user namespace the caller sits in, by either of its credentials. */
 static struct guard_delegation *inside_of(__u64 *ret_id) {
         struct task_struct *task = bpf_get_current_task_btf();
         struct guard_delegation *d;
@@ -1437,7 +1437,7 @@ static __always_inline bool is_any_alive(void) {
         return found;
 }
 
-/* A descriptor may mean another cgroup by the time it is used. Outside, nobody who has no BPF of his own needs this; of him
+/* A descriptor may mean another cgroup by the time it is used. Outside, nobody who has no BPF of their own needs this; of them
  * nothing is reported, as it is no delegation's. */
 static __always_inline int judge_detach_shared(const struct attempt *a) {
         const struct cred *cred = bpf_get_current_task_btf()->cred;

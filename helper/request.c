@@ -105,7 +105,7 @@ static int read_policy(const struct manager *manager, const struct proto_open_se
                 return fail(err, -EPERM, "the policy %s is not for this login", request->policy);
         if (policy->confine == POLICY_CONFINE_REQUIRED && !manager->guard)
                 return fail(err, -EPERM, "%s wants what it delegates confined (confine = required, the default), and bpfdelegd has no "
-                            "guard to do it: %s. Without one the user could attach outside his own subtree and read kernel memory; to grant "
+                            "guard to do it: %s. Without one a user could attach outside their own subtree and read kernel memory; to grant "
                             "it all the same, write `confine = off` under [bpf] there (see SECURITY.md)", policy->path, manager->guard_why.s);
         if (manager->guard && guard_undead(manager->guard, request->uid) >= GUARD_UNDEAD_EACH)
                 return fail(err, -EMFILE, "too many ended delegations of uid %u are still held by descriptors of their tokens and bpf "
@@ -261,7 +261,7 @@ struct entering {
         uint64_t id;
 };
 
-/* Whom a refusal is about. He may be known by another delegation than the one he asked for, or by several. */
+/* Whom a refusal is about. The user may be known by another delegation than the one they asked for, or by several. */
 static struct log_subject user_subject(const struct connection *connection, const struct delegation *d) {
         const struct delegation *other;
 
@@ -285,7 +285,7 @@ static void refuse_enter(struct connection *connection, const struct delegation 
 
 enum { FD_USER, FD_CGROUP, FD_MOUNT, FD_NETWORK };
 
-/* The descriptors of the answer. The user owns these namespaces: he could open them through any process of his in
+/* The descriptors of the answer. The user owns these namespaces, and could open them through any of their processes in
  * there. */
 static int collect_fds(const struct delegation *d, int fds[PROTO_ENTERED_FDS_MAX], size_t *ret_n) {
         size_t n = FD_MOUNT + 1;

@@ -46,7 +46,7 @@ enum proto_type {
 };
 
 /* Names one session of one delegation. All zero: none. Not a secret: whoever shows one is checked against the kernel's
- * word on who he is. */
+ * word on who they are. */
 struct proto_cookie {
         uint64_t delegation; /* random, unique among the living; shown as 16 hex digits: the delegation's id */
         uint64_t session;    /* counts up within the delegation from 1, never used again */

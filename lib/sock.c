@@ -107,7 +107,7 @@ int sock_recv(int fd, void *buf, size_t size, size_t max_fds, struct sock_receiv
         int r = 0;
 
         /* Where none is wanted there is no room for one: then the kernel never puts a stranger's descriptor into this
-         * process, whose close could wait for him (a lingering TCP socket, a file of his own FUSE). */
+         * process, whose close could wait for that process (a lingering TCP socket, a file of its own FUSE). */
         if (max_fds == 0)
                 msg.msg_controllen = CMSG_SPACE(sizeof(struct ucred));
         n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);

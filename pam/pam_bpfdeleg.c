@@ -162,7 +162,7 @@ static const char *get_text_item(const pam_handle_t *pamh, int type) {
 
 /*
  * From here on the user's name is the one NSS gives: with a directory server that takes "Bob" for "bob", `users = ~bob`
- * must not depend on how he typed it.
+ * must not depend on how they typed it.
  */
 static enum outcome login_init(struct login *login, struct errtext *err) {
         const char *user = NULL;
@@ -563,7 +563,7 @@ static enum outcome open_session(struct login *login, struct policy **policy, st
         if (getrandom(&login->attempt, sizeof(login->attempt), GRND_NONBLOCK) != sizeof(login->attempt))
                 login->attempt = 0;
 
-        /* An admin may replace the file between our reading and the helper's; twice in one login, he does not. */
+        /* An admin may replace the file between our reading and the helper's; but not twice in one login. */
         for (int tries = 0; tries < 2; tries++) {
                 policy_free(TAKE_PTR(*policy));
                 outcome = find_policy(login, policy, err);
