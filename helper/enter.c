@@ -59,13 +59,14 @@ int enter_check(const struct peer *peer, const struct sys_namespace *inside, str
                 return fail(err, -EXDEV, "the process is in another pid namespace (a container): "
                             "run bpfdeleg from the plain login session");
         if (!facts.same_uids || facts.uid != peer->cred.uid)
-                return fail(err, -EPERM, "the process has more than one uid (a setuid program): not moved");
+                return fail(err, -EPERM, "the process has more than one uid (a setuid program), so it is not moved: "
+                            "run bpfdeleg from a plain process");
         /* Later threads inherit it, so with one thread now all that will ever be in there have it. */
         if (!first.no_new_privs || !facts.no_new_privs)
                 return fail(err, -EPERM, "the process has not set no_new_privs: a setuid program in the delegated cgroup would run "
                             "under the user's BPF programs; use `bpfdeleg run`, which sets it");
         if (first.threads != 1 || facts.threads != 1)
-                return fail(err, -EPERM, "the process has %llu threads, and those may lack no_new_privs: ask before starting threads, "
+                return fail(err, -EPERM, "the process has %llu threads, and some may lack no_new_privs: ask before it starts threads, "
                             "or use `bpfdeleg run`", (unsigned long long) facts.threads);
         if (is_tracing_off())
                 return fail(err, -EPERM, "kernel.yama.ptrace_scope is 3 on this host, so that no process can be held on to while it is "

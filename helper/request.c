@@ -106,11 +106,11 @@ static int read_policy(const struct manager *manager, const struct proto_open_se
         if (policy->confine == POLICY_CONFINE_REQUIRED && !manager->guard)
                 return fail(err, -EPERM, "%s wants what it delegates confined (confine = required, the default), and bpfdelegd has no "
                             "guard to do it: %s. Without one a user could attach outside their own subtree and read kernel memory; to grant "
-                            "it all the same, write `confine = off` under [bpf] there (see SECURITY.md)", policy->path, manager->guard_why.s);
+                            "it without a guard, write `confine = off` under [bpf] there (see SECURITY.md)", policy->path, manager->guard_why.s);
         if (manager->guard && guard_undead(manager->guard, request->uid) >= GUARD_UNDEAD_EACH)
-                return fail(err, -EMFILE, "too many ended delegations of uid %u are still held by descriptors of their tokens and bpf "
-                            "file systems, in processes outside of them; they are good for nothing, but there is no new one before "
-                            "those processes end", (unsigned) request->uid);
+                return fail(err, -EMFILE, "too many ended delegations of uid %u are still held by descriptors of their tokens "
+                            "and bpf file systems, in processes outside of them: the user gets no new delegation until those "
+                            "processes exit", (unsigned) request->uid);
         *ret = TAKE_PTR(policy);
         return 0;
 }
