@@ -84,6 +84,7 @@ struct proto_opened {
 
 /* Results with a meaning of their own. Everything else is an errno value. */
 #define PROTO_RESULT_STALE (-ESTALE)           /* the policy file has other content than the digest says: read again */
+#define PROTO_RESULT_STOPPING (-ECANCELED)     /* the helper stops, and nothing has come of this: ask the next one */
 #define PROTO_RESULT_POLICY_BROKEN (-EBADMSG)  /* the policy file is at fault: it grants nothing and locks nobody out */
 
 struct proto_close_session {

@@ -359,6 +359,11 @@ static bool is_cut(int r) {
         return r == -ECONNRESET || r == -EPIPE;
 }
 
+/* It went away after it had heard us, and says so. */
+static bool is_stopping(const union proto_message *answer) {
+        return answer->head.type == PROTO_OPENED && answer->opened.result == PROTO_RESULT_STOPPING;
+}
+
 static void pause_for(uint64_t usec) {
         const struct timespec ts = {.tv_sec = (time_t) (usec / USEC_PER_SEC), .tv_nsec = (long) (usec % USEC_PER_SEC) * 1000};
 
@@ -374,8 +379,8 @@ static int exchange_through_restarts(const char *socket, uint64_t deadline, cons
                 int r = exchange(socket, deadline, request, want, ret);
                 uint64_t now = now_usec();
 
-                if (is_cut(r)) {
-                        *cut = true;
+                if (is_cut(r) || (r == 0 && is_stopping(ret))) {
+                        *cut |= r < 0;
                         away_since = 0;
                 } else if (!is_away(r))
                         return r;

@@ -20,7 +20,7 @@ kernel_suite=${BD_HOST_SUITE:-$suite}
 . "$top_srcdir/tests/beds/lib.sh"
 
 # Of the booted bed's tests: what a host adds to a container is seen here, and all of them would take an hour.
-booted_too=(10-login 15-scope 30-ends)
+booted_too=(10-login 15-scope 30-ends 82-lockout)
 # Everything is some ten times slower than on the machine below. Seconds for one test, and for the boot.
 slow=10
 test_seconds=400
