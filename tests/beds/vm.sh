@@ -24,7 +24,7 @@ read -ra kernel_suites <<<"${BD_VM_SUITES:-$suite trixie-backports}"
 
 # Everything is some ten times slower than on the machine below. Seconds for one test, for the boot, and for one machine in all.
 slow=10
-test_seconds=600 # the longest take half of it when the machine has nothing else to do
+test_seconds=600 # most of the longest take half of it when the machine has nothing else to do; `# vm-seconds: N` says what one needs
 boot_seconds=60
 machine_seconds=3000
 memory_mib=3072
@@ -140,6 +140,13 @@ report() {
         sed -nE "s/^(# )?vector: ([^ ]+) off=([^ ]+) on=([^ ]+)( .*)?$/${2%-parallel} \2 \3 \4/p" "$log" >>"$work/vectors"
 }
 
+# seconds_of TEST…: how long they may take, all together.
+seconds_of() {
+        local name sum=0
+        for name in "$@"; do sum=$((sum + $(sed -n 's/^# vm-seconds: //p' "$top_srcdir/tests/$name.sh" | grep . || echo "$test_seconds"))); done
+        echo "$sum"
+}
+
 # ---- machines --------------------------------------------------------------------------------------------------------
 
 # boot KERNEL ROOT-IMAGE APPENDIX OPTIONS TEST…: starts a machine of its own for them; what tells it from others of that kernel is APPENDIX.
@@ -151,10 +158,10 @@ boot() {
         shift 4
         dir=$work/$where
         mkdir -p "$dir/tests" || return 1
-        for name in "$@"; do printf '%s\n' "$slow $test_seconds tests/$name.sh"; done | tee "$dir/list" >"$work/first/bed/list"
+        for name in "$@"; do printf '%s\n' "$slow $(seconds_of "$name") tests/$name.sh"; done | tee "$dir/list" >"$work/first/bed/list"
         (cd "$work/first" && find . -mindepth 1 -print0 | cpio --null --create --format=newc --quiet) >"$dir/initrd" \
                 || not_possible "the initramfs cannot be made"
-        seconds=$((boot_seconds + test_seconds * $#))
+        seconds=$((boot_seconds + $(seconds_of "$@")))
         [ "$seconds" -le "$machine_seconds" ] || seconds=$machine_seconds
         echo "Linux $(cat "$kernel/release")${options:+ $options}, $# tests, $seconds s at most"
         [ -z "$(parallel_tests "$@")" ] || { thread=multi && options+=" maxcpus=1"; }

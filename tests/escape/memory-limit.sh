@@ -4,6 +4,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # memory_max = 64M, and every command of bpf(2) that takes memory in a loop: the whole machine loses no more than 128 MB by any of them. A line
 # a command says how much. Each with the guard off, and on: lib.sh.
+# vm-seconds: 1800
 
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"
@@ -27,5 +28,5 @@ limited() {
         ok "it ends (guard $1)" session_end a
 }
 
-vector_patience=500 # each row has its seconds
+vector_patience=1600 # each row has its seconds
 attacks limited
