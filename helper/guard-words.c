@@ -18,6 +18,7 @@
 #define LONG_LOOPS ", which only long_loops = yes in the policy allows"
 
 /* What each says of the program or process at hand. */
+_Static_assert(GUARD_STORAGES == 32, "the text below names the number");
 static const char *const reasons[] = {
         [GUARD_LOAD_HELPER] = "it calls a helper that is not on the guard's list",
         [GUARD_LOAD_KFUNC] = "it calls a kernel function that is not on the guard's list",
@@ -47,7 +48,7 @@ static const char *const reasons[] = {
         [GUARD_TOO_MANY] = "the delegation, or its user, has as many tokens as one may",
         [GUARD_TARGET_OTHERS] = "what is attached there is not the delegation's",
         [GUARD_DETACHED_OUTSIDE] = "that is in a delegation's subtree, and the process is not in that delegation",
-        [GUARD_STORAGES_FULL] = "the delegation has 32 maps of local storage, and what they keep on one socket is a list",
+        [GUARD_STORAGES_FULL] = "the delegation has as many maps of local storage as one may (32)",
         [GUARD_NEW_TASK] = "the delegation has ended (the first of such refusals: the others are only counted)",
         [GUARD_JOINED_ENDED] = "the delegation has ended",
         [GUARD_BY_NETLINK] = "what netlink attaches cannot be found at the session's end: link_create does it",

@@ -93,6 +93,8 @@ static const struct {
         {{.what = GUARD_BY_NETLINK, .cmd = NO_CMD},
          "attaching a program by netlink: what netlink attaches cannot be found at the session's end: link_create does it"},
         {{.what = GUARD_TOO_MANY, .cmd = BPF_TOKEN_CREATE}, "token_create: the delegation, or its user, has as many tokens as one may"},
+        {{.what = GUARD_STORAGES_FULL, .cmd = BPF_MAP_CREATE},
+         "map_create: the delegation has as many maps of local storage as one may (32)"},
         {{.what = GUARD_TARGET_OTHERS, .cmd = BPF_PROG_DETACH, .has_prog = 1, .prog_type = BPF_PROG_TYPE_CGROUP_SKB, .prog_name = "admins",
           .detail = BPF_CGROUP_INET_EGRESS, .path = "/bpfdeleg/0123"},
          "prog_detach of the cgroup_skb program \"admins\" from the cgroup /bpfdeleg/0123: what is attached there is not the delegation's"},
