@@ -11,6 +11,9 @@
 
 #include <inttypes.h>
 
+#include "maker.h"
+#include "scope.h"
+
 static int write_down(const struct delegation *d, struct errtext *err) {
         int r = delegation_write_down(d);
 

@@ -14,8 +14,10 @@
 #include <sys/random.h>
 
 #include "guard-words.h"
-#include "peer.h"
+#include "maker.h"
+#include "scope.h"
 #include "subgroup.h"
+#include "sweep.h"
 
 /* Timers of these are given an accuracy of 1: 0 would mean sd-event's default of 250 ms. */
 #define RETRY_MIN_USEC (2 * USEC_PER_MSEC)

@@ -15,8 +15,13 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
+#include "delegation.h"
+#include "maker.h"
 #include "notify.h"
+#include "recover.h"
+#include "scope.h"
 #include "server.h"
+#include "sweep.h"
 
 struct options {
         const char *runtime_dir, *config, *guard_dir;

@@ -9,9 +9,13 @@
 
 #include "config.h"
 
-#include "delegation.h"
+#include "recover.h"
 
 #include <inttypes.h>
+
+#include "delegation.h"
+#include "scope.h"
+#include "sweep.h"
 
 struct recovery {
         struct manager *manager;

@@ -7,8 +7,11 @@
 
 #include "config.h"
 
+#include "request.h"
+
 #include <inttypes.h>
 
+#include "delegation.h"
 #include "enter.h"
 #include "server.h"
 #include "subgroup.h"

@@ -18,6 +18,8 @@
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
+#include "delegation.h"
+#include "request.h"
 #include "sock.h"
 
 #define BACKLOG 1024

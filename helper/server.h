@@ -6,11 +6,14 @@
  * connection carries one request and its answer.
  */
 
-#include "delegation.h"
+#include <sys/queue.h>
+#include <systemd/sd-event.h>
+
 #include "peer.h"
 
 enum server_socket { SERVER_SESSION, SERVER_USER, SERVER_SOCKETS };
 
+struct manager;
 struct server;
 
 struct connection {
@@ -47,15 +50,6 @@ int connection_send(struct connection *connection, const void *message);
  * Returns 0, or -errno when it could not be delivered: then the client does not know, and what it was given is to be
  * taken back. */
 int connection_reply(struct connection *connection, const void *message, const int *fds, size_t n_fds);
-
-/* The requests: request.c. Each answers now, or keeps the connection and sets gone. */
-void request_open_session(struct connection *connection, const union proto_message *message);
-void request_close_session(struct connection *connection, const union proto_message *message);
-void request_find_session(struct connection *connection, const union proto_message *message);
-void request_enter(struct connection *connection, const union proto_message *message);
-void request_status(struct connection *connection, const union proto_message *message);
-void request_kill_subgroup(struct connection *connection, const union proto_message *message);
-void request_remove_subgroup(struct connection *connection, const union proto_message *message);
 
 /* Whether a line that this connection causes may be logged now: what a person causes has a limit, and what all users do a budget. What is left out is
  * counted, and the count is told. */

@@ -7,12 +7,11 @@
 
 #include "config.h"
 
-#include "delegation.h"
+#include "session.h"
 
-#include <inttypes.h>
 #include <sys/stat.h>
 
-#include "peer.h"
+#include "delegation.h"
 
 static void session_free(struct session *session) {
         if (!session)

@@ -14,12 +14,15 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "delegation.h"
 #include "fuzz-helper.h"
-#include "guard.h"
 #include "guard-words.h"
+#include "recover.h"
+#include "scope.h"
 #include "server.h"
 #include "sock.h"
 #include "subgroup-child.h"
+#include "sweep.h"
 #include "world.h"
 
 #include <limits.h>
