@@ -125,9 +125,6 @@ void cgroup_done(struct cgroup *cgroup);
 int cgroup_remove_tree(int dirfd, const char *name, bool take);
 /* Calls fn for each cgroup in the directory dirfd until it returns another value than 0, and returns that, or -errno. */
 int cgroup_for_each_below(int dirfd, int (*fn)(int dirfd, const char *name, void *userdata), void *userdata);
-/* Reads a whole small file in dirfd, terminated. Returns its length or -errno. */
-ssize_t cgroup_read_file(int dirfd, const char *name, char *buf, size_t size);
-int cgroup_write_file(int dirfd, const char *name, const char *value);
 /* Whether a directory entry is a cgroup below. Names may begin with a dot: they are the user's choice. */
 struct dirent;
 bool cgroup_is_child(const struct dirent *e);

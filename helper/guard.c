@@ -45,9 +45,8 @@ struct guard {
 /* A mount of our own, which nobody sees: a host without systemd may have none. */
 static int open_securityfs(void) {
         _cleanup_close_ int fs = sys_fsopen("securityfs");
-        int r = fs < 0 ? fs : sys_fsconfig_create(fs);
 
-        return r < 0 ? r : sys_fsmount(fs, 0);
+        return fs < 0 ? fs : sys_new_mount(fs, 0);
 }
 
 /* The one line of a file of the kernel's; empty if there is none. */

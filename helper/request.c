@@ -286,21 +286,19 @@ static void refuse_enter(struct connection *connection, const struct delegation 
         (void) connection_reply(connection, &entered, NULL, 0);
 }
 
-enum { FD_USER, FD_CGROUP, FD_MOUNT, FD_NETWORK };
-
 /* The descriptors of the answer. The user owns these namespaces: he could open them through any process of his in
  * there. */
 static int collect_fds(const struct delegation *d, int fds[PROTO_ENTERED_FDS_MAX], size_t *ret_n) {
-        size_t n = FD_MOUNT + 1;
+        size_t n = PROTO_ENTERED_FD_MOUNT + 1;
 
-        fds[FD_USER] = child_open_proc(&d->anchor, "ns/user");
-        fds[FD_CGROUP] = child_open_proc(&d->anchor, "ns/cgroup");
-        if (fds[FD_USER] < 0 || fds[FD_CGROUP] < 0)
+        fds[PROTO_ENTERED_FD_USER] = child_open_proc(&d->anchor, "ns/user");
+        fds[PROTO_ENTERED_FD_CGROUP] = child_open_proc(&d->anchor, "ns/cgroup");
+        if (fds[PROTO_ENTERED_FD_USER] < 0 || fds[PROTO_ENTERED_FD_CGROUP] < 0)
                 return -EBADF;
         if (d->policy->network == POLICY_NETWORK_PRIVATE) {
-                fds[FD_NETWORK] = child_open_proc(&d->anchor, "ns/net");
-                if (fds[FD_NETWORK] < 0)
-                        return fds[FD_NETWORK];
+                fds[PROTO_ENTERED_FD_NETWORK] = child_open_proc(&d->anchor, "ns/net");
+                if (fds[PROTO_ENTERED_FD_NETWORK] < 0)
+                        return fds[PROTO_ENTERED_FD_NETWORK];
                 n++;
         }
         *ret_n = n;
