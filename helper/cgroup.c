@@ -14,10 +14,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "file.h"
+#include "log.h"
 
 #define RUN "run"
 
@@ -522,4 +524,41 @@ int cgroup_remove(struct cgroup *cgroup) {
 
 void cgroup_done(struct cgroup *cgroup) {
         *cgroup = (struct cgroup) {.fd = close_fd(cgroup->fd), .events_fd = close_fd(cgroup->events_fd)};
+}
+
+/* ---- of an earlier helper ---- */
+
+static void end_leftover(int parent_fd, const char *name) {
+        struct cgroup old = CGROUP_INIT;
+
+        log_line(LOG_NOTICE, "ending the subtree %s of an earlier helper", name);
+        old.fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (old.fd >= 0 && cgroup_kill(&old) == 0) {
+                for (int i = 0; i < 20 && cgroup_populated(&old) == 1; i++)
+                        (void) poll(&(struct pollfd){.fd = cgroup_events(&old), .events = POLLPRI}, 1, 100);
+        }
+        cgroup_done(&old);
+        if (cgroup_remove_tree(parent_fd, name, true) < 0)
+                log_line(LOG_WARNING, "the subtree %s of an earlier helper cannot be removed yet: %m", name);
+}
+
+void cgroups_end_leftovers(const struct cgroups *cgroups, bool (*known)(void *userdata, uint64_t id), void *userdata) {
+        _cleanup_close_ int fd = -1;
+        uint64_t id;
+        const struct dirent *e;
+        DIR *d;
+
+        fd = openat(cgroups->parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        d = fd < 0 ? NULL : fdopendir(fd);
+        if (!d) {
+                log_line(LOG_WARNING, "%s/%s cannot be read, what an earlier helper left there stays: %m", cgroups->mount,
+                         cgroups->name);
+                return;
+        }
+        (void) TAKE_FD(fd);
+        while ((e = readdir(d)))
+                /* Only what has a name of ours: whatever else is in there was made by somebody else. */
+                if (cgroup_is_child(e) && proto_id_parse(e->d_name, &id) == 0 && !known(userdata, id))
+                        end_leftover(cgroups->parent_fd, e->d_name);
+        (void) closedir(d);
 }
