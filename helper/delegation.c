@@ -16,7 +16,6 @@
 #include "guard-words.h"
 #include "maker.h"
 #include "scope.h"
-#include "subgroup.h"
 #include "sweep.h"
 
 /* Timers of these are given an accuracy of 1: 0 would mean sd-event's default of 250 ms. */
@@ -354,7 +353,7 @@ void delegation_fail(struct delegation *d, int result, const char *reason) {
         /* Without it the sweep judges by number and owner. */
         if (d->userns.inode != 0)
                 d->userns_fd = child_open_proc(&d->anchor, "ns/user");
-        subgroups_end(d->manager, d->id);
+        subgroups_end(d->manager->subgroups, d->id);
         end_cgroup(d);
         child_done(&d->anchor, d->manager->event);
         r = watch_cgroup(d);
@@ -661,6 +660,19 @@ struct delegation *manager_find_uid(const struct manager *manager, uid_t uid) {
                 if (d->uid == uid)
                         return d;
         return NULL;
+}
+
+struct subgroup_target delegation_subgroup_target(const struct delegation *d) {
+        return (struct subgroup_target){.id = d->id, .uid = d->uid, .root = &d->cgroup, .anchor = &d->anchor};
+}
+
+bool delegation_find_subgroup_target(void *userdata, uint64_t id, struct subgroup_target *ret) {
+        const struct delegation *d = manager_find(userdata, id);
+
+        if (!d || d->state != PROTO_STATE_ACTIVE)
+                return false;
+        *ret = delegation_subgroup_target(d);
+        return true;
 }
 
 static void list_ids(const struct manager *manager, uid_t uid, char *buf, size_t size) {

@@ -18,11 +18,10 @@
 #include "session.h"
 #include "settings.h"
 #include "state.h"
+#include "subgroup.h"
 
 struct delegation;
 LIST_HEAD(delegation_list, delegation);
-struct subgroup;
-TAILQ_HEAD(subgroup_queue, subgroup);
 
 #define DELEGATION_BUCKETS 1024
 
@@ -54,7 +53,7 @@ struct manager {
         struct delegation_list delegations;
         size_t n_delegations;
         struct delegation_list by_uid[DELEGATION_BUCKETS];
-        struct subgroup_queue subgroups; /* what users have asked for, in their order */
+        struct subgroups *subgroups; /* what users have asked for */
         void (*settled)(struct manager *manager); /* called when something has ended, if set */
 };
 
@@ -129,6 +128,11 @@ struct log_subject delegation_subject(const struct delegation *delegation, const
 void delegation_scope_unknown(void *userdata, uint64_t id);
 void delegation_swept(void *userdata, uint64_t id);
 bool delegation_lives_in(void *userdata, const struct sys_namespace *ns);
+
+/* For subgroup_start(), and for subgroups_new() with the manager. */
+struct subgroup_target delegation_subgroup_target(const struct delegation *d);
+bool delegation_find_subgroup_target(void *userdata, uint64_t id, struct subgroup_target *ret);
+
 /* Whether the guard keeps it, and how often it has refused something. ret_refusals may be NULL. */
 bool delegation_guarded(const struct delegation *d, uint64_t *ret_refusals);
 /* Whether the guard keeps it to its own subtree: nothing else does. */

@@ -306,6 +306,9 @@ static int manager_init(struct manager *manager, const struct options *options, 
                 r = mask_names_new(&manager->names);
         if (r >= 0)
                 r = sweep_new(&manager->sweep, manager->event, &swept, manager);
+        if (r >= 0)
+                r = subgroups_new(&manager->subgroups, manager->event, &manager->settings.subgroup_timeout,
+                                  delegation_find_subgroup_target, manager);
         if (r < 0)
                 return fail(err, r, "%s", strerror(-r));
         if (!mask_names_from_kernel(manager->names))
@@ -328,6 +331,7 @@ static void manager_done(struct manager *manager) {
         manager->nursery_fd = close_fd(manager->nursery_fd);
         manager->anchor_dirfd = close_fd(manager->anchor_dirfd);
         sweep_free(manager->sweep);
+        subgroups_free(manager->subgroups);
         mask_names_free(manager->names);
         sd_event_unref(manager->event);
 }
@@ -400,7 +404,6 @@ int main(int argc, char **argv) {
         (void) umask(0022); /* sockets and cgroups have the modes that are written here, whoever starts us */
         raise_descriptor_limit();
         LIST_INIT(&manager.delegations);
-        TAILQ_INIT(&manager.subgroups);
         r = manager_init(&manager, &options, &err);
         if (r >= 0)
                 r = serve(&manager, &options, &err);

@@ -14,7 +14,6 @@
 #include "delegation.h"
 #include "enter.h"
 #include "server.h"
-#include "subgroup.h"
 
 /* ---- OPEN_SESSION ---- */
 
@@ -471,6 +470,7 @@ static void on_ordering_gone(void *userdata) {
 }
 
 static void request_order(struct connection *connection, const struct proto_cookie *cookie, const struct subgroup_order *order) {
+        struct subgroup_target target;
         const struct delegation *d;
         struct ordering *ordering;
         struct errtext err;
@@ -487,7 +487,8 @@ static void request_order(struct connection *connection, const struct proto_cook
                 return;
         }
         *ordering = (struct ordering){.connection = connection, .id = d->id};
-        r = subgroup_start(&ordering->subgroup, d, order, on_ordered, ordering, &err);
+        target = delegation_subgroup_target(d);
+        r = subgroup_start(&ordering->subgroup, d->manager->subgroups, &target, order, on_ordered, ordering, &err);
         if (r < 0) {
                 free(ordering);
                 refuse_order(connection, d, order, r, err.s);

@@ -397,7 +397,8 @@ static void start(void) {
         LIST_INIT(&manager.delegations);
         must(sd_event_new(&manager.event) == 0);
         must(sweep_new(&manager.sweep, manager.event, &swept, &manager) == 0);
-        TAILQ_INIT(&manager.subgroups);
+        must(subgroups_new(&manager.subgroups, manager.event, &manager.settings.subgroup_timeout, delegation_find_subgroup_target,
+                           &manager) == 0);
         manager.anchor_dirfd = -1;
         manager.nursery_fd = fcntl(world_mount_fd, F_DUPFD_CLOEXEC, 3);
         manager.cgroups.mount_fd = world_cgroup_mount();
@@ -448,6 +449,7 @@ static void done(void) {
         state_done(&manager.state);
         manager.nursery_fd = close_fd(manager.nursery_fd);
         sweep_free(manager.sweep);
+        subgroups_free(manager.subgroups);
         sd_event_unref(manager.event);
         read_answers();
 }
