@@ -14,7 +14,6 @@
 #include <sys/random.h>
 
 #include "guard-words.h"
-#include "maker.h"
 #include "scope.h"
 #include "sweep.h"
 
@@ -59,8 +58,7 @@ static void delegation_free(struct delegation *d) {
         sd_event_source_disable_unref(d->anchor_source);
         sd_event_source_disable_unref(d->events_source);
         sd_event_source_disable_unref(d->timer);
-        scope_job_free(d->scope_job);
-        maker_free(d->maker);
+        (void) setup_free(d->setup);
         child_done(&d->anchor, d->manager->event);
         cgroup_done(&d->cgroup);
         (void) close_fd(d->userns_fd);
@@ -348,8 +346,7 @@ void delegation_fail(struct delegation *d, int result, const char *reason) {
 
         d->timer = sd_event_source_disable_unref(d->timer);
         d->anchor_source = sd_event_source_disable_unref(d->anchor_source);
-        scope_job_free(TAKE_PTR(d->scope_job));
-        maker_free(TAKE_PTR(d->maker));
+        d->scope_asked |= setup_free(TAKE_PTR(d->setup));
         /* Without it the sweep judges by number and owner. */
         if (d->userns.inode != 0)
                 d->userns_fd = child_open_proc(&d->anchor, "ns/user");
@@ -488,8 +485,8 @@ static int take_over(struct delegation *d, struct errtext *err) {
         _cleanup_close_ int userns_fd = -1;
         int r;
 
-        maker_take(d->maker, &d->anchor, &userns_fd);
-        maker_free(TAKE_PTR(d->maker));
+        setup_take(d->setup, &d->anchor, &userns_fd);
+        d->scope_asked = setup_free(TAKE_PTR(d->setup));
         r = sys_process_identify(d->anchor.pid, d->anchor.pidfd, &d->anchor_id);
         if (r >= 0)
                 r = sys_namespace_identify(userns_fd, &d->userns);
@@ -503,7 +500,7 @@ static int take_over(struct delegation *d, struct errtext *err) {
         return delegation_activate(d, err);
 }
 
-void delegation_made(void *userdata, int result, const char *why) {
+static void on_set_up(void *userdata, int result, const char *why) {
         struct delegation *d = userdata;
         struct errtext err;
 
@@ -586,6 +583,32 @@ static void delegation_link(struct delegation *d) {
         d->manager->n_delegations++;
 }
 
+static int record_again(void *userdata, struct errtext *err) {
+        const struct delegation *d = userdata;
+        int r = delegation_write_down(d);
+
+        return r < 0 ? fail(err, r, "its record cannot be written to %s: %s", d->manager->state.path, strerror(-r)) : 0;
+}
+
+/* Before the first token of it can be made. */
+static int put_under_guard(void *userdata, int mount_fd) {
+        struct delegation *d = userdata;
+        const struct guard_entry entry = {
+                .id = d->id, .uid = d->uid, .caps = d->policy->caps, .confine = d->policy->confine != POLICY_CONFINE_OFF,
+                .host_wide = d->policy->allow_host_wide, .long_loops = d->policy->long_loops, .mount_fd = mount_fd, .cgroup_fd = d->cgroup.fd,
+        };
+        return d->manager->guard ? guard_add(d->manager->guard, &entry) : 0;
+}
+
+static int start_setup(struct delegation *d, struct errtext *err) {
+        const struct setup_spec spec = {
+                .id = d->id, .uid = d->uid, .gid = d->gid, .user = d->user, .policy = d->policy, .masks = d->masks,
+                .cgroup = &d->cgroup, .changed = record_again, .made_mount = put_under_guard, .done = on_set_up, .userdata = d,
+        };
+
+        return setup_start(&d->setup, &d->manager->setup, &spec, err);
+}
+
 int delegation_new(struct delegation **ret, struct manager *manager, struct session_request *request, struct errtext *err) {
         struct delegation *d;
         int r;
@@ -601,7 +624,7 @@ int delegation_new(struct delegation **ret, struct manager *manager, struct sess
         if (r >= 0 && (r = choose_id(d)) < 0)
                 (void) fail(err, r, "no random numbers: %s", strerror(-r));
         if (r >= 0) {
-                backend_plan(d);
+                setup_plan(&manager->setup, d->id, &d->cgroup);
                 r = write_down_new(d, err);
         }
         if (r < 0) {
@@ -609,7 +632,7 @@ int delegation_new(struct delegation **ret, struct manager *manager, struct sess
                 return r;
         }
         delegation_link(d);
-        r = backend_begin(d, err);
+        r = start_setup(d, err);
         if (r < 0) {
                 delegation_end(d, "its set-up could not begin");
                 return r;

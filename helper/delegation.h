@@ -17,6 +17,7 @@
 #include "log.h"
 #include "session.h"
 #include "settings.h"
+#include "setup.h"
 #include "state.h"
 #include "subgroup.h"
 
@@ -39,10 +40,9 @@ struct manager {
         struct settings settings;
         const char *const *policy_dirs; /* NULL-terminated */
         struct mask_names *names;
-        int nursery_fd;
-        int anchor_dirfd; /* -1: none */
         struct cgroups cgroups;
         struct scopes *scopes; /* NULL: the cgroupfs backend */
+        struct setup_context setup;
         struct state_dir state;
         sd_event_source *tidying; /* on when something of a record could not be removed */
         struct guard *guard; /* NULL: there is none, and guard_why says why */
@@ -74,9 +74,8 @@ struct delegation {
         uint64_t last_number;
 
         struct cgroup cgroup;
-        struct scope_job *scope_job; /* systemd is at it */
-        bool scope_asked;            /* there may be a scope of its name */
-        struct maker *maker;
+        struct setup *setup; /* NULL: done, or given up */
+        bool scope_asked;    /* there may be a scope of its name */
         struct child anchor;
         struct sys_process anchor_id;
         struct sys_namespace userns; /* inode 0 as long as there is none */
@@ -142,20 +141,13 @@ bool delegation_confined(const struct delegation *d);
 void delegation_guard_refused(void *userdata, const struct guard_report *report);
 void delegation_detached(void *userdata, uint64_t id, bool late);
 
-/* ---- for session.c, backend.c and recover.c ---- */
+/* ---- for session.c and recover.c ---- */
 
 /* Begins a delegation for a login, OPENING, without a session. */
 int delegation_new(struct delegation **ret, struct manager *manager, struct session_request *request, struct errtext *err);
 /* One that an earlier helper made, as far as the record says; still without descriptors, anchor and session. NULL: no
  * memory. */
 struct delegation *delegation_restore(struct manager *manager, const struct state_record *record, struct policy *take_policy);
-/* Names its cgroup, if its name is known before it is made: for the record. */
-void backend_plan(struct delegation *delegation);
-/* Gives it a cgroup and starts its maker: delegation_made() goes on from there, or delegation_fail(). Returns 0 or -errno
- * with err. */
-int backend_begin(struct delegation *delegation, struct errtext *err);
-/* maker_done of the maker. */
-void delegation_made(void *userdata, int result, const char *why);
 /* Ends it as delegation_end() does; those who wait for it hear result. */
 void delegation_fail(struct delegation *delegation, int result, const char *why);
 /* It has all that a delegation needs: watches the anchor, writes it down, is ACTIVE. */

@@ -284,6 +284,10 @@ static int manager_init_cgroups(struct manager *manager, const struct options *o
                 log_line(LOG_NOTICE, "no guard, so policies with confine = required grant nothing: %s", manager->guard_why.s);
         /* What the kernel's BTF took. Each maker is a fork, and pays for the page tables of what is kept. */
         (void) malloc_trim(0);
+        manager->setup.event = manager->event;
+        manager->setup.settings = &manager->settings;
+        manager->setup.cgroups = &manager->cgroups;
+        manager->setup.scopes = manager->scopes;
         return manager_recover(manager, err);
 }
 
@@ -313,11 +317,11 @@ static int manager_init(struct manager *manager, const struct options *options, 
                 return fail(err, r, "%s", strerror(-r));
         if (!mask_names_from_kernel(manager->names))
                 log_line(LOG_WARNING, "this kernel has no BTF: names in policies are those of the headers bpfdelegd was built with");
-        manager->nursery_fd = nursery_new("/proc", err);
-        if (manager->nursery_fd < 0)
-                return manager->nursery_fd;
-        manager->anchor_dirfd = anchor_program_open(err);
-        if (manager->anchor_dirfd < 0)
+        manager->setup.nursery_fd = nursery_new("/proc", err);
+        if (manager->setup.nursery_fd < 0)
+                return manager->setup.nursery_fd;
+        manager->setup.anchor_dirfd = anchor_program_open(err);
+        if (manager->setup.anchor_dirfd < 0)
                 log_line(LOG_NOTICE, "anchors stay forks of bpfdelegd and take 100 kB more each: %s", err->s);
         return manager_init_cgroups(manager, options, err);
 }
@@ -328,8 +332,8 @@ static void manager_done(struct manager *manager) {
         guard_free(manager->guard);
         cgroups_done(&manager->cgroups);
         state_done(&manager->state);
-        manager->nursery_fd = close_fd(manager->nursery_fd);
-        manager->anchor_dirfd = close_fd(manager->anchor_dirfd);
+        manager->setup.nursery_fd = close_fd(manager->setup.nursery_fd);
+        manager->setup.anchor_dirfd = close_fd(manager->setup.anchor_dirfd);
         sweep_free(manager->sweep);
         subgroups_free(manager->subgroups);
         mask_names_free(manager->names);
@@ -386,7 +390,7 @@ static int serve(struct manager *manager, const struct options *options, struct 
 
 int main(int argc, char **argv) {
         struct options options = {.runtime_dir = RUNTIME_DIR, .config = CONFIG_FILE, .guard_dir = GUARD_DIR};
-        struct manager manager = {.nursery_fd = -1, .anchor_dirfd = -1, .cgroups = CGROUPS_INIT, .state = STATE_DIR_INIT};
+        struct manager manager = {.setup = {.nursery_fd = -1, .anchor_dirfd = -1}, .cgroups = CGROUPS_INIT, .state = STATE_DIR_INIT};
         struct errtext err = {.s = ""};
         int r;
 

@@ -399,8 +399,8 @@ static void start(void) {
         must(sweep_new(&manager.sweep, manager.event, &swept, &manager) == 0);
         must(subgroups_new(&manager.subgroups, manager.event, &manager.settings.subgroup_timeout, delegation_find_subgroup_target,
                            &manager) == 0);
-        manager.anchor_dirfd = -1;
-        manager.nursery_fd = fcntl(world_mount_fd, F_DUPFD_CLOEXEC, 3);
+        manager.setup.anchor_dirfd = -1;
+        manager.setup.nursery_fd = fcntl(world_mount_fd, F_DUPFD_CLOEXEC, 3);
         manager.cgroups.mount_fd = world_cgroup_mount();
         manager.cgroups.mount = strdup("/sys/fs/cgroup");
         manager.cgroups.name = strdup(manager.settings.cgroup_parent);
@@ -411,6 +411,10 @@ static void start(void) {
         manager.guard = flags & WITH_GUARD ? &guard : NULL;
         if (!manager.guard)
                 (void) fail(&manager.guard_why, 0, "there is none here");
+        manager.setup.event = manager.event;
+        manager.setup.settings = &manager.settings;
+        manager.setup.cgroups = &manager.cgroups;
+        manager.setup.scopes = manager.scopes;
         must(manager_recover(&manager, &err) >= 0);
         must(server_new(&server, &manager, "/run/bpfdeleg", &err) == 0);
 }
@@ -447,7 +451,7 @@ static void done(void) {
                 scope_job_free(scopes.jobs);
         cgroups_done(&manager.cgroups);
         state_done(&manager.state);
-        manager.nursery_fd = close_fd(manager.nursery_fd);
+        manager.setup.nursery_fd = close_fd(manager.setup.nursery_fd);
         sweep_free(manager.sweep);
         subgroups_free(manager.subgroups);
         sd_event_unref(manager.event);
