@@ -14,6 +14,7 @@
 #include <sys/random.h>
 
 #include "guard-words.h"
+#include "manager.h"
 #include "scope.h"
 #include "sweep.h"
 
@@ -129,7 +130,7 @@ static struct log_ratelimit *refusals_limit(struct manager *manager, uid_t uid) 
 }
 
 /* Writes down what the guard has reported last, with how often. */
-static void tell_refusal(struct manager *manager) {
+void manager_tell_refusal(struct manager *manager) {
         const struct refusal *refusal = &manager->refusal;
         struct delegation *d = manager_find(manager, refusal->report.delegation);
         struct log_subject subject = {.uid = refusal->report.uid, .id = refusal->report.delegation};
@@ -153,7 +154,7 @@ static int on_refusal_timer(sd_event_source *source, uint64_t usec, void *userda
         (void) source;
         (void) usec;
         manager->refusal.timer = sd_event_source_disable_unref(manager->refusal.timer);
-        tell_refusal(manager);
+        manager_tell_refusal(manager);
         return 0;
 }
 
@@ -166,7 +167,7 @@ void delegation_guard_refused(void *userdata, const struct guard_report *report)
                 refusal->times++;
                 return;
         }
-        tell_refusal(manager);
+        manager_tell_refusal(manager);
         if (!log_ratelimit(refusals_limit(manager, report->uid), &refusal->suppressed))
                 return;
         refusal->report = *report;
@@ -176,7 +177,7 @@ void delegation_guard_refused(void *userdata, const struct guard_report *report)
         /* Without a timer it is told at once. */
         if (!refusal->timer && sd_event_add_time_relative(manager->event, &refusal->timer, CLOCK_MONOTONIC, REPEAT_USEC, 1,
                                                           on_refusal_timer, manager) < 0)
-                tell_refusal(manager);
+                manager_tell_refusal(manager);
 }
 
 bool delegation_lives_in(void *userdata, const struct sys_namespace *ns) {
@@ -332,7 +333,7 @@ void delegation_fail(struct delegation *d, int result, const char *reason) {
         if (d->state == PROTO_STATE_ENDING)
                 return;
         if (d->manager->refusal.report.delegation == d->id)
-                tell_refusal(d->manager); /* while its user's name is known */
+                manager_tell_refusal(d->manager); /* while its user's name is known */
         d->state = PROTO_STATE_ENDING;
         d->ending_since = now_usec();
         d->retry_usec = RETRY_MIN_USEC;
@@ -364,44 +365,12 @@ void delegation_end(struct delegation *d, const char *reason) {
         delegation_fail(d, -ECANCELED, reason);
 }
 
-void manager_end_all(struct manager *manager, bool keep_active, const char *reason) {
-        struct delegation *d, *next;
-
-        for (d = LIST_FIRST(&manager->delegations); d; d = next) {
-                next = LIST_NEXT(d, entry); /* d may be gone at once; next is only ever freed by its own end */
-                if (!keep_active || d->state != PROTO_STATE_ACTIVE)
-                        delegation_end(d, reason);
-        }
-        if (manager->settled)
-                manager->settled(manager);
-}
-
-bool manager_is_settled(const struct manager *manager, bool all) {
-        const struct delegation *d;
-
-        if (manager->scopes && scopes_busy(manager->scopes, all))
-                return false;
-
-        LIST_FOREACH(d, &manager->delegations, entry)
-                if (all || (d->state != PROTO_STATE_ACTIVE && (d->state != PROTO_STATE_ENDING ||
-                                                               now_usec() - d->ending_since < DELEGATION_GRACE_USEC)))
-                        return false;
-        return true;
-}
-
-void manager_forget(struct manager *manager) {
-        struct delegation *d;
-
-        tell_refusal(manager);
-        while ((d = LIST_FIRST(&manager->delegations))) {
-                delegation_unlink(d);
-                sessions_forget(d);
-                d->anchor_source = sd_event_source_disable_unref(d->anchor_source);
-                d->anchor.pidfd = close_fd(d->anchor.pidfd); /* it sleeps on */
-                delegation_free(d);
-        }
-        manager->refusal.timer = sd_event_source_disable_unref(manager->refusal.timer);
-        manager->tidying = sd_event_source_disable_unref(manager->tidying);
+void delegation_forget(struct delegation *d) {
+        delegation_unlink(d);
+        sessions_forget(d);
+        d->anchor_source = sd_event_source_disable_unref(d->anchor_source);
+        d->anchor.pidfd = close_fd(d->anchor.pidfd); /* it sleeps on */
+        delegation_free(d);
 }
 
 /* ---- lingering ---- */

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * One delegation: what one user has under one policy, and the sessions that share it. The manager holds all of them.
+ * One delegation: what one user has under one policy, and the sessions that share it. The manager (manager.h) holds all.
  *
  *     OPENING   cgroup there, maker at work; sessions wait
  *     ACTIVE    the anchor sleeps; sessions join and leave
@@ -16,46 +16,11 @@
 #include "guard.h"
 #include "log.h"
 #include "session.h"
-#include "settings.h"
-#include "setup.h"
 #include "state.h"
 #include "subgroup.h"
 
 struct delegation;
-LIST_HEAD(delegation_list, delegation);
-
-#define DELEGATION_BUCKETS 1024
-
-/* The guard's last report, until it is clear how often it comes. */
-struct refusal {
-        struct guard_report report;
-        unsigned times, suppressed; /* times: 0 when there is none; suppressed: reports before it */
-        char text[900];
-        sd_event_source *timer;
-};
-
-/* Everything there is one of. */
-struct manager {
-        sd_event *event;
-        struct settings settings;
-        const char *const *policy_dirs; /* NULL-terminated */
-        struct mask_names *names;
-        struct cgroups cgroups;
-        struct scopes *scopes; /* NULL: the cgroupfs backend */
-        struct setup_context setup;
-        struct state_dir state;
-        sd_event_source *tidying; /* on when something of a record could not be removed */
-        struct guard *guard; /* NULL: there is none, and guard_why says why */
-        struct errtext guard_why;
-        struct log_ratelimit refusals_limit;
-        struct refusal refusal;
-        struct sweep *sweep;
-        struct delegation_list delegations;
-        size_t n_delegations;
-        struct delegation_list by_uid[DELEGATION_BUCKETS];
-        struct subgroups *subgroups; /* what users have asked for */
-        void (*settled)(struct manager *manager); /* called when something has ended, if set */
-};
+struct manager;
 
 struct delegation {
         LIST_ENTRY(delegation) entry, by_uid;
@@ -102,23 +67,11 @@ struct delegation *delegation_find(const struct manager *manager, uid_t uid, con
 /* Ends a delegation, whoever is still in it. Does nothing if it is ending already. May free it before it returns. */
 void delegation_end(struct delegation *delegation, const char *reason);
 
-/* Ends all, or all but those that are ACTIVE, whose users go on without a helper. manager->settled is called for each
- * that has gone, and once in any case. */
-void manager_end_all(struct manager *manager, bool keep_active, const char *reason);
-
-/* Whether nothing but ACTIVE delegations is left, and those that are being torn down for longer than DELEGATION_GRACE_USEC; all: nothing at
- * all, scopes of an earlier helper included. */
-#define DELEGATION_GRACE_USEC (250 * USEC_PER_MSEC)
-bool manager_is_settled(const struct manager *manager, bool all);
-
 /* Finds a delegation by its id. NULL: there is none. */
 struct delegation *manager_find(const struct manager *manager, uint64_t id);
 
 /* One of this uid's, in whatever state. NULL: the uid has none. */
 struct delegation *manager_find_uid(const struct manager *manager, uid_t uid);
-
-/* Frees everything and ends nothing. */
-void manager_forget(struct manager *manager);
 
 /* What a log record about this delegation (and session or NULL) names. */
 struct log_subject delegation_subject(const struct delegation *delegation, const struct session *session);
@@ -136,6 +89,12 @@ bool delegation_find_subgroup_target(void *userdata, uint64_t id, struct subgrou
 bool delegation_guarded(const struct delegation *d, uint64_t *ret_refusals);
 /* Whether the guard keeps it to its own subtree: nothing else does. */
 bool delegation_confined(const struct delegation *d);
+
+/* Frees it and ends nothing. */
+void delegation_forget(struct delegation *delegation);
+
+/* Writes down what the guard has reported last, with how often. */
+void manager_tell_refusal(struct manager *manager);
 
 /* For guard_new(). */
 void delegation_guard_refused(void *userdata, const struct guard_report *report);

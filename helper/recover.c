@@ -14,6 +14,7 @@
 #include <inttypes.h>
 
 #include "delegation.h"
+#include "manager.h"
 #include "scope.h"
 #include "sweep.h"
 

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 
 #include "delegation.h"
+#include "manager.h"
 #include "enter.h"
 #include "server.h"
 

@@ -19,6 +19,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "delegation.h"
+#include "manager.h"
 #include "request.h"
 #include "sock.h"
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "delegation.h"
+#include "manager.h"
 
 static void session_free(struct session *session) {
         if (!session)
