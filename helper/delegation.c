@@ -14,6 +14,7 @@
 #include <sys/random.h>
 
 #include "guard-words.h"
+#include "login.h"
 #include "manager.h"
 #include "scope.h"
 #include "sweep.h"
@@ -469,6 +470,26 @@ static int take_over(struct delegation *d, struct errtext *err) {
         return delegation_activate(d, err);
 }
 
+static void answer_sessions(struct delegation *d, const char *granted) {
+        struct session *session, *next;
+        struct log_subject subject;
+
+        for (session = LIST_FIRST(&d->sessions); session; session = next) {
+                session_ready ready = session->ready;
+
+                next = LIST_NEXT(session, entry);
+                session->ready = NULL;
+                subject = delegation_subject(d, session);
+                if (!d->granted) {
+                        subject.priority = delegation_confined(d) ? 0 : LOG_WARNING;
+                        log_event(LOG_GRANT, &subject, "%s", granted);
+                } else
+                        log_event(LOG_JOIN, &subject, "joins, %zu sessions now", d->n_sessions);
+                d->granted = true;
+                ready(session->userdata, session, 0, NULL); /* closes its own session if the client has gone, no other */
+        }
+}
+
 static void on_set_up(void *userdata, int result, const char *why) {
         struct delegation *d = userdata;
         struct errtext err;
@@ -480,7 +501,7 @@ static void on_set_up(void *userdata, int result, const char *why) {
         if (result < 0)
                 delegation_fail(d, result, why);
         else
-                sessions_answer(d, confinement_words(d, &err));
+                answer_sessions(d, confinement_words(d, &err));
 }
 
 /* ---- beginning ---- */
@@ -578,7 +599,7 @@ static int start_setup(struct delegation *d, struct errtext *err) {
         return setup_start(&d->setup, &d->manager->setup, &spec, err);
 }
 
-int delegation_new(struct delegation **ret, struct manager *manager, struct session_request *request, struct errtext *err) {
+int delegation_new(struct delegation **ret, struct manager *manager, struct login_request *request, struct errtext *err) {
         struct delegation *d;
         int r;
 

@@ -20,6 +20,7 @@
 #include "subgroup.h"
 
 struct delegation;
+struct login_request;
 struct manager;
 
 struct delegation {
@@ -100,10 +101,10 @@ void manager_tell_refusal(struct manager *manager);
 void delegation_guard_refused(void *userdata, const struct guard_report *report);
 void delegation_detached(void *userdata, uint64_t id, bool late);
 
-/* ---- for session.c and recover.c ---- */
+/* ---- for login.c and recover.c ---- */
 
 /* Begins a delegation for a login, OPENING, without a session. */
-int delegation_new(struct delegation **ret, struct manager *manager, struct session_request *request, struct errtext *err);
+int delegation_new(struct delegation **ret, struct manager *manager, struct login_request *request, struct errtext *err);
 /* One that an earlier helper made, as far as the record says; still without descriptors, anchor and session. NULL: no
  * memory. */
 struct delegation *delegation_restore(struct manager *manager, const struct state_record *record, struct policy *take_policy);

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 
 #include "delegation.h"
+#include "login.h"
 #include "manager.h"
 #include "enter.h"
 #include "server.h"
@@ -49,7 +50,7 @@ static void refuse_open(struct connection *connection, const struct proto_open_s
 
 static void give_session(struct connection *connection, struct session *session) {
         if (reply_opened(connection, 0, session, NULL) < 0)
-                session_close(session, "the login went away before its answer");
+                login_close(session, "the login went away before its answer");
 }
 
 static void on_session_ready(void *userdata, struct session *session, int result, const char *why) {
@@ -81,7 +82,7 @@ static void on_opening_gone(void *userdata) {
 
         free(opening);
         session->ready = on_nobody_ready;
-        session_close(session, "the login went away before its answer");
+        login_close(session, "the login went away before its answer");
 }
 
 /*
@@ -121,7 +122,7 @@ static int read_policy(const struct manager *manager, const struct proto_open_se
 void request_open_session(struct connection *connection, const union proto_message *message) {
         const struct proto_open_session *open = &message->open_session;
         struct manager *manager = connection_manager(connection);
-        struct session_request request = {
+        struct login_request request = {
                 .uid = open->uid, .gid = open->gid, .user = open->user, .service = open->service,
                 .attempt = open->attempt, .leader = connection->peer.cred.pid, .take_leader_pidfd = -1,
         };
@@ -141,11 +142,11 @@ void request_open_session(struct connection *connection, const union proto_messa
         }
         opening = malloc(sizeof(*opening));
         request.take_leader_pidfd = TAKE_FD(connection->peer.pidfd);
-        r = opening ? session_open(manager, &request, on_session_ready, opening, &session, &err) :
+        r = opening ? login_open(manager, &request, on_session_ready, opening, &session, &err) :
                       fail(&err, -ENOMEM, "out of memory");
         policy_free(request.take_policy);
         (void) close_fd(request.take_leader_pidfd);
-        if (r == SESSION_PENDING) {
+        if (r == LOGIN_PENDING) {
                 *opening = (struct opening){.connection = connection, .session = session};
                 connection->gone = on_opening_gone;
                 connection->userdata = opening;
@@ -161,7 +162,7 @@ void request_open_session(struct connection *connection, const union proto_messa
 /* ---- FIND_SESSION ---- */
 
 void request_find_session(struct connection *connection, const union proto_message *message) {
-        const struct session *session = session_find_led(connection_manager(connection), message->find_session.uid,
+        const struct session *session = login_find_led(connection_manager(connection), message->find_session.uid,
                                                          connection->peer.pidfd);
 
         (void) reply_opened(connection, session ? 0 : -ENOENT, session, session ? NULL : "this process has opened no such session");
@@ -240,7 +241,7 @@ void request_close_session(struct connection *connection, const union proto_mess
         struct closing *closing = NULL;
         struct session *session;
 
-        session = session_find(connection_manager(connection), &message->close_session.cookie);
+        session = login_find(connection_manager(connection), &message->close_session.cookie);
         if (!session) {
                 reply(connection, -ENOENT, "there is no such session (any more)");
                 return;
@@ -248,7 +249,7 @@ void request_close_session(struct connection *connection, const union proto_mess
         /* Set before the close, which may end the delegation, and answer, at once. */
         if (session->delegation->n_sessions == 1)
                 closing = closing_new(connection, session->delegation);
-        if (session_close(session, "the session was closed") == SESSION_LAST && closing)
+        if (login_close(session, "the session was closed") == LOGIN_LAST && closing)
                 return;
         if (closing)
                 closing_free(closing);

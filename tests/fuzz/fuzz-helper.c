@@ -17,6 +17,7 @@
 #include "delegation.h"
 #include "fuzz-helper.h"
 #include "guard-words.h"
+#include "login.h"
 #include "manager.h"
 #include "scope.h"
 #include "server.h"
@@ -521,7 +522,7 @@ static void judge_opened(struct conn *conn, const struct proto_opened *opened) {
                 return;
         }
         d = manager_find(&manager, opened->cookie.delegation);
-        must(opened->result == 0 && d && session_find(&manager, &opened->cookie));
+        must(opened->result == 0 && d && login_find(&manager, &opened->cookie));
         must(d->uid == conn->asked_uid && d->state == PROTO_STATE_ACTIVE && d->policy->error.s[0] == '\0');
         must(d->policy->confine != POLICY_CONFINE_REQUIRED || manager.guard);
         for (unsigned i = 0; i < n_cookies && i < COOKIES; i++)
