@@ -17,6 +17,7 @@
 #include "guard.h"
 #include "manager.h"
 #include "notify.h"
+#include "request.h"
 #include "server.h"
 #include "sweep.h"
 
@@ -215,7 +216,7 @@ static int serve(struct manager *manager, const struct options *options, struct 
         int r;
 
         if (!options->end_all) {
-                r = server_new(&running.server, manager, options->runtime_dir, err);
+                r = server_new(&running.server, manager, request_rows, options->runtime_dir, err);
                 if (r < 0)
                         return r;
         }

@@ -119,7 +119,7 @@ static int read_policy(const struct manager *manager, const struct proto_open_se
         return 0;
 }
 
-void request_open_session(struct connection *connection, const union proto_message *message) {
+static void request_open_session(struct connection *connection, const union proto_message *message) {
         const struct proto_open_session *open = &message->open_session;
         struct manager *manager = connection_manager(connection);
         struct login_request request = {
@@ -161,7 +161,7 @@ void request_open_session(struct connection *connection, const union proto_messa
 
 /* ---- FIND_SESSION ---- */
 
-void request_find_session(struct connection *connection, const union proto_message *message) {
+static void request_find_session(struct connection *connection, const union proto_message *message) {
         const struct session *session = login_find_led(connection_manager(connection), message->find_session.uid,
                                                          connection->peer.pidfd);
 
@@ -237,7 +237,7 @@ static struct closing *closing_new(struct connection *connection, struct delegat
         return closing;
 }
 
-void request_close_session(struct connection *connection, const union proto_message *message) {
+static void request_close_session(struct connection *connection, const union proto_message *message) {
         struct closing *closing = NULL;
         struct session *session;
 
@@ -368,7 +368,7 @@ static void start_entering(struct connection *connection, const struct delegatio
         connection->userdata = entering;
 }
 
-void request_enter(struct connection *connection, const union proto_message *message) {
+static void request_enter(struct connection *connection, const union proto_message *message) {
         const struct delegation *d;
         struct errtext err;
         int r;
@@ -413,7 +413,7 @@ static int send_row(struct connection *connection, const struct delegation *d) {
         return connection_send(connection, &row);
 }
 
-void request_status(struct connection *connection, const union proto_message *message) {
+static void request_status(struct connection *connection, const union proto_message *message) {
         struct proto_end end = PROTO_INIT(PROTO_END);
         const struct delegation *d;
         int r = 0;
@@ -500,14 +500,25 @@ static void request_order(struct connection *connection, const struct proto_cook
         connection->userdata = ordering;
 }
 
-void request_kill_subgroup(struct connection *connection, const union proto_message *message) {
+static void request_kill_subgroup(struct connection *connection, const union proto_message *message) {
         const struct subgroup_order order = {.path = message->kill_subgroup.path, .signal = message->kill_subgroup.signal};
 
         request_order(connection, &message->kill_subgroup.cookie, &order);
 }
 
-void request_remove_subgroup(struct connection *connection, const union proto_message *message) {
+static void request_remove_subgroup(struct connection *connection, const union proto_message *message) {
         const struct subgroup_order order = {.path = message->remove_subgroup.path, .remove = true};
 
         request_order(connection, &message->remove_subgroup.cookie, &order);
 }
+
+const struct request_row request_rows[] = {
+        {PROTO_OPEN_SESSION, SERVER_SESSION, request_open_session},
+        {PROTO_CLOSE_SESSION, SERVER_SESSION, request_close_session},
+        {PROTO_FIND_SESSION, SERVER_SESSION, request_find_session},
+        {PROTO_ENTER, SERVER_USER, request_enter},
+        {PROTO_STATUS, SERVER_USER, request_status},
+        {PROTO_KILL_SUBGROUP, SERVER_USER, request_kill_subgroup},
+        {PROTO_REMOVE_SUBGROUP, SERVER_USER, request_remove_subgroup},
+        {0, 0, NULL},
+};

@@ -15,6 +15,7 @@ enum server_socket { SERVER_SESSION, SERVER_USER, SERVER_SOCKETS };
 
 struct manager;
 struct server;
+union proto_message;
 
 struct connection {
         TAILQ_ENTRY(connection) entry;
@@ -33,9 +34,16 @@ struct connection {
         void *userdata;
 };
 
-/* Makes the sockets in dir (made 0755 if it is not there), or takes those that the service manager handed over.
- * Returns 0 or -errno with err. */
-int server_new(struct server **ret, struct manager *manager, const char *dir, struct errtext *err);
+/* Which request may come on which socket, and who answers it: now, or it keeps the connection and sets gone. */
+struct request_row {
+        uint32_t type;
+        enum server_socket socket;
+        void (*handle)(struct connection *connection, const union proto_message *message);
+};
+
+/* Makes the sockets in dir (made 0755 if it is not there), or takes those that the service manager handed over. Nothing is
+ * permitted until a row of requests says so; the last one has no handle. Returns 0 or -errno with err. */
+int server_new(struct server **ret, struct manager *manager, const struct request_row *requests, const char *dir, struct errtext *err);
 
 /* Takes no more connections, and closes those that have not asked yet. */
 void server_stop(struct server *server);

@@ -19,6 +19,7 @@
 #include "guard-words.h"
 #include "login.h"
 #include "manager.h"
+#include "request.h"
 #include "scope.h"
 #include "server.h"
 #include "sock.h"
@@ -438,7 +439,7 @@ static void start(void) {
         manager.cgroups.name = strdup(manager.settings.cgroup_parent);
         must(manager.cgroups.mount && manager.cgroups.name);
         must(manager_start(&manager, &options, &err) >= 0);
-        must(server_new(&server, &manager, "/run/bpfdeleg", &err) == 0);
+        must(server_new(&server, &manager, request_rows, "/run/bpfdeleg", &err) == 0);
 }
 
 static void read_answers(void);
