@@ -62,6 +62,7 @@ static const struct {
         [POLICY_DESCENDANTS_MAX] = {"cgroup.max.descendants", format_number},
         [POLICY_DEPTH_MAX] = {"cgroup.max.depth", format_number},
 };
+_Static_assert(POLICY_LIMITS == 8, "a new limit needs a row here, in lib/policy.c and in helper/scope.c; then raise this number");
 
 /* Makes the controller reach the children of dirfd. -EOPNOTSUPP if dirfd itself has it not. */
 static int enable_controller(int dirfd, const char *controller) {
