@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bpfdeleg-doctor, the program of `bpfdeleg doctor`: what a host lacks, and what mends it. The checks are in doctor-*.c;
+/* bpfdeleg-doctor, the program of `bpfdeleg doctor`: what a host lacks, and how to fix it. The checks are in doctor-*.c;
  * here is what is printed. */
 
 #include "config.h"
@@ -21,7 +21,7 @@ static const int exit_statuses[] = {
 
 static const char usage[] =
         "Usage: bpfdeleg doctor [OPTION]…\n"
-        "Looks whether this host has what delegations need, and says what mends it. Changes nothing.\n\n"
+        "Looks whether this host has what delegations need, and says how to fix it. Changes nothing.\n\n"
         "  --json            print one JSON object\n"
         "  --pam-dir=DIR     PAM service files, instead of /etc/pam.d and /usr/lib/pam.d\n"
         "  --policy-dir=DIR  the one directory of policy files, instead of the three of bpfdeleg-policy(5)\n"

@@ -69,6 +69,8 @@ const char *cli_no_answer(int error) {
                 return "bpfdelegd closed the connection without an answer; its log says why";
         case -EBADMSG:
                 return "bpfdelegd speaks another version of the protocol than this tool; was only one of them upgraded?";
+        case -EACCES:
+                return "a security module of this host does not let this process have what bpfdelegd sent; its audit log says why";
         case -EMFILE:
                 return "this process may not open as many descriptors as it is given; raise its limit (ulimit -n) or close some";
         default:

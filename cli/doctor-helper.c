@@ -53,7 +53,7 @@ static int ask(struct client *client, struct proto_end *ret) {
         return answer.end.result;
 }
 
-/* Of whoever listens: a socket of somebody else's would tell him who wants what. */
+/* Of whoever listens: a socket of somebody else's would tell them who wants what. */
 static bool is_roots(struct doctor *d, const struct client *client) {
         struct ucred cred = {.uid = (uid_t) -1};
         socklen_t size = sizeof(cred);
@@ -114,7 +114,7 @@ void doctor_guard(struct doctor *d) {
                 break;
         case DOCTOR_GUARD_NONE:
                 doctor_warn(d, "none, so policies with confine = required grant nothing: %s", d->guard_why);
-                doctor_fix(d, "mend what this line says, then restart bpfdelegd; bpfdelegd(8) has all reasons under GUARD");
+                doctor_fix(d, "fix what this line says, then restart bpfdelegd; bpfdelegd(8) has all reasons under GUARD");
                 break;
         case DOCTOR_GUARD_UNKNOWN:
                 doctor_warn(d, "cannot be told: bpfdelegd has not answered");
@@ -125,7 +125,7 @@ void doctor_guard(struct doctor *d) {
 
 /* ---- its sockets ---- */
 
-/* Whoever may write to the directory can put a socket of his own there. */
+/* Whoever may write to the directory can put a socket of their own there. */
 static bool judge_dir(struct doctor *d, const char *dir) {
         struct stat st;
 

@@ -15,7 +15,7 @@ static bool is_trusted(const struct stat *st) {
         return (st->st_uid == 0 || st->st_uid == geteuid()) && !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/* What mends a file that is broken: its owner and mode, or else what is in it. */
+/* What fixes a file that is broken: its owner and mode, or else what is in it. */
 static void fix_file(struct doctor *d, const char *path) {
         struct stat st;
 
@@ -32,7 +32,7 @@ static void say_unreadable(struct doctor *d, const char *text, int error) {
                 doctor_fix(d, "run it as root: bpfdeleg doctor");
         } else {
                 doctor_fail(d, "%s: nothing is granted", text);
-                doctor_fix(d, "mend or remove it, see bpfdeleg-policy(5)");
+                doctor_fix(d, "fix or remove it, see bpfdeleg-policy(5)");
         }
 }
 
@@ -99,7 +99,7 @@ static bool judge_loops(struct doctor *d, const struct policy *policy) {
                 return true;
         doctor_warn(d, "%s: long_loops = yes: its users can hold the processors of this host for hours, and no end of a session stops that",
                     policy->path);
-        doctor_fix(d, "remove long_loops from %s, if their programs do without (bpfdeleg(1) has other ways to write loops)", policy->path);
+        doctor_fix(d, "remove long_loops from %s, if their programs do without (bpfdeleg-programs(7) has other ways to write loops)", policy->path);
         return false;
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What `bpfdeleg doctor` looks at. A check says one or more findings; each that is not ok comes with what mends it. All
+ * What `bpfdeleg doctor` looks at. A check says one or more findings; each that is not ok comes with its fix. All
  * of it only reads, works for any user, and takes whatever it finds in files as text somebody else wrote: every read
  * is bounded, and nothing gets to the screen that is not plain UTF-8.
  */
@@ -64,7 +64,7 @@ enum doctor_verdict doctor_result(const struct doctor *d);
 
 /* ---- for the checks ---- */
 
-/* Adds a finding; what mends the last one. */
+/* Adds a finding; the fix of the last one. */
 void doctor_ok(struct doctor *d, const char *format, ...) _printf_(2, 3);
 void doctor_warn(struct doctor *d, const char *format, ...) _printf_(2, 3);
 void doctor_fail(struct doctor *d, const char *format, ...) _printf_(2, 3);

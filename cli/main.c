@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bpfdeleg: what a user calls. No privilege of its own: the helper decides, by who the kernel says he is. See
+/* bpfdeleg: what a user calls. No privilege of its own: the helper decides, by who the kernel says the user is. See
  * bpfdeleg(1). */
 
 #include "config.h"
@@ -15,7 +15,7 @@ static const char usage[] =
         "  status          show what was delegated to you\n"
         "  kill PATH       kill what is in a cgroup of your subtree (--signal=SIGNAL: send that instead)\n"
         "  remove PATH     remove a cgroup of your subtree and all below it\n"
-        "  doctor [--json] look whether this host has what delegations need, and say what mends it\n\n"
+        "  doctor [--json] look whether this host has what delegations need, and say how to fix it\n\n"
         "  --socket=PATH   the helper's user socket ($BPFDELEG_SOCKET, " RUNTIME_DIR "/user)\n"
         "  --version       print the version\n"
         "  --help          print this\n";

@@ -5,7 +5,7 @@
  * Which lines of the PAM service files have a module, and which services come by each of them. Service files are
  * walked as linux-pam reads them (pam.conf(5)): @include of Debian takes a whole file in, `session include` and
  * `session substack` its session lines. What a control of numbers jumps over is not followed: a line that is there
- * counts. Everything is bounded; who includes himself is cut short.
+ * counts. Everything is bounded; a file that includes itself is cut short.
  */
 
 #include <limits.h>

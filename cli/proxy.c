@@ -8,8 +8,8 @@
  * puts the link into the caller's table. The guard judges that call as it judges any: the proxy's table is its own, so
  * what the guard sees is what is attached.
  *
- * Nothing trusts the proxy. It runs as the user, with what he has in the delegation; whatever he does to it, or does in
- * its place, is judged like all else he does. So nothing here is a check for security, and whatever is not understood is
+ * Nothing trusts the proxy. It runs as the user, with what the user has in the delegation. Whatever the user does to it, or
+ * does in its place, is judged like everything else. So nothing here is a check for security. Whatever is not understood is
  * given back to the kernel (SECCOMP_USER_NOTIF_FLAG_CONTINUE), which makes the call as if there were no proxy: for all
  * that comes of a process with one thread, that is the right answer; for threads the guard's refusal.
  *

@@ -6,7 +6,7 @@
  * and page tables of the helper's that it never uses: there is an anchor for each user, and this one has 30. So it has no libc that
  * starts, no data and no arguments; of libc there is syscall(3), which needs none of it as long as no call fails.
  *
- * Installed with mode 0711: of a program that its user cannot read, the kernel keeps the memory from him (execve(2), ptrace(2)).
+ * Installed with mode 0711: if users cannot read a program, the kernel keeps its memory from them (execve(2), ptrace(2)).
  */
 
 #include <linux/prctl.h>

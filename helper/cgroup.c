@@ -439,7 +439,7 @@ int cgroup_has_others(const struct cgroup *cgroup, pid_t except) {
         return dir_has_others(cgroup->fd, ".", &except);
 }
 
-/* Owner and mode, for he may have opened it to everybody before. */
+/* Owner and mode: the user may have opened it to everybody before. */
 static int take_dir(int fd) {
         return fchown(fd, 0, 0) < 0 || fchmod(fd, 0755) < 0 ? -errno : 0;
 }

@@ -9,7 +9,7 @@
  *     <root>/run          what `bpfdeleg run` brings in
  *
  * Where <root> comes from and who removes it is the backend's part (setup.c); the rest is here and the
- * same for both. The user owns <root> once it is given to him and may be at work in it at any moment: everything goes
+ * same for both. The user owns <root> once it is given away, and may be at work in it at any moment: everything goes
  * through descriptors, and no answer of the file system there is trusted beyond the user's own delegation.
  */
 
@@ -88,12 +88,13 @@ int cgroup_populated(struct cgroup *cgroup);
 /* Whether there is a process other than `except` anywhere in the subtree: 1, 0, or -errno. */
 int cgroup_has_others(const struct cgroup *cgroup, pid_t except);
 
-/* Takes <root> and all below back from their owner, so that he makes nothing new in it while it is emptied. */
+/* Takes <root> and all below back from the user, so that they make nothing new in it while it is emptied. */
 void cgroup_take_back(const struct cgroup *cgroup);
 
-/* Removes the subtree, bottom-up, whoever owns its parts; each directory is taken back first. Returns 0, -EAGAIN (there is
- * more of it, for the next turn of the loop), -EBUSY while there are processes, or -errno. A scope's is systemd's to remove (who does it himself leaves a scope that is "active"
- * for ever, and two at it at the same time make systemd give up half-way): -EINPROGRESS until it is gone. */
+/* Removes the subtree, bottom-up, whoever owns its parts; each directory is taken back first. Returns 0, -EAGAIN (there
+ * is more of it, for the next turn of the loop), -EBUSY while there are processes, or -errno. For a scope, systemd
+ * removes the directory; returns -EINPROGRESS until it has. Do not remove it here: the scope would then stay "active" for
+ * ever, and if both remove it at once systemd stops halfway. */
 int cgroup_remove(struct cgroup *cgroup);
 
 void cgroup_done(struct cgroup *cgroup);

@@ -37,9 +37,10 @@ struct child_message {
 /*
  * Forks. The child: dies with the helper (it may take that back, and must say so again after each change of uid);
  * closes everything but its end of the channel and keep (at most CHILD_KEEP, -1 skipped), calls main() and exits with
- * 0 whatever it returns. It is a copy of the process without its heap:
- * only async-signal-safe calls, and arg, with all that it points to, on the caller's stack. main: fds[i] is the child's own descriptor of keep[i], whatever number arg may have of it. cgroup_fd: a
- * cgroup directory to be born in, or -1. Returns 0 and *ret, to be given to child_done(); or -errno.
+ * 0 whatever it returns. The child has no copy of the heap. It may call only async-signal-safe functions. `arg` and
+ * everything it points to must be on the caller's stack. main: fds[i] is the child's own descriptor of keep[i], whatever
+ * number arg may have of it. cgroup_fd: a cgroup directory to be born in, or -1.
+ * Returns 0 and *ret, to be given to child_done(); or -errno.
  */
 #define CHILD_KEEP 6
 typedef void (*child_main)(int channel, const int *fds, void *arg);

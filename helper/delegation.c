@@ -119,7 +119,7 @@ void delegation_swept(void *userdata, uint64_t id) {
                 forget(manager, id);
 }
 
-/* One for each user, with his oldest delegation; who has none any more, but a dead token, shares one with his like. */
+/* One for each user, with their oldest delegation. Users with no delegation left, but a dead token, share one. */
 static struct log_ratelimit *refusals_limit(struct manager *manager, uid_t uid) {
         struct log_ratelimit *limit = &manager->refusals_limit;
         struct delegation *d;
@@ -450,7 +450,7 @@ int delegation_activate(struct delegation *d, struct errtext *err) {
         return 0;
 }
 
-/* Everything is made; what is left is to give the user his part. */
+/* Everything is made; what is left is to give users their part. */
 static int take_over(struct delegation *d, struct errtext *err) {
         _cleanup_close_ int userns_fd = -1;
         int r;
@@ -717,7 +717,7 @@ struct delegation *delegation_find(const struct manager *manager, uid_t uid, con
                 (void) fail(err, 0, "this user has no delegation %016" PRIx64 " (any more): log in again, or unset %s",
                             cookie->delegation, PROTO_COOKIE_ENV);
         else if (n == 0)
-                (void) fail(err, 0, "this user has no delegation: none of his logins matched a policy, or all have ended; "
+                (void) fail(err, 0, "this user has no delegation: none of their logins matched a policy, or all have ended; "
                             "ask the admin for a file in /etc/bpfdeleg/policy.d that names you or one of your groups");
         else {
                 list_ids(manager, uid, ids, sizeof(ids));

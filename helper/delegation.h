@@ -60,7 +60,7 @@ struct delegation {
         void *ended_userdata;
 };
 
-/* Finds the delegation a user means: by its cookie, or the only one he has. Returns NULL with err: it is not his, is
+/* Finds the delegation a user means: by its cookie, or the only one they have. Returns NULL with err: it is not theirs, is
  * ending, there are several, or none. */
 struct delegation *delegation_find(const struct manager *manager, uid_t uid, const struct proto_cookie *cookie,
                                    struct errtext *err);
@@ -108,7 +108,7 @@ int delegation_new(struct delegation **ret, struct manager *manager, struct logi
 /* One that an earlier helper made, as far as the record says; still without descriptors, anchor and session. NULL: no
  * memory. */
 struct delegation *delegation_restore(struct manager *manager, const struct state_record *record, struct policy *take_policy);
-/* Ends it as delegation_end() does; those who wait for it hear result. */
+/* Ends the delegation like delegation_end(). Sessions that still wait for it get `result` as their answer. */
 void delegation_fail(struct delegation *delegation, int result, const char *why);
 /* It has all that a delegation needs: watches the anchor, writes it down, is ACTIVE. */
 int delegation_activate(struct delegation *delegation, struct errtext *err);

@@ -60,13 +60,14 @@ int enter_check(const struct peer *peer, const struct sys_namespace *inside, str
                 return fail(err, -EXDEV, "the process is in another pid namespace (a container): "
                             "run bpfdeleg from the plain login session");
         if (!facts.same_uids || facts.uid != peer->cred.uid)
-                return fail(err, -EPERM, "the process has more than one uid (a setuid program): not moved");
+                return fail(err, -EPERM, "the process has more than one uid (a setuid program), so it is not moved: "
+                            "run bpfdeleg from a plain process");
         /* Later threads inherit it, so with one thread now all that will ever be in there have it. */
         if (!first.no_new_privs || !facts.no_new_privs)
                 return fail(err, -EPERM, "the process has not set no_new_privs: a setuid program in the delegated cgroup would run "
                             "under the user's BPF programs; use `bpfdeleg run`, which sets it");
         if (first.threads != 1 || facts.threads != 1)
-                return fail(err, -EPERM, "the process has %llu threads, and those may lack no_new_privs: ask before starting threads, "
+                return fail(err, -EPERM, "the process has %llu threads, and some may lack no_new_privs: ask before it starts threads, "
                             "or use `bpfdeleg run`", (unsigned long long) facts.threads);
         if (is_tracing_off())
                 return fail(err, -EPERM, "kernel.yama.ptrace_scope is 3 on this host, so that no process can be held on to while it is "
@@ -96,7 +97,7 @@ static int clone_mount(int mnt_ns_fd) {
         if (setns(mnt_ns_fd, CLONE_NEWNS) < 0)
                 return -errno;
         fd = sys_open_tree_clone(AT_FDCWD, MAKER_BPFFS);
-        /* Should its user ever find a way in there (he has CAP_SYS_ADMIN over it), what he has mounted is not handed out. */
+        /* Should its user ever find a way in there (they have CAP_SYS_ADMIN over it), what they mount is not handed out. */
         if (fd >= 0 && sys_fs_magic(fd) != BPF_FS_MAGIC)
                 return -EPROTO;
         return take_fd(&fd);

@@ -3,7 +3,7 @@
 
 /*
  * ENTER: moves the asking process into <root>/run and brings it the descriptors with which it goes on by itself
- * (DESIGN section 2, "bpfdeleg run").
+ * (ARCHITECTURE.md, "Inside").
  */
 
 #include "cgroup.h"

@@ -21,6 +21,9 @@
 #define N GUARD_BIT(GUARD_NETNS)
 #define LOOPS GUARD_LOOPS
 #define COSTS GUARD_COSTS
+#define WALKS GUARD_WALKS
+#define SENDS GUARD_SENDS
+#define BYTES GUARD_BYTES
 
 const struct guard_helper guard_helpers[] = {
         {1, "map_lookup_elem", S | C | N, "the user's own maps", GIVES_OWN, ACTS_OWN, TAKES_NOTHING},
@@ -31,11 +34,11 @@ const struct guard_helper guard_helpers[] = {
         {6, "trace_printk", 0, "writes to the host's trace buffer, which is everybody's; a ringbuf is the user's own", REFUSED},
         {7, "get_prandom_u32", S | C | N, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
         {8, "get_smp_processor_id", S | C | N, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
-        {9, "skb_store_bytes", S | N, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
+        {9, "skb_store_bytes", S | N | WALKS, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {10, "l3_csum_replace", N, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {11, "l4_csum_replace", N, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {12, "tail_call", S | C | N, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
-        {13, "clone_redirect", N | COSTS, "within the user's own network namespace",
+        {13, "clone_redirect", N | SENDS, "within the user's own network namespace",
          GIVES_NOTHING, ACTS_NETWORK, TAKES_BOUNDED},
         {14, "get_current_pid_tgid", S | C, "the user's own process; for packets, at most the number of the one they interrupt",
          GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
@@ -52,7 +55,7 @@ const struct guard_helper guard_helpers[] = {
         {24, "get_route_realm", N, "what is at hand: its packet, its socket",
          GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {25, "perf_event_output", S | C | N | COSTS, "the user's own buffers", GIVES_NOTHING, ACTS_OWN, TAKES_NOTHING},
-        {26, "skb_load_bytes", S | C | N, "the packet at hand", GIVES_OWN, ACTS_AT_HAND, TAKES_NOTHING},
+        {26, "skb_load_bytes", S | C | N | WALKS, "the packet at hand", GIVES_OWN, ACTS_AT_HAND, TAKES_NOTHING},
         {28, "csum_diff", N | COSTS, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {29, "skb_get_tunnel_opt", N, "the packet at hand", GIVES_OWN, ACTS_AT_HAND, TAKES_NOTHING},
         {30, "skb_set_tunnel_opt", N | COSTS, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
@@ -102,7 +105,7 @@ const struct guard_helper guard_helpers[] = {
          GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {65, "xdp_adjust_tail", N | COSTS, "the packet at hand", GIVES_CLEARED, ACTS_AT_HAND, TAKES_BOUNDED},
         {66, "skb_get_xfrm_state", 0, "the host's IPsec state", REFUSED},
-        {68, "skb_load_bytes_relative", S | C | N, "the packet at hand", GIVES_OWN, ACTS_AT_HAND, TAKES_NOTHING},
+        {68, "skb_load_bytes_relative", S | C | N | WALKS, "the packet at hand", GIVES_OWN, ACTS_AT_HAND, TAKES_NOTHING},
         {69, "fib_lookup", N | COSTS, "within the user's own network namespace",
          GIVES_NOTHING, ACTS_NETWORK, TAKES_NOTHING},
         {70, "sock_hash_update", C | COSTS, "what is at hand: its packet, its socket",
@@ -151,8 +154,8 @@ const struct guard_helper guard_helpers[] = {
          GIVES_OWN, ACTS_AT_HAND, TAKES_NOTHING},
         {104, "sysctl_set_new_value", C, "the sysctl access of the user's own process",
          GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
-        {105, "strtol", S | C | N, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
-        {106, "strtoul", S | C | N, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
+        {105, "strtol", S | C | N | BYTES, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
+        {106, "strtoul", S | C | N | BYTES, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
         {107, "sk_storage_get", S | C | N | COSTS, "the user's own storage on the object at hand",
          GIVES_CLEARED, ACTS_OWN, TAKES_CHARGED},
         {108, "sk_storage_delete", S | C | N | COSTS, "the user's own storage on the object at hand",
@@ -207,7 +210,7 @@ const struct guard_helper guard_helpers[] = {
         {172, "timer_cancel", 0, "goes on after everything has ended", REFUSED},
         {177, "trace_vprintk", 0, "writes to the host's trace buffer, which is everybody's; a ringbuf is the user's own", REFUSED},
         {181, "loop", S | C | N | LOOPS, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
-        {182, "strncmp", S | C | N, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
+        {182, "strncmp", S | C | N | BYTES, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
         {186, "get_retval", C, "the socket or call of the user's own process",
          GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {187, "set_retval", C, "the socket or call of the user's own process",
@@ -265,7 +268,7 @@ const struct guard_kfunc guard_kfuncs[] = {
          GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {"bpf_dynptr_memset", S | C | N | COSTS, "the user's own buffers, the packet at hand",
          GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
-        {"bpf_dynptr_from_skb", S | C | N, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
+        {"bpf_dynptr_from_skb", S | C | N | WALKS, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {"bpf_dynptr_from_xdp", N, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {"bpf_dynptr_from_skb_meta", N, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {"bpf_xdp_metadata_rx_timestamp", N, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},

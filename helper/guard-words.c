@@ -47,6 +47,7 @@ static const char *const reasons[] = {
         [GUARD_TOO_MANY] = "the delegation, or its user, has as many tokens as one may",
         [GUARD_TARGET_OTHERS] = "what is attached there is not the delegation's",
         [GUARD_DETACHED_OUTSIDE] = "that is in a delegation's subtree, and the process is not in that delegation",
+        [GUARD_STORAGES_FULL] = "the delegation has 32 maps of local storage, and what they keep on one socket is a list",
         [GUARD_NEW_TASK] = "the delegation has ended (the first of such refusals: the others are only counted)",
         [GUARD_JOINED_ENDED] = "the delegation has ended",
         [GUARD_BY_NETLINK] = "what netlink attaches cannot be found at the session's end: link_create does it",
@@ -89,7 +90,7 @@ static void kfunc_name(uint32_t id, char *buf, size_t size) {
         (void) malloc_trim(0); /* as at the start: main.c */
 }
 
-#define LINES_MAX 4096 /* of the user's making: one for each group that a socket of his has joined */
+#define LINES_MAX 4096 /* of the user's making: one for each group that one of their sockets has joined */
 
 /* The helper may be in another network namespace than the process, which has no other way to tell: these two files have
  * numbers and names of interfaces. */

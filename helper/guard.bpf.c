@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * The guard (DESIGN section 3): LSM programs, and one syscall program that the helper runs. Programs and tokens of a
+ * The guard (ARCHITECTURE.md): LSM programs, and one syscall program that the helper runs. Programs and tokens of a
  * delegation never leave its user namespace, and inside it every verdict is made where nothing can be swapped. What is
  * not ours is let by at the first look.
  *
@@ -253,6 +253,15 @@ struct {
         __type(key, __u64);
         __type(value, struct guard_holder);
 } holders SEC(".maps");
+
+/* Maps of local storage by address → their delegation. */
+struct {
+        __uint(type, BPF_MAP_TYPE_HASH);
+        __uint(max_entries, GUARD_STORAGES_ALL);
+        __uint(map_flags, BPF_F_NO_PREALLOC);
+        __type(key, __u64);
+        __type(value, __u64);
+} storages SEC(".maps");
 
 /* Allow-lists: class * GUARD_HELPERS + helper; BTF id of a kfunc → bit of each class. */
 struct {
@@ -567,8 +576,26 @@ struct scan {
         __u32 len, class_bit, class;
         __u32 what, detail; /* the first that is refused, or NOTHING_WRONG */
         bool half; /* the second half of a 16-byte load comes */
-        bool long_loops, costly;
+        bool long_loops;
+        __u32 step;
+        __u32 bytes; /* GUARD_RUN_BYTES or 0 */
 };
+
+static __always_inline void cost(struct scan *scan, __u32 step) {
+        if (step > scan->step)
+                scan->step = step;
+}
+
+static __always_inline void cost_of_helper(struct scan *scan, __u8 allowed) {
+        if (allowed == GUARD_COSTLY)
+                cost(scan, GUARD_RUN_COSTLY);
+        if (allowed == GUARD_WALKING)
+                cost(scan, GUARD_RUN_WALK);
+        if (allowed == GUARD_SENDING)
+                cost(scan, GUARD_RUN_SEND);
+        if (allowed == GUARD_BYTE_BY_BYTE)
+                scan->bytes = GUARD_RUN_BYTES;
+}
 
 static long scan_one(__u32 index, struct scan *scan) {
         struct bpf_insn insn;
@@ -599,6 +626,9 @@ static long scan_one(__u32 index, struct scan *scan) {
                 scan->what = GUARD_LONG_JUMP;
                 return 1;
         }
+        /* A load from the packet by a single instruction. */
+        if (BPF_CLASS(insn.code) == BPF_LD && (BPF_MODE(insn.code) == BPF_ABS || BPF_MODE(insn.code) == BPF_IND))
+                cost(scan, GUARD_RUN_SEND);
         if (BPF_OP(insn.code) != BPF_CALL || (BPF_CLASS(insn.code) != BPF_JMP && BPF_CLASS(insn.code) != BPF_JMP32))
                 return 0;
         /* A call of another kind: no kernel takes one yet. */
@@ -617,7 +647,10 @@ static long scan_one(__u32 index, struct scan *scan) {
                 scan->what = !classes || !(*classes & scan->class_bit)   ? GUARD_LOAD_KFUNC :
                              *classes & GUARD_LOOPS && !scan->long_loops ? GUARD_LONG_KFUNC :
                                                                            NOTHING_WRONG;
-                scan->costly |= classes && *classes & GUARD_COSTS;
+                if (classes && *classes & GUARD_COSTS)
+                        cost(scan, GUARD_RUN_COSTLY);
+                if (classes && *classes & GUARD_WALKS)
+                        cost(scan, GUARD_RUN_WALK);
                 return scan->what != NOTHING_WRONG;
         }
         key = scan->class * GUARD_HELPERS + (__u32) insn.imm;
@@ -626,7 +659,8 @@ static long scan_one(__u32 index, struct scan *scan) {
         scan->what = !allowed || *allowed == GUARD_NEVER            ? GUARD_LOAD_HELPER :
                      *allowed == GUARD_IF_LONG && !scan->long_loops ? GUARD_LONG_HELPER :
                                                                       NOTHING_WRONG;
-        scan->costly |= allowed && *allowed == GUARD_COSTLY;
+        if (allowed)
+                cost_of_helper(scan, *allowed);
         return scan->what != NOTHING_WRONG;
 }
 
@@ -641,9 +675,8 @@ static __always_inline __u32 class_of(__u32 type) {
 }
 
 /* For judge_length(): the verifier makes another program of it, which keeps its aux. */
-static __always_inline void remember_cost(struct bpf_prog *prog, bool costly) {
+static __always_inline void remember_cost(struct bpf_prog *prog, __u32 step) {
         __u64 aux = (__u64) BPF_CORE_READ(prog, aux);
-        __u32 step = costly ? GUARD_RUN_COSTLY : GUARD_RUN_STEP;
 
         (void) bpf_map_update_elem(&loading, &aux, &step, BPF_ANY);
 }
@@ -653,14 +686,14 @@ static __always_inline __u32 remembered_cost(struct bpf_prog *prog) {
         __u64 aux = (__u64) BPF_CORE_READ(prog, aux);
         __u32 *step = bpf_map_lookup_elem(&loading, &aux);
 
-        return step ? *step : GUARD_RUN_COSTLY;
+        return step ? *step : GUARD_RUN_SEND | GUARD_RUN_BYTES;
 }
 
 SEC("lsm/bpf_prog_load")
 int BPF_PROG(guard_prog_load, struct bpf_prog *prog, union bpf_attr *attr, struct bpf_token *token) {
         /* Not the argument: it is NULL before 7.3. */
         struct bpf_token *its = BPF_CORE_READ(prog, aux, token);
-        struct scan scan = {.what = NOTHING_WRONG};
+        struct scan scan = {.what = NOTHING_WRONG, .step = GUARD_RUN_STEP};
         struct guard_delegation *d;
         __u32 type, attach;
         __u64 id;
@@ -688,10 +721,52 @@ int BPF_PROG(guard_prog_load, struct bpf_prog *prog, union bpf_attr *attr, struc
         if (scan.len > INSNS_MAX || bpf_loop(scan.len, scan_one, &scan, 0) < 0)
                 return REFUSE(.what = GUARD_TOO_LONG, .cmd = BPF_PROG_LOAD, .prog = prog);
         if (scan.what == NOTHING_WRONG) {
-                remember_cost(prog, scan.costly);
+                remember_cost(prog, scan.step | scan.bytes);
                 return 0;
         }
         return REFUSE(.what = scan.what, .cmd = BPF_PROG_LOAD, .prog = prog, .detail = scan.detail);
+}
+
+/* ---- maps of local storage ---- */
+
+static __always_inline bool is_storage(struct bpf_map *map) {
+        __u32 type = BPF_CORE_READ(map, map_type);
+
+        return type == BPF_MAP_TYPE_SK_STORAGE || type == BPF_MAP_TYPE_INODE_STORAGE || type == BPF_MAP_TYPE_TASK_STORAGE ||
+               type == BPF_MAP_TYPE_CGRP_STORAGE;
+}
+
+SEC("lsm/bpf_map_create")
+int BPF_PROG(guard_map_create, struct bpf_map *map, union bpf_attr *attr, struct bpf_token *token) {
+        __u64 id, key = (__u64) map;
+        struct guard_delegation *d;
+
+        if (!token || !is_storage(map))
+                return 0;
+        d = delegation_of(&tokens, token, &id);
+        /* While one helper takes over from another both their programs are called. */
+        if (!d || bpf_map_lookup_elem(&storages, &key))
+                return 0;
+        if (!count_up(&d->storages, GUARD_STORAGES))
+                return REFUSE(.what = GUARD_STORAGES_FULL, .cmd = BPF_MAP_CREATE);
+        if (bpf_map_update_elem(&storages, &key, &id, BPF_NOEXIST) < 0) {
+                __sync_fetch_and_add(&d->storages, -1);
+                return REFUSE(.what = GUARD_STORAGES_FULL, .cmd = BPF_MAP_CREATE);
+        }
+        return 0;
+}
+
+/* By the kernel's threads, for every map of the host. */
+SEC("lsm/bpf_map_free")
+void BPF_PROG(guard_map_free, struct bpf_map *map) {
+        __u64 id, key = (__u64) map;
+        struct guard_delegation *d;
+
+        if (!is_storage(map))
+                return;
+        d = delegation_of(&storages, map, &id);
+        if (bpf_map_delete_elem(&storages, &key) == 0 && d)
+                __sync_fetch_and_add(&d->storages, -1);
 }
 
 /* ---- descriptors ---- */
@@ -773,7 +848,7 @@ int BPF_PROG(guard_binder_file, const struct cred *from, const struct cred *to, 
 
 /* ---- how long it can run ---- */
 
-/* The greatest element of its maps, and how many programs may follow one another. */
+/* The most that a look into one of its maps takes, and how many programs may follow one another. */
 struct reach {
         struct bpf_map **maps;
         __u64 bytes;
@@ -782,11 +857,14 @@ struct reach {
 
 static __always_inline __u64 element_of(struct bpf_map *map, __u64 ringbuf) {
         __u32 type = BPF_CORE_READ(map, map_type);
-        __u64 key = BPF_CORE_READ(map, key_size);
+        __u64 key = BPF_CORE_READ(map, key_size), value = BPF_CORE_READ(map, value_size);
 
         if (type == BPF_MAP_TYPE_RINGBUF)
                 return ringbuf;
-        return type == BPF_MAP_TYPE_LPM_TRIE ? key * 8 * 64 : key + BPF_CORE_READ(map, value_size);
+        /* A node for each bit, as deep as it gets; the first four bytes say how many there are. Each compares the key from its start. */
+        if (type == BPF_MAP_TYPE_LPM_TRIE)
+                return key * 8 * (GUARD_RUN_BIT + key * GUARD_RUN_BYTE);
+        return type == BPF_MAP_TYPE_BLOOM_FILTER ? value * GUARD_RUN_BLOOM : (key + value) * GUARD_RUN_BYTE;
 }
 
 static long reach_of_map(__u32 index, struct reach *reach) {
@@ -854,7 +932,7 @@ static __always_inline __u64 longest_way(__u64 insns, __u32 global) {
 /* Here, and not before the load: the kernel asks once more when it is verified, and nobody has a descriptor of it yet. */
 static __always_inline int judge_length(struct bpf_prog *prog, struct guard_delegation *d, __u64 id) {
         struct reach reach = {.maps = BPF_CORE_READ(prog, aux, used_maps), .times = 1};
-        __u32 insns = BPF_CORE_READ(prog, aux, verified_insns), maps = BPF_CORE_READ(prog, aux, used_map_cnt), global;
+        __u32 insns = BPF_CORE_READ(prog, aux, verified_insns), maps = BPF_CORE_READ(prog, aux, used_map_cnt), global, step;
 
         if (d->flags & GUARD_LONG_LOOPS || class_of(BPF_CORE_READ(prog, type)) >= GUARD_HOST)
                 return 0;
@@ -862,7 +940,10 @@ static __always_inline int judge_length(struct bpf_prog *prog, struct guard_dele
         if (maps > GUARD_MAPS_EACH)
                 maps = GUARD_MAPS_EACH;
         (void) bpf_loop(maps, reach_of_map, &reach, 0);
-        if (longest_way(insns, global) * reach.times <= GUARD_RUN_MAX / (remembered_cost(prog) + reach.bytes))
+        step = remembered_cost(prog);
+        if (step & GUARD_RUN_BYTES)
+                reach.bytes *= GUARD_RUN_BYTE;
+        if (longest_way(insns, global) * reach.times <= GUARD_RUN_MAX / (step + reach.bytes))
                 return 0;
         return REFUSE(.what = global > 0 ? GUARD_LONG_CALLS : GUARD_LONG_RUN, .cmd = BPF_PROG_LOAD, .prog = prog, .detail = insns);
 }
@@ -1168,7 +1249,7 @@ static __always_inline void remember(struct guard_delegation *d, const struct at
 }
 
 /* What is attached to a network namespace without a link can be undone only from inside of it, and nobody finds them
- * all: its user makes as many as he likes, and a descriptor outside keeps each. Confined or not. */
+ * all: its user makes as many as they like, and a descriptor outside keeps each. Confined or not. */
 static __always_inline bool cannot_be_undone(const struct attempt *a) {
         return a->cmd == BPF_PROG_ATTACH && guard_target_of(a->attach) == GUARD_AT_NETWORK;
 }
@@ -1222,7 +1303,7 @@ static __always_inline struct guard_delegation *delegation_above(struct user_nam
         return NULL;
 }
 
-/* The delegation whose user namespace the caller sits in, by either of his credentials. */
+/* The delegation whose user namespace the caller sits in, by either of its credentials. */
 static struct guard_delegation *inside_of(__u64 *ret_id) {
         struct task_struct *task = bpf_get_current_task_btf();
         struct guard_delegation *d;
@@ -1437,7 +1518,7 @@ static __always_inline bool is_any_alive(void) {
         return found;
 }
 
-/* A descriptor may mean another cgroup by the time it is used. Outside, nobody who has no BPF of his own needs this; of him
+/* A descriptor may mean another cgroup by the time it is used. Outside, nobody who has no BPF of their own needs this; of them
  * nothing is reported, as it is no delegation's. */
 static __always_inline int judge_detach_shared(const struct attempt *a) {
         const struct cred *cred = bpf_get_current_task_btf()->cred;
@@ -1475,8 +1556,8 @@ static __always_inline int judge_detach(const union bpf_attr *attr) {
         struct cgroup *cgroup;
         __u64 id, in_id;
 
-        /* A sockmap's program must be named to be detached. */
-        if (target == GUARD_AT_MAP || is_admin(cred))
+        /* A sockmap's program must be named to be detached. Of a type that it has not, the kernel itself says so. */
+        if (target == GUARD_AT_MAP || is_admin(cred) || a.attach >= bpf_core_enum_value(enum bpf_attach_type, __MAX_BPF_ATTACH_TYPE))
                 return 0;
         in = inside_of(&in_id);
         if (target == GUARD_AT_NETWORK)

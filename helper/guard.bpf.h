@@ -24,7 +24,7 @@
 
 /* Of maps and of what is in them. A helper that finds another one pinned leaves it alone (guard.c): whoever changes a
  * struct that is in a map raises it. */
-#define GUARD_LAYOUT 2
+#define GUARD_LAYOUT 3
 
 /* Risk classes of program types, as in lib/mask.h; a bit each in an allow-list's row. */
 enum guard_class { GUARD_SOCKET, GUARD_CGROUP, GUARD_NETNS, GUARD_HOST, GUARD_CLASSES };
@@ -44,20 +44,40 @@ enum guard_flags {
 };
 
 /* Of a helper, for a class of programs. */
-enum guard_allowed { GUARD_NEVER, GUARD_ALWAYS, GUARD_COSTLY, GUARD_IF_LONG /* with GUARD_LONG_LOOPS */ };
-/* The last two in the classes of a kfunc. */
+enum guard_allowed {
+        GUARD_NEVER,
+        GUARD_ALWAYS,
+        GUARD_COSTLY,
+        GUARD_IF_LONG, /* with GUARD_LONG_LOOPS */
+        GUARD_WALKING,
+        GUARD_SENDING,
+        GUARD_BYTE_BY_BYTE,
+};
+/* Of these the classes of a kfunc have the first three. */
 #define GUARD_LOOPS (1u << 8)
 #define GUARD_COSTS (1u << 9)
+#define GUARD_WALKS (1u << 10)
+#define GUARD_SENDS (1u << 11)
+#define GUARD_BYTES (1u << 12)
 
 /*
  * How long one run of a program may be, unless its delegation has GUARD_LONG_LOOPS: the instructions that the verifier has
- * followed, times what one of them may touch. That is the greatest element of the maps that it uses (of a ring buffer, all
- * of it; of a trie, a line of the cache for each bit), and GUARD_RUN_STEP for the rest, or GUARD_RUN_COSTLY if it calls a
- * helper that may take microseconds. A program that makes tail calls may be followed by 33 others.
+ * followed, times what one of them may take. That is the most that a look into one of its maps takes, and GUARD_RUN_STEP for the
+ * rest; or more where it calls a helper that may take microseconds (COSTLY), that goes through a packet of thousands of parts
+ * (WALK), or that does so for one instruction, or sends a packet (SEND). docs/memory.md has what each was measured to take:
+ * 2^29 are 20 ms, so 27 are a nanosecond. A program that makes tail calls may be followed by 33 others.
  */
 #define GUARD_RUN_MAX (1ull << 29)
-#define GUARD_RUN_STEP 8192 /* 65536 instructions at most; docs/memory.md has what they were measured to take */
+#define GUARD_RUN_STEP 8192 /* 65536 instructions at most */
 #define GUARD_RUN_COSTLY (1 << 15)
+#define GUARD_RUN_WALK (1 << 17)
+#define GUARD_RUN_SEND (1 << 19)
+/* A byte of a key or a value: keys are hashed and compared. Of a filter (bloom) it is hashed 15 times. */
+#define GUARD_RUN_BYTE 4
+#define GUARD_RUN_BLOOM 64
+#define GUARD_RUN_BIT 3072 /* of a trie's key: one node, which is in no cache */
+/* Every byte of the largest thing at hand may be looked at one by one: a bit of what is remembered of a program. */
+#define GUARD_RUN_BYTES 1
 #define GUARD_RUN_UNKNOWN (1 << 24) /* a ring buffer in a map of maps may have any size */
 #define GUARD_LOADING 4096          /* programs between the two looks at them */
 #define GUARD_RUN_TAILS 34
@@ -72,6 +92,13 @@ enum guard_allowed { GUARD_NEVER, GUARD_ALWAYS, GUARD_COSTLY, GUARD_IF_LONG /* w
 #define GUARD_BTF_ALL (1ull << 24)
 #define GUARD_BTF_LEAST 4096
 
+/*
+ * Maps of local storage that a delegation has at once: what they keep on one socket, cgroup or inode is a list, which the
+ * kernel walks. It would be as long as there are maps.
+ */
+#define GUARD_STORAGES 32
+#define GUARD_STORAGES_ALL 65536
+
 /* One delegation, by its id. */
 struct guard_delegation {
         __u64 userns; /* address */
@@ -84,6 +111,8 @@ struct guard_delegation {
         __u32 tokens, supers; /* alive */
         __u32 tokens_kept;    /* of the tokens, those of GUARD_TOKENS_KEPT */
         __u64 btf; /* bytes of BTF loaded since the helper has last counted */
+        __u32 storages; /* maps alive */
+        __u32 padding;
 };
 
 /* A token that is alive. */
@@ -171,6 +200,7 @@ enum guard_what {
         GUARD_JOINED_ENDED,
         GUARD_TARGET_OTHERS,
         GUARD_DETACHED_OUTSIDE,
+        GUARD_STORAGES_FULL,
         GUARD_WHATS,
 };
 

@@ -257,8 +257,13 @@ static int teach_helpers(const struct guard *guard) {
                 classes[guard_helpers[i].id] = guard_helpers[i].classes;
         for (uint32_t key = 0; r >= 0 && key < GUARD_CLASSES * GUARD_HELPERS; key++) {
                 uint32_t its = classes[key % GUARD_HELPERS];
-                uint8_t allowed = !(its & GUARD_BIT(key / GUARD_HELPERS)) ? GUARD_NEVER : its & GUARD_LOOPS ? GUARD_IF_LONG :
-                                  its & GUARD_COSTS ? GUARD_COSTLY : GUARD_ALWAYS;
+                uint8_t allowed = !(its & GUARD_BIT(key / GUARD_HELPERS)) ? GUARD_NEVER :
+                                  its & GUARD_LOOPS                       ? GUARD_IF_LONG :
+                                  its & GUARD_SENDS                       ? GUARD_SENDING :
+                                  its & GUARD_WALKS                       ? GUARD_WALKING :
+                                  its & GUARD_BYTES                       ? GUARD_BYTE_BY_BYTE :
+                                  its & GUARD_COSTS                       ? GUARD_COSTLY :
+                                                                            GUARD_ALWAYS;
 
                 r = bpf_map_update_elem(fd, &key, &allowed, BPF_ANY) < 0 ? -errno : 0;
         }

@@ -68,8 +68,8 @@ bool guard_knows(const struct guard *guard, uint64_t id, uint64_t *ret_refusals)
  * done already. */
 bool guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd);
 
-/* The same once more, when all processes of it are dead: an attach that was already behind the guard's verdict when it was
- * revoked, and waited for a lock of the kernel, was not to be seen then. */
+/* Detaches again after all processes of the delegation are dead. Needed because an attach may have passed the guard
+ * before guard_revoke() and still have been waiting for a kernel lock; the first pass cannot see it. */
 bool guard_revoke_late(struct guard *guard, uint64_t id);
 
 /* Ends all that is being detached, without the loop: for the helper's own end. */
@@ -79,9 +79,9 @@ void guard_finish(struct guard *guard);
 void guard_revoke_strangers(struct guard *guard, bool (*living)(void *userdata, uint64_t id), void *userdata);
 
 /*
- * How many ended delegations of a user are still there, because a process of his that is none of the session's holds a
+ * How many ended delegations of a user are still there, because one of their processes that is none of the session's holds a
  * descriptor of the bpffs, or tokens: 16 of those count as one more. They are good for nothing, but each is an entry: at
- * GUARD_UNDEAD_EACH he gets no new one, so that nobody fills the tables by logging out.
+ * GUARD_UNDEAD_EACH the user gets no new one, so that nobody fills the tables by logging out.
  */
 #define GUARD_UNDEAD_EACH 64
 size_t guard_undead(struct guard *guard, uid_t uid);

@@ -170,16 +170,16 @@ static int find_or_refuse(const struct manager *manager, const struct login_requ
                                 *ret = d;
                 }
         if (sessions >= settings->sessions_per_uid)
-                return fail(err, -EDQUOT, "the user has %zu session%s already (sessions_per_uid in bpfdeleg.ini)", sessions,
-                            plural(sessions));
+                return fail(err, -EDQUOT, "the user has %zu session%s already, which is the limit (sessions_per_uid in "
+                            "bpfdeleg.ini): log out of one, or ask the admin to raise it", sessions, plural(sessions));
         if (*ret)
                 return 0;
         if (delegations >= settings->delegations_per_uid)
-                return fail(err, -EDQUOT, "the user has %zu delegation%s already (delegations_per_uid in bpfdeleg.ini)",
-                            delegations, plural(delegations));
+                return fail(err, -EDQUOT, "the user has %zu delegation%s already, which is the limit (delegations_per_uid in "
+                            "bpfdeleg.ini): end one, or ask the admin to raise it", delegations, plural(delegations));
         if (manager->n_delegations >= settings->delegations)
-                return fail(err, -EDQUOT, "bpfdelegd has %zu delegation%s already (delegations in bpfdeleg.ini)",
-                            manager->n_delegations, plural(manager->n_delegations));
+                return fail(err, -EDQUOT, "bpfdelegd has %zu delegation%s already, which is the limit (delegations in "
+                            "bpfdeleg.ini): ask the admin to raise it", manager->n_delegations, plural(manager->n_delegations));
         return 0;
 }
 

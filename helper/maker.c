@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Maker and anchor (DESIGN section 2). Two children and the helper pass one thing after another over sockets, each
- * step begun by a message of the one before:
+ * Maker and anchor (ARCHITECTURE.md, "A login, step by step"). Two children and the helper pass one thing after another
+ * over sockets, each step begun by a message of the one before:
  *
  *   maker   born in <root>, or moved there by the scope's job while it works; joins the nursery; becomes the user, keeping CAP_SYS_ADMIN alone; makes user, mount [and network]
  *           namespaces, so that their owner is the user                                            → STEP_NAMESPACES
@@ -16,9 +16,9 @@
  *   anchor  becomes the user, joins, drops everything                                              → STEP_ANCHORED
  *   helper  ends the maker, waits for its exit: done
  *
- * The user may stop or kill both from the moment they have his uid. That costs him his own delegation, at the latest
- * at the deadline. He cannot trace them nor open anything of theirs: they are not dumpable, and their memory belongs
- * to the initial user namespace.
+ * The user may stop or kill both from the moment they have the user's uid. That costs the user their own delegation, at
+ * the latest at the deadline. The user cannot trace maker and anchor nor open anything of them: both are not dumpable,
+ * and their memory belongs to the initial user namespace.
  */
 
 #include "config.h"
@@ -233,7 +233,7 @@ static _printf_(3, 4) int finish_failed(struct maker *maker, int result, const c
         return finish(maker, result, why.s);
 }
 
-/* A step of the helper's that failed. The user may kill his maker at any moment, and what such a process lacks first, its namespaces or its end
+/* A step of the helper's that failed. The user may kill the maker at any moment, and what such a process lacks first, its namespaces or its end
  * of the socket, is not the cause. */
 static int finish_step(struct maker *maker, int result, const char *step) {
         if (result == -ENOENT || result == -ESRCH || result == -EPIPE)

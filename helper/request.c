@@ -109,12 +109,12 @@ static int read_policy(const struct manager *manager, const struct proto_open_se
                 return fail(err, -EPERM, "the policy %s is not for this login", request->policy);
         if (policy->confine == POLICY_CONFINE_REQUIRED && !manager->guard)
                 return fail(err, -EPERM, "%s wants what it delegates confined (confine = required, the default), and bpfdelegd has no "
-                            "guard to do it: %s. Without one the user could attach outside his own subtree and read kernel memory; to grant "
-                            "it all the same, write `confine = off` under [bpf] there (see SECURITY.md)", policy->path, manager->guard_why.s);
+                            "guard to do it: %s. Without one a user could attach outside their own subtree and read kernel memory; to grant "
+                            "it without a guard, write `confine = off` under [bpf] there (see SECURITY.md)", policy->path, manager->guard_why.s);
         if (manager->guard && guard_undead(manager->guard, request->uid) >= GUARD_UNDEAD_EACH)
-                return fail(err, -EMFILE, "too many ended delegations of uid %u are still held by descriptors of their tokens and bpf "
-                            "file systems, in processes outside of them; they are good for nothing, but there is no new one before "
-                            "those processes end", (unsigned) request->uid);
+                return fail(err, -EMFILE, "too many ended delegations of uid %u are still held by descriptors of their tokens "
+                            "and bpf file systems, in processes outside of them: the user gets no new delegation until those "
+                            "processes exit", (unsigned) request->uid);
         *ret = TAKE_PTR(policy);
         return 0;
 }
@@ -265,7 +265,7 @@ struct entering {
         uint64_t id;
 };
 
-/* Whom a refusal is about. He may be known by another delegation than the one he asked for, or by several. */
+/* Whom a refusal is about. The user may be known by another delegation than the one they asked for, or by several. */
 static struct log_subject user_subject(const struct connection *connection, const struct delegation *d) {
         const struct delegation *other;
 
@@ -287,7 +287,7 @@ static void refuse_enter(struct connection *connection, const struct delegation 
         (void) connection_reply(connection, &entered, NULL, 0);
 }
 
-/* The descriptors of the answer. The user owns these namespaces: he could open them through any process of his in
+/* The descriptors of the answer. The user owns these namespaces, and could open them through any of their processes in
  * there. */
 static int collect_fds(const struct delegation *d, int fds[PROTO_ENTERED_FDS_MAX], size_t *ret_n) {
         size_t n = PROTO_ENTERED_FD_MOUNT + 1;

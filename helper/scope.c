@@ -6,7 +6,7 @@
  * with a descriptor makes sd-bus wait for a connection that is not ready yet; so jobs are kept back until it is, and
  * nothing here ever waits: a bus or a systemd that does not answer costs the one login that asked, up to its deadline.
  *
- * Never User= on a scope: it would let the user move processes of his into it (AttachProcessesToUnit).
+ * Never User= on a scope: it would let the user move their own processes into it (AttachProcessesToUnit).
  */
 
 #include "config.h"

@@ -32,7 +32,8 @@
 #define TURNS_USEC (10 * USEC_PER_MSEC)
 #define TURNS 25
 
-/* What the requests of one uid on the user socket may take of the loop: so much of its time in such a time. More of his wait, and of his alone. */
+/* What the requests of one uid on the user socket may take of the loop: so much of its time in such a time. Further
+ * requests of that uid wait; those of others do not. */
 #define WINDOW_USEC (10 * USEC_PER_MSEC)
 #define BUDGET_USEC (1 * USEC_PER_MSEC)
 

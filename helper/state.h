@@ -63,7 +63,8 @@ void state_remove_session(const struct state_dir *dir, uint64_t id, uint64_t num
 /* Removes all of a delegation: the last thing of it. Does nothing if there is none. Returns 0, or -errno: what is left counts no more, and is
  * state_tidy()'s. */
 int state_remove(const struct state_dir *dir, uint64_t id);
-/* Removes what could not be removed before, of records half made too. Returns 0 or -errno, that of a shortage first. */
+/* Removes leftovers: records whose removal failed earlier, and records that were only partly written. Returns 0 or
+ * -errno. If several removals fail, resource errors (is_shortage()) take precedence. */
 int state_tidy(const struct state_dir *dir);
 
 /*

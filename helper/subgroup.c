@@ -2,9 +2,9 @@
 
 /*
  * A part of a subtree is signalled or removed on its user's word, by a child with root's rights. The user is at work in
- * there at the same time, and chooses names, depth, owners, modes and processes; what holds whatever he does:
+ * there at the same time, and chooses names, depth, owners, modes and processes. What holds whatever the user does:
  *
- *  - Nothing outside of his subtree is touched. The path is resolved once, name by name below <root>, without "..", links and other
+ *  - Nothing outside of the user's subtree is touched. The path is resolved once, name by name below <root>, without "..", links and other
  *    mounts; after that everything goes through descriptors of directories. One that is removed and made again meanwhile is another cgroup, and
  *    is not touched: the descriptor's own is dead.
  *  - No process is signalled for its number. SIGKILL is cgroup.kill, which the kernel does at one stroke. Any other signal goes through
@@ -13,8 +13,8 @@
  *  - The loop waits for nobody. Walks, rmdir(2) and the wait for the last process happen in the child; there is one for a uid
  *    at a time, and it is killed at its deadline. So what a user can make root do is one process's work.
  *  - The delegation itself does not suffer: not by name (its root and `supervisor`), and not where the anchor was moved to: signals pass it
- *    by, but for SIGKILL, which is refused there, as far as can be seen. Who moves it at that very moment ends his own delegation, which
- *    he could do by kill(1).
+ *    by, but for SIGKILL, which is refused there, as far as can be seen. A user who moves it at that very moment ends their own delegation,
+ *    which they could do by kill(1).
  */
 
 #include "config.h"

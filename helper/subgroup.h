@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * KILL_SUBGROUP and REMOVE_SUBGROUP: a user signals, or removes, what is in a part of his own subtree, whoever owns its
+ * KILL_SUBGROUP and REMOVE_SUBGROUP: a user signals, or removes, what is in a part of their own subtree, whoever owns its
  * parts and processes.
  */
 

@@ -9,8 +9,8 @@
  * When a namespace is done with. Where the guard closes it (no new task in there, and nobody joins), a pass that was
  * begun after the end meets all who were forking by then: they die, and so do their forks that are not done; or they
  * have died before, and their forks are there by the end of that pass. These fork no more and keep their number, so
- * the second pass meets each: if it finds nothing, there is nothing. Who does not die (he waits for a disk, say) is
- * looked for as long as he lives.
+ * the second pass meets each: if it finds nothing, there is nothing. A process that does not die (it waits for a disk, say) is
+ * looked for as long as it lives.
  *
  * Without a guard a chain of processes, each of which forks and exits, can be in between at every look. A pass counts
  * for nothing if a process that was the ended one's, or its user's, went away while it was being looked at, and
@@ -34,7 +34,7 @@
 #define SWEEP_TIMES 10                        /* …and in between, so many times what the last one took, for the loop has other work */
 #define SWEEP_SLICE 256                       /* processes in one turn of the loop: a millisecond */
 #define SWEEP_PASSES 100                      /* then somebody out-forks us, or does not die; it is reported */
-#define SWEEP_SLOW_USEC (5 * USEC_PER_SEC)    /* how often is looked at whether he has died after all */
+#define SWEEP_SLOW_USEC (5 * USEC_PER_SEC)    /* how often to look whether such a process has died after all */
 #define SWEEP_STILL 2                         /* passes in a row that find nothing… */
 #define SWEEP_STILL_OPEN 4                    /* …where no guard closes the namespace */
 #define NS_DEPTH_MAX 33                       /* the kernel's own bound on nesting, kernel/user_namespace.c */

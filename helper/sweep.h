@@ -28,7 +28,7 @@ void sweep_free(struct sweep *sweep);
  * Adds the user namespace of an ended delegation of uid, for swept(). take_fd: the namespace, kept until the pass is
  * over, so that its number cannot be another's meanwhile; or -1 where nobody has it open any more: then only a
  * namespace that uid owns, and that no living delegation has, is taken for it. is_closed: the guard lets no process
- * or thread be begun in there, and nobody join. Returns 0 or -errno, and takes it all the same.
+ * or thread be begun in there, and nobody join. Returns 0 or -errno. Takes ownership of take_fd in both cases.
  */
 int sweep_add(struct sweep *sweep, uint64_t id, uid_t uid, const struct sys_namespace *ns, int take_fd,
               bool is_closed);

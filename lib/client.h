@@ -30,7 +30,8 @@ int client_send(struct client *client, const void *request);
 /*
  * Receives one answer of any type into ret, checked by proto_check, with at most max_fds descriptors in received
  * (to be given to sock_received_done). Returns 0, or -errno: -ETIMEDOUT; -ECONNRESET if the helper closed without
- * answering; -EBADMSG for what is no message; -EMFILE when its descriptors have no room in this process.
+ * answering; -EBADMSG for what is no message; -EMFILE when its descriptors have no room in this process; -EACCES when a
+ * security module refuses them.
  */
 int client_receive(struct client *client, union proto_message *ret, size_t max_fds, struct sock_received *received);
 

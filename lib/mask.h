@@ -10,7 +10,8 @@
 
 #include "policy.h"
 
-/* DESIGN section 3. What we do not know is RISK_HOST: the next kernel brings the next type. */
+/* Risk classes (bpfdeleg-policy(5), docs/contexts.md). A type not listed is RISK_HOST, so that types added by newer
+ * kernels are denied by default. */
 enum risk {
         RISK_SOCKET, /* own sockets only */
         RISK_CGROUP, /* the user's own processes */

@@ -46,7 +46,7 @@ enum proto_type {
 };
 
 /* Names one session of one delegation. All zero: none. Not a secret: whoever shows one is checked against the kernel's
- * word on who he is. */
+ * word on who they are. */
 struct proto_cookie {
         uint64_t delegation; /* random, unique among the living; shown as 16 hex digits: the delegation's id */
         uint64_t session;    /* counts up within the delegation from 1, never used again */
@@ -84,6 +84,7 @@ struct proto_opened {
 
 /* Results with a meaning of their own. Everything else is an errno value. */
 #define PROTO_RESULT_STALE (-ESTALE)           /* the policy file has other content than the digest says: read again */
+#define PROTO_RESULT_STOPPING (-ECANCELED)     /* the helper stops, and nothing has come of this: ask the next one */
 #define PROTO_RESULT_POLICY_BROKEN (-EBADMSG)  /* the policy file is at fault: it grants nothing and locks nobody out */
 
 struct proto_close_session {

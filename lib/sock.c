@@ -9,6 +9,7 @@
 
 #include "sock.h"
 
+#include <fcntl.h>
 #include <sys/un.h>
 
 /* Room for the control data we expect. More than that makes the kernel set MSG_CTRUNC, and the message is refused. */
@@ -81,6 +82,19 @@ static bool collect_control(struct msghdr *msg, struct sock_received *received, 
         return known;
 }
 
+/*
+ * Why the kernel has left out a descriptor that our buffer had room for: either this process's table is full, or a security module
+ * refuses it to us (security_file_receive). To be asked while those that came are open.
+ */
+static int why_left_out(int fd) {
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+        if (copy < 0)
+                return -EMFILE;
+        (void) close(copy);
+        return -EACCES;
+}
+
 int sock_recv(int fd, void *buf, size_t size, size_t max_fds, struct sock_received *ret) {
         struct sock_received received = SOCK_RECEIVED_INIT;
         union control control = {.bytes = {0}};
@@ -93,7 +107,7 @@ int sock_recv(int fd, void *buf, size_t size, size_t max_fds, struct sock_receiv
         int r = 0;
 
         /* Where none is wanted there is no room for one: then the kernel never puts a stranger's descriptor into this
-         * process, whose close could wait for him (a lingering TCP socket, a file of his own FUSE). */
+         * process, whose close could wait for that process (a lingering TCP socket, a file of its own FUSE). */
         if (max_fds == 0)
                 msg.msg_controllen = CMSG_SPACE(sizeof(struct ucred));
         n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
@@ -104,7 +118,7 @@ int sock_recv(int fd, void *buf, size_t size, size_t max_fds, struct sock_receiv
         if (msg.msg_flags & MSG_TRUNC)
                 r = -EMSGSIZE;
         else if (known && n_fds < max_fds && (msg.msg_flags & MSG_CTRUNC))
-                r = -EMFILE; /* our buffer has room for more, so it is this process's table that has none */
+                r = why_left_out(fd);
         else if (!known || n_fds > max_fds || (msg.msg_flags & MSG_CTRUNC))
                 r = -EBADMSG;
         else if (n == 0)

@@ -41,6 +41,7 @@ void sock_received_done(struct sock_received *received);
  *   -EMSGSIZE     the datagram was larger than size
  *   -EBADMSG      control data is not what is expected here, or more than max_fds descriptors came
  *   -EMFILE       this process may not open as many descriptors as came
+ *   -EACCES       a security module refuses this process a descriptor that came
  */
 int sock_recv(int fd, void *buf, size_t size, size_t max_fds, struct sock_received *ret);
 

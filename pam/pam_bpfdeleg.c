@@ -162,7 +162,7 @@ static const char *get_text_item(const pam_handle_t *pamh, int type) {
 
 /*
  * From here on the user's name is the one NSS gives: with a directory server that takes "Bob" for "bob", `users = ~bob`
- * must not depend on how he typed it.
+ * must not depend on how they typed it.
  */
 static enum outcome login_init(struct login *login, struct errtext *err) {
         const char *user = NULL;
@@ -359,6 +359,11 @@ static bool is_cut(int r) {
         return r == -ECONNRESET || r == -EPIPE;
 }
 
+/* It went away after it had heard us, and says so. */
+static bool is_stopping(const union proto_message *answer) {
+        return answer->head.type == PROTO_OPENED && answer->opened.result == PROTO_RESULT_STOPPING;
+}
+
 static void pause_for(uint64_t usec) {
         const struct timespec ts = {.tv_sec = (time_t) (usec / USEC_PER_SEC), .tv_nsec = (long) (usec % USEC_PER_SEC) * 1000};
 
@@ -374,8 +379,8 @@ static int exchange_through_restarts(const char *socket, uint64_t deadline, cons
                 int r = exchange(socket, deadline, request, want, ret);
                 uint64_t now = now_usec();
 
-                if (is_cut(r)) {
-                        *cut = true;
+                if (is_cut(r) || (r == 0 && is_stopping(ret))) {
+                        *cut |= r < 0;
                         away_since = 0;
                 } else if (!is_away(r))
                         return r;
@@ -563,7 +568,7 @@ static enum outcome open_session(struct login *login, struct policy **policy, st
         if (getrandom(&login->attempt, sizeof(login->attempt), GRND_NONBLOCK) != sizeof(login->attempt))
                 login->attempt = 0;
 
-        /* An admin may replace the file between our reading and the helper's; twice in one login, he does not. */
+        /* An admin may replace the file between our reading and the helper's; but not twice in one login. */
         for (int tries = 0; tries < 2; tries++) {
                 policy_free(TAKE_PTR(*policy));
                 outcome = find_policy(login, policy, err);

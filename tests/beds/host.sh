@@ -3,7 +3,8 @@
 # host.sh [TEST…]: boots a whole Debian 13 in QEMU, on Debian's own kernel, with all cgroup2 controllers and BPF LSM; runs tests/host/*.sh in
 # it and those of tests/booted that $booted_too names (or the tests named, like host/limits), and prints one line a case, as automake's TAP
 # driver does. What each printed is in build-beds/tests/host/NAME.log. BD_HOST_SUITE=trixie-backports takes the newest kernel there is.
-# Nothing stays but the caches in build-beds/, also when this is killed. `./bootstrap check host` calls it.
+# A test with a line `# host-packages: NAME…` has these in a machine of its own, there with `# host-go: loader|tests` what tests/beds/go.sh makes in /bed/go,
+# and with `# host-seconds: N` so much time. Nothing stays but the caches in build-beds/, also when this is killed. `./bootstrap check host` calls it.
 
 set -u
 export LC_ALL=C
@@ -19,7 +20,7 @@ kernel_suite=${BD_HOST_SUITE:-$suite}
 . "$top_srcdir/tests/beds/lib.sh"
 
 # Of the booted bed's tests: what a host adds to a container is seen here, and all of them would take an hour.
-booted_too=(10-login 15-scope 30-ends)
+booted_too=(10-login 15-scope 30-ends 82-lockout)
 # Everything is some ten times slower than on the machine below. Seconds for one test, and for the boot.
 slow=10
 test_seconds=400
@@ -44,9 +45,13 @@ root_archive() { # TAR
         printf '%s\n' "$out"
 }
 
+# marked MARK TEST: what the test has behind `# MARK: `.
+marked() { sed -n "s/^# $1: //p" "$top_srcdir/tests/$2.sh"; }
+seconds_of() { marked host-seconds "$1" | grep . || echo "$test_seconds"; }
+
 # What this run adds to it: our init, the unit, and in /bed what the tests need, as the booted bed puts it there.
 furnish() { # DEB-DIRECTORY TEST…
-        local root=$work/more units=$work/more/etc/systemd/system deb=$1 name
+        local root=$work/more units=$work/more/etc/systemd/system deb=$1 name made
         shift
         mkdir -p "$root/bed/tests" "$root/bed/deb" "$units/multi-user.target.wants" || return 1
         install -m 0755 "$top_srcdir/tests/beds/host/init.sh" "$root/init" || return 1
@@ -56,7 +61,10 @@ furnish() { # DEB-DIRECTORY TEST…
         cp -r "$top_srcdir"/tests/{booted,host,system} "$root/bed/tests/" && cp "$top_srcdir/tests/commands" "$root/bed/tests/" && cp -r "$deb/tools" "$root/bed/" \
                 && cp "$deb"/*.deb "$root/bed/deb/" || return 1
         [ ! -d "$deb/escape" ] || cp -r "$deb/escape" "$root/bed/" || return 1
-        for name in "$@"; do printf '%s\n' "$slow $test_seconds tests/$name.sh"; done >"$root/bed/list"
+        for name in "$@"; do printf '%s\n' "$slow $(seconds_of "$name") tests/$name.sh"; done >"$root/bed/list"
+        for name in $(marked host-go "$1"); do
+                made=$(made "$top_srcdir/tests/beds/go.sh" "$name") && mkdir -p "$root/bed/go" && cp -rT "$made" "$root/bed/go/$name" || return 1
+        done
         echo bed >"$root/etc/hostname"
         printf '127.0.0.1 localhost bed\n::1 localhost\n' >"$root/etc/hosts"
 }
@@ -103,27 +111,45 @@ mkdir -p "$beds/tests/host" || exit 1
 tests=("${tests[@]-$@}")
 # Whoever comes second takes what the first has made.
 exec {lock}>"$beds/host.lock" && flock "$lock" || exit 1
-tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${bed_packages[@]}") || cannot_make "its root"
 deb=$(made "$top_srcdir/tests/beds/deb.sh" "$suite") || cannot_make "the package"
 kernel=$(made kernel_get "$kernel_suite") || cannot_make "its kernel"
 remove_leftovers host
-work=$beds/host.$$
-mkdir -p "$work/tests" || exit 1
-initramfs "$deb" "${tests[@]}" || not_possible "its initramfs cannot be made"
 exec {lock}>&-
 
-seconds=$((boot_seconds + test_seconds * ${#tests[@]}))
-echo "Linux $(cat "$kernel/release"), $seconds s at most"
-qemu_run "$work" "$seconds" "$kernel/vmlinuz" "$work/initrd" \
-        "quiet systemd.show_status=0 systemd.getty_auto=no systemd.mask=systemd-modules-load.service"
-status=$?
-mkdir -p "$beds/tests/beds" && cp "$work/console" "$beds/tests/beds/host.log"
-cat "$work/qemu.log"
-[ "$status" -ne 124 ] || echo "the machine took too long and was ended"
-split_results "$work"
-for name in "${tests[@]}"; do report "$name"; done
-if [ "$status" -ne 0 ] || [ ! -e "$work/tests/done" ]; then
-        printf 'ERROR: %s - the machine ended before its tests, with status %s\n' "$me" "$status"
-        bed_failed=1
-fi
+# run_machine [PACKAGE…] -- TEST…: one machine for these.
+run_machine() {
+        local packages=() seconds=$boot_seconds name status=0
+        while [ "$1" != -- ]; do packages+=("$1") && shift; done
+        shift
+        exec {lock}>"$beds/host.lock" && flock "$lock" || exit 1
+        tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${bed_packages[@]}" ${packages[@]+"${packages[@]}"}) || cannot_make "its root"
+        work=$beds/host.$$
+        mkdir -p "$work/tests" || exit 1
+        initramfs "$deb" "$@" || not_possible "its initramfs cannot be made"
+        exec {lock}>&-
+        for name in "$@"; do seconds=$((seconds + $(seconds_of "$name"))); done
+        echo "Linux $(cat "$kernel/release"), $seconds s at most"
+        # All of the root is in memory, and while the machine boots twice.
+        qemu_memory=$((${#packages[@]} > 0 ? 10240 : 4096)) qemu_run "$work" "$seconds" "$kernel/vmlinuz" "$work/initrd" \
+                "quiet systemd.show_status=0 systemd.getty_auto=no systemd.mask=systemd-modules-load.service" || status=$?
+        mkdir -p "$beds/tests/beds" && cp "$work/console" "$beds/tests/beds/host.log"
+        cat "$work/qemu.log"
+        [ "$status" -ne 124 ] || echo "the machine took too long and was ended"
+        split_results "$work"
+        for name in "$@"; do report "$name"; done
+        if [ "$status" -ne 0 ] || [ ! -e "$work/tests/done" ]; then
+                printf 'ERROR: %s - the machine ended before its tests, with status %s\n' "$me" "$status"
+                bed_failed=1
+        fi
+        rm -rf --one-file-system "$work"
+        work=
+}
+
+common=()
+for name in "${tests[@]}"; do [ -n "$(marked host-packages "$name")" ] || common+=("$name"); done
+[ ${#common[@]} -eq 0 ] || run_machine -- "${common[@]}"
+for name in "${tests[@]}"; do
+        read -ra packages < <(marked host-packages "$name") || continue
+        run_machine "${packages[@]}" -- "$name"
+done
 exit "$bed_failed"

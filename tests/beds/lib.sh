@@ -7,7 +7,7 @@
 # In the root of every bed but bare. From bpftool on it is what tests run, and what the package depends on: inside there is no network.
 # shellcheck disable=SC2034 # for the runners
 bed_packages=(systemd systemd-sysv dbus dbus-user-session libpam-systemd openssh-server openssh-client login util-linux-extra procps passwd
-        cron sudo iproute2 kmod ethtool bpftool jq strace python3-minimal libcap2-bin libbpf1 libiniparser4 libjson-c5)
+        cron sudo iproute2 kmod ethtool bpftool jq strace python3-minimal python3-pamela libcap2-bin libbpf1 libiniparser4 libjson-c5)
 
 skip_bed() {
         printf 'SKIP: %s # SKIP %s\n' "$me" "$*"

@@ -7,6 +7,7 @@
  *   call ROUNDS                prints what a system call takes, in ns: the least of many batches
  *   call ROUNDS filter         the same under a seccomp filter of one instruction: what the kernel takes for any
  *   run ROUNDS COMMAND...      starts the command, and waits for it; prints the median, in us
+ *   times ROUNDS COMMAND...    the same; prints each, one a line (tests/bench/uids.sh)
  */
 
 #include "../tools/attacher.h"
@@ -116,12 +117,12 @@ static int run(struct job *job, char **command) {
 
 int main(int argc, char **argv) {
         bool is_attach = argc >= 4 && streq(argv[1], "attach"), is_call = argc >= 3 && streq(argv[1], "call");
-        bool is_run = argc >= 4 && streq(argv[1], "run");
+        bool is_times = argc >= 4 && streq(argv[1], "times"), is_run = is_times || (argc >= 4 && streq(argv[1], "run"));
         struct job job = {.dir = argv[is_attach ? 2 : 0]};
 
         if (!(is_attach || is_call || is_run) ||
             parse_uint(argv[is_attach ? 3 : 2], 10, ROUNDS_MAX, &job.rounds) < 0 || job.rounds == 0) {
-                (void) fprintf(stderr, "usage: proxy attach DIR ROUNDS [thread] | call ROUNDS [filter] | run ROUNDS COMMAND...\n");
+                (void) fprintf(stderr, "usage: proxy attach DIR ROUNDS [thread] | call ROUNDS [filter] | run|times ROUNDS COMMAND...\n");
                 return 2;
         }
         job.times = calloc(job.rounds, sizeof(double));
@@ -132,7 +133,10 @@ int main(int argc, char **argv) {
         else
                 (void) (is_call ? call(&job, argc > 3) : run(&job, argv + 3));
         qsort(job.times, job.rounds, sizeof(double), compare);
-        (void) printf("%.1f\n", job.times[is_call ? 0 : job.rounds / 2]);
+        for (uint64_t i = 0; is_times && i < job.rounds; i++)
+                (void) printf("%.1f\n", job.times[i]);
+        if (!is_times)
+                (void) printf("%.1f\n", job.times[is_call ? 0 : job.rounds / 2]);
         free(job.times);
         return 0;
 }

@@ -40,6 +40,25 @@ with() { mark && write_settings "$@" && reload && logged 'reloaded /etc/bpfdeleg
 is_another() { [ "$(main_pid)" != 0 ] && [ "$(main_pid)" != "$before" ]; }
 subtree_of() { sed -n 's,^0::\(.*\)/run.*,\1,p' "/proc/$1/cgroup"; }
 
+# ---- the sandbox ----
+
+# Of the unit as it is loaded, drop-ins included. tests/tree/units.sh has the file's.
+exposure() { systemd-analyze --no-pager security bpfdelegd.service | sed -n 's/.*exposure level for .*: \([0-9]*\)\.\([0-9]\) .*/\1\2/p'; }
+exposed_at_most() { # TENTHS
+        local tenths
+        tenths=$(exposure)
+        echo "tenths: $tenths"
+        [ -n "$tenths" ] && [ "$((10#$tenths))" -le "$1" ]
+}
+lacks_its_filter() {
+        local code=0
+        mkdir -p "${drop_in%/*}" && printf '[Service]\nSystemCallFilter=\n' >"$drop_in" && systemctl daemon-reload || return 1
+        exposed_at_most 33 && code=1
+        rm -rf "${drop_in%/*}" && systemctl daemon-reload && return "$code"
+}
+ok "systemd-analyze security: at most 3.3" exposed_at_most 33
+ok "a unit without its filter would be seen" lacks_its_filter
+
 # ---- each command and each request, by either backend ----
 
 in_own() { grep -q '/run/own/deep$' "/proc/$1/cgroup"; }

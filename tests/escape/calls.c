@@ -154,7 +154,7 @@ int make_map_by(int token, const struct map_wish *wish) {
         request.map.btf = (uint32_t) (btf < 0 ? wish->btf : btf);
         request.map.btf_key = wish->key_type;
         request.map.btf_value = wish->value_type;
-        request.map.flags = TOKEN_FLAG;
+        request.map.flags = TOKEN_FLAG | wish->flags;
         request.map.token = token;
         return call(CMD_MAP_CREATE, &request);
 }

@@ -22,7 +22,7 @@
 static const struct vector *const groups[] = {
         target_vectors, memory_vectors, outside_vectors, race_vectors, uring_vectors, receiver_vectors, nested_vectors,
         end_vectors, late_vectors, runner_vectors, netlink_vectors, privilege_vectors, itself_vectors, blind_vectors, own_vectors,
-        name_vectors, time_vectors, btf_vectors, detach_vectors,
+        name_vectors, time_vectors, btf_vectors, detach_vectors, limit_vectors,
 };
 
 struct message {
@@ -95,7 +95,7 @@ enum result untaken(struct play *play, int r, const char *what) {
         if (r <= -RESULT_BASE)
                 return (enum result) (-r - RESULT_BASE);
         play->said[0] = '\0';
-        if (r == -EBADMSG)
+        if (r == -EACCES)
                 return say(play, REFUSED, "%s: the descriptor was not delivered", what);
         return say(play, BROKEN, "%s: %s", what, strerror(-r));
 }
@@ -367,7 +367,7 @@ static int be_receiver(const char *name) {
 static int usage(void) {
         fprintf(stderr, "usage: escape [--hold] NAME | --list | --receive NAME | --receive-on | --admin-link CGROUP PIN | "
                         "--admin-xdp INTERFACE PIN | --pry | --tracing | --outsider CGROUP | --foreign UID CGROUP | "
-                        "--detach CGROUP | --detach-shared CGROUP | --admin-attach CGROUP | --hold-tokens N\n");
+                        "--writer NAME | --detach CGROUP | --detach-shared CGROUP | --admin-attach CGROUP | --hold-tokens N\n");
         return BROKEN;
 }
 
@@ -385,6 +385,8 @@ int main(int argc, char **argv) {
                 return pry_as_root();
         if (argc == 2 && streq(argv[1], "--tracing"))
                 return load_tracing_as_root();
+        if (argc == 3 && streq(argv[1], "--writer"))
+                return write_to_clients(argv[2]);
         if (argc == 3 && streq(argv[1], "--outsider"))
                 return outsider(argv[2]);
         if (argc == 4 && streq(argv[1], "--foreign"))

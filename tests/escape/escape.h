@@ -13,6 +13,7 @@
  *                            for root: links that some of them need to be there
  *   escape --pry             for root: what the vectors pry-… do
  *   escape --tracing         for root: whether this kernel takes tracing programs
+ *   escape --writer NAME     for root: a daemon at that abstract address, which writes to who connects
  *   escape --outsider CGROUP, --foreign UID CGROUP
  *                            who has BPF from elsewhere: by capabilities; by a token that root delegates to UID
  *
@@ -57,7 +58,7 @@ struct vector {
 
 extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], uring_vectors[], receiver_vectors[],
         nested_vectors[], end_vectors[], late_vectors[], runner_vectors[], netlink_vectors[], privilege_vectors[], itself_vectors[],
-        blind_vectors[], own_vectors[], name_vectors[], time_vectors[], btf_vectors[], detach_vectors[];
+        blind_vectors[], own_vectors[], name_vectors[], time_vectors[], btf_vectors[], detach_vectors[], limit_vectors[];
 
 /* ---- escape.c ---- */
 
@@ -71,7 +72,7 @@ int give(struct play *play, int fd);
 /* The same without forgetting what is to be said with the result. */
 int give_on(struct play *play);
 /* What the other gave; *ret is -1 for a mere word. An error is for untaken(): a result that was said instead, or
- * -EBADMSG: the kernel delivered the message without its descriptor. */
+ * -EACCES: the kernel delivered the message without its descriptor. */
 int take(struct play *play, int *ret);
 /* After a failed take() or give(): the result to return. */
 enum result untaken(struct play *play, int r, const char *what);
@@ -135,6 +136,10 @@ int foreign(const char *user, const char *dir);
 int detach_as_anybody(const char *where, bool shared);
 int attach_as_admin(const char *where);
 
+/* ---- time.c ---- */
+
+int write_to_clients(const char *name);
+
 /* ---- own.c ---- */
 
 int hold_tokens(unsigned n);
@@ -162,7 +167,7 @@ int tcp_pair(int *ret_from, int *ret_to);
 /* Structs of bpf(2) by their layout: the header of the machine that builds may be older than the kernel that is attacked. */
 int make_token(struct play *play);
 struct map_wish {
-        uint32_t type, key_size, value_size, entries;
+        uint32_t type, key_size, value_size, entries, flags;
         int inner;
         uint32_t struct_ops; /* BTF id of the value */
         int btf;             /* with the ids of both types; 0: none */

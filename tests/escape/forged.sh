@@ -8,7 +8,8 @@
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"
 
-counted() { log_new | grep -q "user socket: uid $(id -u "$alice") has [0-9]* connections already"; }
+# Her connections are full: the oldest, of which nothing has come, goes for one more.
+counted() { log_new | grep -q "user socket: connection of uid $(id -u "$alice"), pid [0-9]* closed: .* its place was needed"; }
 not_forged() { ! log_new | grep -qE 'user socket: (connection of )?uid [0-9]{7,}'; }
 
 forge_peers() {

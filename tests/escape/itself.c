@@ -93,7 +93,7 @@ static enum result churn(struct play *play) {
         return say(play, ESCAPED, "%d tokens, %d programs and links", CHURNED_TOKENS, CHURNED_LINKS);
 }
 
-/* ---- 768 links, all of which the end must find ---- */
+/* ---- hundreds of links, all of which the end must find ---- */
 
 #define LINKS_EACH 64 /* the kernel's limit for one cgroup and attach type */
 
@@ -101,10 +101,10 @@ struct many {
         uint32_t type, attach_type;
 };
 static const struct many many[] = {
-        {PROG_CGROUP_SKB, AT_EGRESS},      {PROG_CGROUP_SKB, AT_INGRESS},     {PROG_CGROUP_SOCK_ADDR, AT_INET4_CONNECT},
-        {PROG_CGROUP_SOCK_ADDR, 11},       {PROG_CGROUP_SOCK_ADDR, 14},       {PROG_CGROUP_SOCK_ADDR, 15},
-        {PROG_CGROUP_SOCK_ADDR, 19},       {PROG_CGROUP_SOCK_ADDR, 20},       {PROG_CGROUP_SOCK_ADDR, 29},
-        {PROG_CGROUP_SOCK_ADDR, 30},       {PROG_CGROUP_SOCK_ADDR, 31},       {PROG_CGROUP_SOCK_ADDR, 32},
+        {PROG_CGROUP_SKB, AT_EGRESS},  {PROG_CGROUP_SKB, AT_INGRESS}, {PROG_CGROUP_SOCK_ADDR, AT_INET4_CONNECT},
+        {PROG_CGROUP_SOCK_ADDR, 11},   {PROG_CGROUP_SOCK_ADDR, 14},   {PROG_CGROUP_SOCK_ADDR, 19},
+        {PROG_CGROUP_SOCK_ADDR, 20},   {PROG_CGROUP_SOCK_ADDR, 29},   {PROG_CGROUP_SOCK_ADDR, 30},
+        {PROG_CGROUP_SOCK_ADDR, 31},   {PROG_CGROUP_SOCK_ADDR, 32},
 };
 #define N_LINKS (ELEMENTSOF(many) * LINKS_EACH)
 

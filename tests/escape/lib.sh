@@ -193,7 +193,7 @@ vector_start() {
                 sh "$T/vector.in" "$T/vector.out" "${freezer_dir:-}" \
                 setpriv --reuid="$(id -u "$1")" --regid="$(id -g "$1")" --clear-groups \
                 env "BPFDELEG_SOCKET=$T/run/user" "PATH=$user_path" "HOME=$T/home/$1" "USER=$1" "ESCAPE_MOUNT=$T/cg2" \
-                "ESCAPE_OTHER=${other_dir:-}" "ESCAPE_LINK=$T/bpffs/link" "ESCAPE_RECEIVER=$cgroup_parent" "ESCAPE_FREEZER=${freezer_dir:-}" "$T/bin/escape" --hold "$2" </dev/null
+                "ESCAPE_OTHER=${other_dir:-}" "ESCAPE_LINK=$T/bpffs/link" "ESCAPE_RECEIVER=$cgroup_parent" "ESCAPE_WRITER=$cgroup_parent-writer" "ESCAPE_FREEZER=${freezer_dir:-}" "$T/bin/escape" --hold "$2" </dev/null
         vector_pid=$spawned vector_answers=1
         exec {fd}>"$T/vector.in"
         vector_fd=$fd
@@ -202,7 +202,7 @@ vector_start() {
 
 # What it has said last; "ready" is said before the end of a session.
 vector_hear() {
-        patience=$((30 * ${BED_SLOW:-2})) wait_until answered
+        patience=${vector_patience:-$((30 * ${BED_SLOW:-2}))} wait_until answered
         vector_says=$(grep -E '^(ready|escaped|refused|absent|broken): ' "$T/vector.out" | tail -n 1)
         [ -n "$vector_says" ] || vector_says="broken: $(tr '\n' ' ' <"$T/vector.out")"
 }

@@ -3,7 +3,6 @@
 # Swapped by threads, as in races.sh and races-attach.sh, which go through the attach proxy: here around it, `run --no-proxy`. Each with the
 # guard off, and on: lib.sh.
 # vm-parallel
-# vm: preempt=full
 
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Swapped by the kernel thread of a ring, which has its maker's table; and a flood. Each with the guard off, and on: lib.sh.
 # vm-parallel
-# vm: preempt=full
 
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"

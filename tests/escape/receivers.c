@@ -320,7 +320,7 @@ static int take_below(void *argument) {
         if (give(companion->play, -1) < 0)
                 return FAILED;
         r = take(companion->play, &fd);
-        return r == 0 ? fd : r == -EBADMSG ? NOT_DELIVERED : FAILED;
+        return r == 0 ? fd : r == -EACCES ? NOT_DELIVERED : FAILED;
 }
 
 static enum result companion_below(struct play *play) {

@@ -16,4 +16,16 @@ allowed() {
         ok "it ends" session_end a
 }
 
-attacks 'usual time btf own-btf btf-kept' allowed
+# A daemon of root's that writes to who connects to it.
+writer_listens() { grep -q "@$cgroup_parent-writer\$" /proc/net/unix; }
+writes() {
+        spawn "$T/bin/escape" --writer "$cgroup_parent-writer"
+        local writer=$spawned
+        ok "a daemon of root's listens (guard $1)" wait_until writer_listens
+        round "$1" usual writer
+        kill -KILL "$writer"
+        wait "$writer" 2>/dev/null
+        unset "pids[$writer]"
+}
+
+attacks 'usual time btf own-btf btf-kept' writes allowed

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# manual.sh: prints what bpfdeleg(1) says of tests/programs/table, between two comments that are there as well. `manual.sh --write' puts it in
+# manual.sh: prints what bpfdeleg-programs(7) says of tests/programs/table, between two comments that are there as well. `manual.sh --write' puts it in
 # place of what is there. tests/tree/programs.sh compares.
 
 set -eu
 dir=$(cd "$(dirname "$0")" && pwd)
-page=$dir/../../man/bpfdeleg.1
+page=$dir/../../man/bpfdeleg-programs.7
 
 section() {
         awk '

@@ -27,7 +27,7 @@ show() {
         shift 4
         printf '  %s$ %s%s\n' "$bold" "$shown" "$plain"
         capture "$@"
-        # libbpf finds no memory cgroup accounting without root, tries to raise a limit that counts no more, and says so: bpfdeleg(1).
+        # libbpf finds no memory cgroup accounting without root, tries to raise a limit that counts no more, and says so: bpfdeleg-programs(7).
         grep -v 'Failed to bump RLIMIT_MEMLOCK' "$T/out" | sed "s,$T,…,g; s/^/    /"
         case $want in
         fails) [ "$status" -ne 0 ] || failed "$words" "it did not fail" ;;

@@ -217,7 +217,7 @@ static int case_swapped_bytes(const struct test *test) {
 
 /* Requests of the other socket: authority comes with the socket, so each is unknown on the other. */
 static int case_other_socket(const struct test *test) {
-        static const uint32_t session[] = {PROTO_OPEN_SESSION, PROTO_CLOSE_SESSION};
+        static const uint32_t session[] = {PROTO_OPEN_SESSION, PROTO_CLOSE_SESSION, PROTO_FIND_SESSION};
         static const uint32_t user[] = {PROTO_ENTER, PROTO_STATUS, PROTO_KILL_SUBGROUP, PROTO_REMOVE_SUBGROUP};
         const uint32_t *types = test->session ? user : session;
         size_t n = test->session ? ELEMENTSOF(user) : ELEMENTSOF(session);

@@ -35,7 +35,8 @@ a_bit_is_seen() {
 
 ok "make install DESTDIR=" install_it
 for file in '.*/bin/bpfdeleg' '.*/libexec/bpfdelegd' '.*/libexec/bpfdeleg-anchor' '.*/libexec/bpfdeleg-status' '.*/libexec/bpfdeleg-doctor' '.*/security/pam_bpfdeleg\.so' '.*/man8/pam_bpfdeleg\.8' \
-        '.*/man8/bpfdelegd\.8' '.*/man1/bpfdeleg\.1' '.*/man5/bpfdeleg-policy\.5' '.*/examples/50-netdev\.ini' \
+        '.*/man8/bpfdelegd\.8' '.*/man1/bpfdeleg\.1' '.*/man5/bpfdeleg-policy\.5' '.*/man7/bpfdeleg\.7' \
+        '.*/man7/bpfdeleg-programs\.7' '.*/man8/bpfdeleg-doctor\.8' '.*/examples/50-netdev\.ini' \
         '.*/examples/bpfdeleg\.ini' '.*/systemd/system/bpfdelegd\.socket' \
         '.*/systemd/system/bpfdelegd\.service' '.*/tmpfiles\.d/bpfdeleg\.conf' '.*/sysusers\.d/bpfdeleg\.conf' \
         '.*/systemd/catalog/bpfdeleg\.catalog'; do
@@ -77,7 +78,7 @@ else
         ok "no pam-configs where there is no pam-auth-update" lacks_file '.*/pam-configs/.*'
 fi
 # Every path of an example that a document names is one that is installed.
-paths_named() { find "$T/root" \( -name README.md -o -name '*.[158]' \) -exec grep -ohE '/[^ `)]*/examples/[a-z0-9-]+\.ini' {} + | sort -u; }
+paths_named() { find "$T/root" \( -name README.md -o -name '*.[1578]' \) -exec grep -ohE '/[^ `)]*/examples/[a-z0-9-]+\.ini' {} + | sort -u; }
 paths_hold() { paths_named >"$T/paths"; [ "$(wc -l <"$T/paths")" -ge 1 ] && while IFS= read -r path; do [ -e "$T/root$path" ] || { echo "$path"; return 1; }; done <"$T/paths"; }
 ok "documents name the examples where they are installed" paths_hold
 for file in bpfdelegd.socket bpfdelegd.service bpfdeleg.conf; do

@@ -15,7 +15,7 @@ same_as_page() { # PAGE
 }
 # The check must be able to fail.
 another_page_is_seen() {
-        sed 's/^\.It Cm atomics$/.It Cm atomic/' "$top_srcdir/man/bpfdeleg.1" >"$T/page"
+        sed 's/^\.It Cm atomics$/.It Cm atomic/' "$top_srcdir/man/bpfdeleg-programs.7" >"$T/page"
         ! same_as_page "$T/page" >/dev/null
 }
 
@@ -53,7 +53,7 @@ a_broken_row_is_seen() { grep -v '^instead: bpf_ringbuf_output' "$dir/table" >"$
 
 at_least_20() { [ "$(rows | wc -l)" -ge 20 ]; }
 
-ok "bpfdeleg(1) says what the table says" same_as_page "$top_srcdir/man/bpfdeleg.1"
+ok "bpfdeleg-programs(7) says what the table says" same_as_page "$top_srcdir/man/bpfdeleg-programs.7"
 ok "another page would be seen" another_page_is_seen
 ok "each program has a row, each row a program" same_names sources
 ok "and the Makefile builds it" same_names objects

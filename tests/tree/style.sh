@@ -21,7 +21,7 @@ only_in() { [ "$(programs | xargs grep -lE "$1")" = "$2" ] || { programs | xargs
 ok "each source file names its licence" every_file_has_a_licence
 ok "recvmsg is called in lib/sock.c alone" only_in '\brecvmsg\(' lib/sock.c
 ok "sendmsg is called in lib/sock.c alone" only_in '\bsendmsg\(' lib/sock.c
-# In sshd's process nothing may be said, ended or changed (DESIGN section 5).
+# In sshd's process nothing may be said, ended or changed (HACKING.md, Rules).
 ok "the module and the library neither print, exit nor log by themselves" \
         none '\b(printf|puts|fputs|perror|exit|_exit|abort|assert|openlog|syslog|setenv|putenv|unsetenv|umask|chdir|setlocale|signal|sigaction|sigprocmask)\(' \
         lib/{ini,policy,proto,sock,client,sha256}.c lib/{util,ini,policy,proto,sock,client,sha256}.h pam/pam_bpfdeleg.c

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "guard-lists.h"
+#include "mask.h"
 
 #include <bpf/libbpf.h>
 #include <setjmp.h>
@@ -55,6 +56,33 @@ static void test_program_types(void **state) {
         bpf_object__close(obj);
 }
 
+/* ---- targets ---- */
+
+/* What a policy may delegate without allow_host_wide the guard must know a target of, or each attach of it is
+ * refused. But for what has none: sk_reuseport's are put on a socket by setsockopt(2), xdp's two into a map. */
+static void test_targets(void **state) {
+        static const char without_target[] =
+                "any, ~sk_reuseport_select, ~sk_reuseport_select_or_migrate, ~xdp_devmap, ~xdp_cpumap";
+        struct mask_names *names = NULL;
+        unsigned seen[4] = {0};
+        struct errtext err;
+        uint64_t mask = 0;
+
+        (void) state;
+        assert_int_equal(mask_names_new_from_headers(&names), 0);
+        assert_int_equal(mask_parse(names, POLICY_ATTACHS, without_target, false, &mask, &err), 0);
+        for (unsigned i = 0; i < GUARD_ATTACH_TYPES; i++) {
+                enum guard_target target = guard_target_of(i);
+
+                seen[target]++;
+                if (mask & UINT64_C(1) << i && target == GUARD_AT_UNKNOWN)
+                        fail_msg("attach type %u can be delegated, and guard_target_of() does not know it", i);
+        }
+        assert_true(seen[GUARD_AT_CGROUP] >= 20 && seen[GUARD_AT_NETWORK] >= 8);
+        assert_true(seen[GUARD_AT_MAP] == 4 && seen[GUARD_AT_UNKNOWN] > 0);
+        mask_names_free(names);
+}
+
 /* ---- helpers ---- */
 
 #define FUNC_NAME(name) [BPF_FUNC_##name] = #name
@@ -79,6 +107,8 @@ static void test_helpers_are_sorted(void **state) {
         }
 }
 
+#define CALL_FLAGS (GUARD_LOOPS | GUARD_COSTS | GUARD_WALKS | GUARD_SENDS | GUARD_BYTES)
+
 static void check_row(const char *name, uint32_t classes, const char *reason) {
         if ((classes & ~ALL_CLASSES) || !reason || strlen(reason) < 4)
                 print_message("%s: a class that is none, or no reason\n", name);
@@ -90,7 +120,7 @@ static void check_row(const char *name, uint32_t classes, const char *reason) {
 static void test_helpers_are_whole(void **state) {
         (void) state;
         for (size_t i = 0; i < guard_n_helpers; i++)
-                check_row(guard_helpers[i].name, guard_helpers[i].classes & ~(GUARD_LOOPS | GUARD_COSTS), guard_helpers[i].reason);
+                check_row(guard_helpers[i].name, guard_helpers[i].classes & ~CALL_FLAGS, guard_helpers[i].reason);
 }
 
 /* What is allowed has an answer to each question, and none that forbids it. */
@@ -163,7 +193,7 @@ static void test_kfuncs(void **state) {
         (void) state;
         assert_true(guard_n_kfuncs > 0 && guard_n_kfuncs <= GUARD_KFUNCS);
         for (size_t i = 0; i < guard_n_kfuncs; i++) {
-                check_row(guard_kfuncs[i].name, guard_kfuncs[i].classes & ~(GUARD_LOOPS | GUARD_COSTS), guard_kfuncs[i].reason);
+                check_row(guard_kfuncs[i].name, guard_kfuncs[i].classes & ~CALL_FLAGS, guard_kfuncs[i].reason);
                 assert_int_equal(strncmp(guard_kfuncs[i].name, "bpf_", 4), 0);
                 for (size_t j = 0; j < i; j++)
                         assert_string_not_equal(guard_kfuncs[i].name, guard_kfuncs[j].name);
@@ -186,7 +216,7 @@ static void test_kfuncs_that_are_refused(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_program_types),
+                cmocka_unit_test(test_program_types), cmocka_unit_test(test_targets),
                 cmocka_unit_test(test_helper_names),
                 cmocka_unit_test(test_helpers_are_sorted),
                 cmocka_unit_test(test_helpers_are_whole), cmocka_unit_test(test_answers), cmocka_unit_test(test_helpers_that_loop),

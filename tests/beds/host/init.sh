@@ -6,7 +6,7 @@
 mount -t devtmpfs devtmpfs /dev
 exec </dev/console >/dev/console 2>&1
 mkdir /new
-mount -t tmpfs -o mode=0755,size=3g tmpfs /new
+mount -t tmpfs -o mode=0755,size=75% tmpfs /new
 for entry in /*; do
         case $entry in
         /new | /init | /dev | /proc | /sys | /run) ;;
