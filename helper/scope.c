@@ -305,8 +305,6 @@ static const struct {
         [POLICY_CPU_WEIGHT] = {"CPUWeight", 1},
         [POLICY_CPU_QUOTA] = {"CPUQuotaPerSecUSec", USEC_PER_SEC / 100},
         [POLICY_IO_WEIGHT] = {"IOWeight", 1},
-        [POLICY_DESCENDANTS_MAX] = {NULL, 0},
-        [POLICY_DEPTH_MAX] = {NULL, 0},
 };
 _Static_assert(POLICY_LIMITS == 8, "a new limit needs a row here, in lib/policy.c and in helper/cgroup.c; then raise this number");
 
