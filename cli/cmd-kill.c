@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "cmd.h"
+#include "subgroup.h"
 
 /* signal(7): names are the same everywhere, numbers are not. */
 static const struct {

@@ -7,6 +7,7 @@
 #include <getopt.h>
 
 #include "cmd.h"
+#include "subgroup.h"
 
 static const char remove_usage[] =
         "Usage: bpfdeleg remove PATH\n"

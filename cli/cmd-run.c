@@ -20,23 +20,17 @@
 #include "proxy.h"
 #include "sysapi.h"
 
-enum { FD_USER, FD_CGROUP, FD_MOUNT, FD_NETWORK };
-
 #define CGROUP_MOUNT "/sys/fs/cgroup"
 
 /* What the command finds at /sys/fs/cgroup: cgroup2 with the subtree as its root. Older mounts there, and their
  * siblings, are covered. */
 static int mount_cgroup2(void) {
         _cleanup_close_ int fs_fd = -1, mount_fd = -1;
-        int r;
 
         fs_fd = sys_fsopen("cgroup2");
         if (fs_fd < 0)
                 return take_fd(&fs_fd);
-        r = sys_fsconfig_create(fs_fd);
-        if (r < 0)
-                return r;
-        mount_fd = sys_fsmount(fs_fd, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        mount_fd = sys_new_mount(fs_fd, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
         if (mount_fd < 0)
                 return take_fd(&mount_fd);
         return sys_move_mount(mount_fd, AT_FDCWD, CGROUP_MOUNT);
@@ -59,12 +53,12 @@ static int join_namespaces(const struct proto_entered *entered, const struct soc
                 int flag;
                 const char *name;
         } namespaces[] = {
-                [FD_USER] = {CLONE_NEWUSER, "user"},
-                [FD_CGROUP] = {CLONE_NEWCGROUP, "cgroup"},
-                [FD_MOUNT] = {0, NULL}, /* a mount, not a namespace */
-                [FD_NETWORK] = {CLONE_NEWNET, "network"},
+                [PROTO_ENTERED_FD_USER] = {CLONE_NEWUSER, "user"},
+                [PROTO_ENTERED_FD_CGROUP] = {CLONE_NEWCGROUP, "cgroup"},
+                [PROTO_ENTERED_FD_MOUNT] = {0, NULL}, /* a mount, not a namespace */
+                [PROTO_ENTERED_FD_NETWORK] = {CLONE_NEWNET, "network"},
         };
-        size_t n = entered->flags & PROTO_ENTERED_NETWORK ? FD_NETWORK + 1 : FD_CGROUP + 1;
+        size_t n = entered->flags & PROTO_ENTERED_NETWORK ? PROTO_ENTERED_FD_NETWORK + 1 : PROTO_ENTERED_FD_CGROUP + 1;
 
         for (size_t i = 0; i < n; i++)
                 if (namespaces[i].flag && setns(received->fds[i], namespaces[i].flag) < 0) {
@@ -118,7 +112,7 @@ static int go_in(const struct proto_entered *entered, const struct sock_received
                 cli_error("cannot make a mount namespace: %s", strerror(-r));
                 return r;
         }
-        r = sys_move_mount(received->fds[FD_MOUNT], AT_FDCWD, entered->path);
+        r = sys_move_mount(received->fds[PROTO_ENTERED_FD_MOUNT], AT_FDCWD, entered->path);
         if (r < 0) {
                 cli_error("cannot mount the delegated bpffs on %s: %s", entered->path, strerror(-r));
                 return r;

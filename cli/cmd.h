@@ -34,11 +34,5 @@ int cli_connect(const char *socket, uint64_t timeout_usec, struct client *ret);
 /* $BPFDELEG, or all zero where it is not set; says what is wrong with it. Returns 0 or -EINVAL. */
 int cli_cookie(struct proto_cookie *ret);
 
-/* Takes the cgroup that was typed into a field of PROTO_SUBGROUP_SIZE; says what is wrong with it. Returns 0 or -errno. */
-int cli_take_subgroup(const char *path, char *field);
-
-/* Sends a KILL_SUBGROUP or REMOVE_SUBGROUP about path; says why not. Returns the exit status. */
-int cli_ask_subgroup(const char *socket, const void *request, const char *path);
-
 /* Why a request has no answer, for a person. */
 const char *cli_no_answer(int error);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What `kill` and `remove` share: a part of one's own subtree, as it is typed, and the question to the helper. */
-
 #include "config.h"
+
+#include "subgroup.h"
 
 #include "cmd.h"
 

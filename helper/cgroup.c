@@ -14,37 +14,16 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+
+#include "file.h"
+#include "log.h"
 
 #define RUN "run"
 
 #define REMOVED_AT_ONCE 64 /* some two milliseconds of the loop */
-
-ssize_t cgroup_read_file(int dirfd, const char *name, char *buf, size_t size) {
-        _cleanup_close_ int fd = -1;
-        ssize_t n;
-
-        fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-                return -errno;
-        n = read(fd, buf, size - 1);
-        if (n < 0)
-                return -errno;
-        buf[n] = '\0';
-        return n;
-}
-
-int cgroup_write_file(int dirfd, const char *name, const char *value) {
-        _cleanup_close_ int fd = -1;
-
-        fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-                return -errno;
-        if (write(fd, value, strlen(value)) < 0)
-                return -errno;
-        return 0;
-}
 
 bool cgroup_list_has(const char *list, const char *word) {
         size_t n = strlen(word);
@@ -83,22 +62,23 @@ static const struct {
         [POLICY_DESCENDANTS_MAX] = {"cgroup.max.descendants", format_number},
         [POLICY_DEPTH_MAX] = {"cgroup.max.depth", format_number},
 };
+_Static_assert(POLICY_LIMITS == 8, "a new limit needs a row here, in lib/policy.c and in helper/scope.c; then raise this number");
 
 /* Makes the controller reach the children of dirfd. -EOPNOTSUPP if dirfd itself has it not. */
 static int enable_controller(int dirfd, const char *controller) {
         char list[256], word[32];
         ssize_t n;
 
-        n = cgroup_read_file(dirfd, "cgroup.subtree_control", list, sizeof(list));
+        n = file_read(dirfd, "cgroup.subtree_control", list, sizeof(list));
         if (n >= 0 && cgroup_list_has(list, controller))
                 return 0;
-        n = cgroup_read_file(dirfd, "cgroup.controllers", list, sizeof(list));
+        n = file_read(dirfd, "cgroup.controllers", list, sizeof(list));
         if (n < 0)
                 return (int) n;
         if (!cgroup_list_has(list, controller))
                 return -EOPNOTSUPP;
         (void) snprintf(word, sizeof(word), "+%s", controller);
-        return cgroup_write_file(dirfd, "cgroup.subtree_control", word);
+        return file_write(dirfd, "cgroup.subtree_control", word);
 }
 
 static int fail_missing(struct errtext *err, enum policy_limit which) {
@@ -113,7 +93,7 @@ int cgroup_check_limits(const struct cgroups *cgroups, const uint64_t limit[POLI
         char list[256];
         ssize_t n;
 
-        n = cgroup_read_file(cgroups->mount_fd, "cgroup.controllers", list, sizeof(list));
+        n = file_read(cgroups->mount_fd, "cgroup.controllers", list, sizeof(list));
         if (n < 0)
                 return fail(err, (int) n, "%s/cgroup.controllers: %s", cgroups->mount, strerror((int) -n));
         for (unsigned i = 0; i < POLICY_LIMITS; i++)
@@ -128,7 +108,7 @@ static int write_limit(const struct cgroup *cgroup, enum policy_limit which, uin
         int r;
 
         limit_files[which].format(v, value, sizeof(value));
-        r = cgroup_write_file(cgroup->fd, limit_files[which].file, value);
+        r = file_write(cgroup->fd, limit_files[which].file, value);
         return r < 0 ? fail(err, r, "%s cannot be set to %s: %s", policy_limit_name(which), value, strerror(-r)) : 0;
 }
 
@@ -154,7 +134,7 @@ static int see_limit(const struct cgroup *cgroup, enum policy_limit which, struc
         char value[48];
         ssize_t n;
 
-        n = cgroup_read_file(cgroup->fd, limit_files[which].file, value, sizeof(value));
+        n = file_read(cgroup->fd, limit_files[which].file, value, sizeof(value));
         if (n >= 0 && strncmp(value, "max", 3) != 0)
                 return 0;
         return fail(err, -EOPNOTSUPP, "%s cannot be kept: systemd has not set %s of %s (is the %s controller switched off for the "
@@ -265,7 +245,7 @@ int cgroup_move(const struct cgroup *cgroup, pid_t pid) {
         char value[16];
 
         (void) snprintf(value, sizeof(value), "%d", (int) pid);
-        return cgroup_write_file(cgroup->fd, "cgroup.procs", value);
+        return file_write(cgroup->fd, "cgroup.procs", value);
 }
 
 static int open_dir(int dirfd, const char *name) {
@@ -288,7 +268,7 @@ static int give_dir(int dirfd, uid_t uid, gid_t gid) {
         sys_fd = open("/sys/kernel/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (sys_fd < 0)
                 return -errno;
-        n = cgroup_read_file(sys_fd, "delegate", list, sizeof(list));
+        n = file_read(sys_fd, "delegate", list, sizeof(list));
         if (n < 0)
                 return (int) n;
         for (char *file = strtok_r(list, "\n", &saved); file; file = strtok_r(NULL, "\n", &saved))
@@ -319,14 +299,14 @@ int cgroup_give(const struct cgroup *cgroup, uid_t uid, gid_t gid) {
         ssize_t n;
         int r;
 
-        n = cgroup_read_file(cgroup->fd, "cgroup.controllers", list, sizeof(list));
+        n = file_read(cgroup->fd, "cgroup.controllers", list, sizeof(list));
         if (n < 0)
                 return (int) n;
         for (const char *c = strtok_r(list, " \n", &saved); c; c = strtok_r(NULL, " \n", &saved)) {
                 (void) snprintf(word, sizeof(word), "+%s", c);
                 /* One that cannot be enabled here (cpu with real-time processes about) is one the user has not:
                  * limits are on <root> itself and do not depend on it. */
-                (void) cgroup_write_file(cgroup->fd, "cgroup.subtree_control", word);
+                (void) file_write(cgroup->fd, "cgroup.subtree_control", word);
         }
         run_fd = open_dir(cgroup->fd, RUN);
         if (run_fd < 0)
@@ -342,7 +322,7 @@ int cgroup_kill(const struct cgroup *cgroup) {
 
         if (cgroup->fd < 0)
                 return 0;
-        r = cgroup_write_file(cgroup->fd, "cgroup.kill", "1");
+        r = file_write(cgroup->fd, "cgroup.kill", "1");
         return r == -ENOENT || r == -ENODEV ? 0 : r; /* removed, so nobody is in it */
 }
 
@@ -545,4 +525,41 @@ int cgroup_remove(struct cgroup *cgroup) {
 
 void cgroup_done(struct cgroup *cgroup) {
         *cgroup = (struct cgroup) {.fd = close_fd(cgroup->fd), .events_fd = close_fd(cgroup->events_fd)};
+}
+
+/* ---- of an earlier helper ---- */
+
+static void end_leftover(int parent_fd, const char *name) {
+        struct cgroup old = CGROUP_INIT;
+
+        log_line(LOG_NOTICE, "ending the subtree %s of an earlier helper", name);
+        old.fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (old.fd >= 0 && cgroup_kill(&old) == 0) {
+                for (int i = 0; i < 20 && cgroup_populated(&old) == 1; i++)
+                        (void) poll(&(struct pollfd){.fd = cgroup_events(&old), .events = POLLPRI}, 1, 100);
+        }
+        cgroup_done(&old);
+        if (cgroup_remove_tree(parent_fd, name, true) < 0)
+                log_line(LOG_WARNING, "the subtree %s of an earlier helper cannot be removed yet: %m", name);
+}
+
+void cgroups_end_leftovers(const struct cgroups *cgroups, bool (*known)(void *userdata, uint64_t id), void *userdata) {
+        _cleanup_close_ int fd = -1;
+        uint64_t id;
+        const struct dirent *e;
+        DIR *d;
+
+        fd = openat(cgroups->parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        d = fd < 0 ? NULL : fdopendir(fd);
+        if (!d) {
+                log_line(LOG_WARNING, "%s/%s cannot be read, what an earlier helper left there stays: %m", cgroups->mount,
+                         cgroups->name);
+                return;
+        }
+        (void) TAKE_FD(fd);
+        while ((e = readdir(d)))
+                /* Only what has a name of ours: whatever else is in there was made by somebody else. */
+                if (cgroup_is_child(e) && proto_id_parse(e->d_name, &id) == 0 && !known(userdata, id))
+                        end_leftover(cgroups->parent_fd, e->d_name);
+        (void) closedir(d);
 }

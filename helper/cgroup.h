@@ -8,37 +8,16 @@
  *     <root>/supervisor   the anchor
  *     <root>/run          what `bpfdeleg run` brings in
  *
- * Where <root> comes from and who removes it is the backend's part (cgroup-fs.c, scope.c); the rest is here and the
+ * Where <root> comes from and who removes it is the backend's part (setup.c); the rest is here and the
  * same for both. The user owns <root> once it is given away, and may be at work in it at any moment: everything goes
  * through descriptors, and no answer of the file system there is trusted beyond the user's own delegation.
  */
 
 #include <sys/types.h>
 
+#include "cgroups.h"
 #include "policy.h"
 #include "proto.h"
-
-/* Where subtrees are made. */
-struct cgroups {
-        int mount_fd; /* of cgroup2 */
-        char *mount;
-        char *name;    /* of the parent directory of all subtrees of the cgroupfs backend, in mount */
-        int parent_fd; /* that directory, locked; -1 as long as it is not used */
-};
-#define CGROUPS_INIT {.mount_fd = -1, .parent_fd = -1}
-
-/* Finds cgroup2. Returns 0 and *ret, to be given to cgroups_done(); or -errno with err. */
-int cgroups_open(struct cgroups *ret, const char *name, struct errtext *err);
-/* Removes the parent directory if it is empty. */
-void cgroups_done(struct cgroups *cgroups);
-
-/* Opens the parent directory and locks it against other helpers, making it unless it is there. Does nothing when that
- * is done already. Returns 0, or -errno with err; -ENOENT if it is not there and make is false. */
-int cgroups_use_parent(struct cgroups *cgroups, bool make, struct errtext *err);
-
-/* Ends what an earlier helper left in the parent directory and known() does not know: nobody can be using
- * that. Waits for it, 2 s at most for each: for start-up only. */
-void cgroups_end_leftovers(const struct cgroups *cgroups, bool (*known)(void *userdata, uint64_t id), void *userdata);
 
 /* Who makes <root>, and removes it. The words are those of bpfdeleg.ini. */
 enum cgroup_backend {
@@ -120,15 +99,16 @@ int cgroup_remove(struct cgroup *cgroup);
 
 void cgroup_done(struct cgroup *cgroup);
 
+/* Ends what an earlier helper left in the parent directory and known() does not know: nobody can be using
+ * that. Waits for it, 2 s at most for each: for start-up only. */
+void cgroups_end_leftovers(const struct cgroups *cgroups, bool (*known)(void *userdata, uint64_t id), void *userdata);
+
 /* Removes the directory `name` in dirfd and all below it. take: each is taken back from its owner first, as in cgroup_remove();
  * without, one that cannot be removed is left as it was. Returns 0, also when there is none; -EBUSY: there are processes, or
  * somebody makes cgroups in it; or -errno. Async-signal-safe, as what follows is. */
 int cgroup_remove_tree(int dirfd, const char *name, bool take);
 /* Calls fn for each cgroup in the directory dirfd until it returns another value than 0, and returns that, or -errno. */
 int cgroup_for_each_below(int dirfd, int (*fn)(int dirfd, const char *name, void *userdata), void *userdata);
-/* Reads a whole small file in dirfd, terminated. Returns its length or -errno. */
-ssize_t cgroup_read_file(int dirfd, const char *name, char *buf, size_t size);
-int cgroup_write_file(int dirfd, const char *name, const char *value);
 /* Whether a directory entry is a cgroup below. Names may begin with a dot: they are the user's choice. */
 struct dirent;
 bool cgroup_is_child(const struct dirent *e);

@@ -14,8 +14,10 @@
 #include <sys/random.h>
 
 #include "guard-words.h"
-#include "peer.h"
-#include "subgroup.h"
+#include "login.h"
+#include "manager.h"
+#include "scope.h"
+#include "sweep.h"
 
 /* Timers of these are given an accuracy of 1: 0 would mean sd-event's default of 250 ms. */
 #define RETRY_MIN_USEC (2 * USEC_PER_MSEC)
@@ -58,8 +60,7 @@ static void delegation_free(struct delegation *d) {
         sd_event_source_disable_unref(d->anchor_source);
         sd_event_source_disable_unref(d->events_source);
         sd_event_source_disable_unref(d->timer);
-        scope_job_free(d->scope_job);
-        maker_free(d->maker);
+        (void) setup_free(d->setup);
         child_done(&d->anchor, d->manager->event);
         cgroup_done(&d->cgroup);
         (void) close_fd(d->userns_fd);
@@ -130,7 +131,7 @@ static struct log_ratelimit *refusals_limit(struct manager *manager, uid_t uid) 
 }
 
 /* Writes down what the guard has reported last, with how often. */
-static void tell_refusal(struct manager *manager) {
+void manager_tell_refusal(struct manager *manager) {
         const struct refusal *refusal = &manager->refusal;
         struct delegation *d = manager_find(manager, refusal->report.delegation);
         struct log_subject subject = {.uid = refusal->report.uid, .id = refusal->report.delegation};
@@ -154,7 +155,7 @@ static int on_refusal_timer(sd_event_source *source, uint64_t usec, void *userda
         (void) source;
         (void) usec;
         manager->refusal.timer = sd_event_source_disable_unref(manager->refusal.timer);
-        tell_refusal(manager);
+        manager_tell_refusal(manager);
         return 0;
 }
 
@@ -167,7 +168,7 @@ void delegation_guard_refused(void *userdata, const struct guard_report *report)
                 refusal->times++;
                 return;
         }
-        tell_refusal(manager);
+        manager_tell_refusal(manager);
         if (!log_ratelimit(refusals_limit(manager, report->uid), &refusal->suppressed))
                 return;
         refusal->report = *report;
@@ -177,7 +178,7 @@ void delegation_guard_refused(void *userdata, const struct guard_report *report)
         /* Without a timer it is told at once. */
         if (!refusal->timer && sd_event_add_time_relative(manager->event, &refusal->timer, CLOCK_MONOTONIC, REPEAT_USEC, 1,
                                                           on_refusal_timer, manager) < 0)
-                tell_refusal(manager);
+                manager_tell_refusal(manager);
 }
 
 bool delegation_lives_in(void *userdata, const struct sys_namespace *ns) {
@@ -333,7 +334,7 @@ void delegation_fail(struct delegation *d, int result, const char *reason) {
         if (d->state == PROTO_STATE_ENDING)
                 return;
         if (d->manager->refusal.report.delegation == d->id)
-                tell_refusal(d->manager); /* while its user's name is known */
+                manager_tell_refusal(d->manager); /* while its user's name is known */
         d->state = PROTO_STATE_ENDING;
         d->ending_since = now_usec();
         d->retry_usec = RETRY_MIN_USEC;
@@ -347,12 +348,11 @@ void delegation_fail(struct delegation *d, int result, const char *reason) {
 
         d->timer = sd_event_source_disable_unref(d->timer);
         d->anchor_source = sd_event_source_disable_unref(d->anchor_source);
-        scope_job_free(TAKE_PTR(d->scope_job));
-        maker_free(TAKE_PTR(d->maker));
+        d->scope_asked |= setup_free(TAKE_PTR(d->setup));
         /* Without it the sweep judges by number and owner. */
         if (d->userns.inode != 0)
                 d->userns_fd = child_open_proc(&d->anchor, "ns/user");
-        subgroups_end(d->manager, d->id);
+        subgroups_end(d->manager->subgroups, d->id);
         end_cgroup(d);
         child_done(&d->anchor, d->manager->event);
         r = watch_cgroup(d);
@@ -366,44 +366,12 @@ void delegation_end(struct delegation *d, const char *reason) {
         delegation_fail(d, -ECANCELED, reason);
 }
 
-void manager_end_all(struct manager *manager, bool keep_active, const char *reason) {
-        struct delegation *d, *next;
-
-        for (d = LIST_FIRST(&manager->delegations); d; d = next) {
-                next = LIST_NEXT(d, entry); /* d may be gone at once; next is only ever freed by its own end */
-                if (!keep_active || d->state != PROTO_STATE_ACTIVE)
-                        delegation_end(d, reason);
-        }
-        if (manager->settled)
-                manager->settled(manager);
-}
-
-bool manager_is_settled(const struct manager *manager, bool all) {
-        const struct delegation *d;
-
-        if (manager->scopes && scopes_busy(manager->scopes, all))
-                return false;
-
-        LIST_FOREACH(d, &manager->delegations, entry)
-                if (all || (d->state != PROTO_STATE_ACTIVE && (d->state != PROTO_STATE_ENDING ||
-                                                               now_usec() - d->ending_since < DELEGATION_GRACE_USEC)))
-                        return false;
-        return true;
-}
-
-void manager_forget(struct manager *manager) {
-        struct delegation *d;
-
-        tell_refusal(manager);
-        while ((d = LIST_FIRST(&manager->delegations))) {
-                delegation_unlink(d);
-                sessions_forget(d);
-                d->anchor_source = sd_event_source_disable_unref(d->anchor_source);
-                d->anchor.pidfd = close_fd(d->anchor.pidfd); /* it sleeps on */
-                delegation_free(d);
-        }
-        manager->refusal.timer = sd_event_source_disable_unref(manager->refusal.timer);
-        manager->tidying = sd_event_source_disable_unref(manager->tidying);
+void delegation_forget(struct delegation *d) {
+        delegation_unlink(d);
+        sessions_forget(d);
+        d->anchor_source = sd_event_source_disable_unref(d->anchor_source);
+        d->anchor.pidfd = close_fd(d->anchor.pidfd); /* it sleeps on */
+        delegation_free(d);
 }
 
 /* ---- lingering ---- */
@@ -487,8 +455,8 @@ static int take_over(struct delegation *d, struct errtext *err) {
         _cleanup_close_ int userns_fd = -1;
         int r;
 
-        maker_take(d->maker, &d->anchor, &userns_fd);
-        maker_free(TAKE_PTR(d->maker));
+        setup_take(d->setup, &d->anchor, &userns_fd);
+        d->scope_asked = setup_free(TAKE_PTR(d->setup));
         r = sys_process_identify(d->anchor.pid, d->anchor.pidfd, &d->anchor_id);
         if (r >= 0)
                 r = sys_namespace_identify(userns_fd, &d->userns);
@@ -502,7 +470,27 @@ static int take_over(struct delegation *d, struct errtext *err) {
         return delegation_activate(d, err);
 }
 
-void delegation_made(void *userdata, int result, const char *why) {
+static void answer_sessions(struct delegation *d, const char *granted) {
+        struct session *session, *next;
+        struct log_subject subject;
+
+        for (session = LIST_FIRST(&d->sessions); session; session = next) {
+                session_ready ready = session->ready;
+
+                next = LIST_NEXT(session, entry);
+                session->ready = NULL;
+                subject = delegation_subject(d, session);
+                if (!d->granted) {
+                        subject.priority = delegation_confined(d) ? 0 : LOG_WARNING;
+                        log_event(LOG_GRANT, &subject, "%s", granted);
+                } else
+                        log_event(LOG_JOIN, &subject, "joins, %zu sessions now", d->n_sessions);
+                d->granted = true;
+                ready(session->userdata, session, 0, NULL); /* closes its own session if the client has gone, no other */
+        }
+}
+
+static void on_set_up(void *userdata, int result, const char *why) {
         struct delegation *d = userdata;
         struct errtext err;
 
@@ -513,7 +501,7 @@ void delegation_made(void *userdata, int result, const char *why) {
         if (result < 0)
                 delegation_fail(d, result, why);
         else
-                sessions_answer(d, confinement_words(d, &err));
+                answer_sessions(d, confinement_words(d, &err));
 }
 
 /* ---- beginning ---- */
@@ -585,7 +573,33 @@ static void delegation_link(struct delegation *d) {
         d->manager->n_delegations++;
 }
 
-int delegation_new(struct delegation **ret, struct manager *manager, struct session_request *request, struct errtext *err) {
+static int record_again(void *userdata, struct errtext *err) {
+        const struct delegation *d = userdata;
+        int r = delegation_write_down(d);
+
+        return r < 0 ? fail(err, r, "its record cannot be written to %s: %s", d->manager->state.path, strerror(-r)) : 0;
+}
+
+/* Before the first token of it can be made. */
+static int put_under_guard(void *userdata, int mount_fd) {
+        struct delegation *d = userdata;
+        const struct guard_entry entry = {
+                .id = d->id, .uid = d->uid, .caps = d->policy->caps, .confine = d->policy->confine != POLICY_CONFINE_OFF,
+                .host_wide = d->policy->allow_host_wide, .long_loops = d->policy->long_loops, .mount_fd = mount_fd, .cgroup_fd = d->cgroup.fd,
+        };
+        return d->manager->guard ? guard_add(d->manager->guard, &entry) : 0;
+}
+
+static int start_setup(struct delegation *d, struct errtext *err) {
+        const struct setup_spec spec = {
+                .id = d->id, .uid = d->uid, .gid = d->gid, .user = d->user, .policy = d->policy, .masks = d->masks,
+                .cgroup = &d->cgroup, .changed = record_again, .made_mount = put_under_guard, .done = on_set_up, .userdata = d,
+        };
+
+        return setup_start(&d->setup, &d->manager->setup, &spec, err);
+}
+
+int delegation_new(struct delegation **ret, struct manager *manager, struct login_request *request, struct errtext *err) {
         struct delegation *d;
         int r;
 
@@ -600,7 +614,7 @@ int delegation_new(struct delegation **ret, struct manager *manager, struct sess
         if (r >= 0 && (r = choose_id(d)) < 0)
                 (void) fail(err, r, "no random numbers: %s", strerror(-r));
         if (r >= 0) {
-                backend_plan(d);
+                setup_plan(&manager->setup, d->id, &d->cgroup);
                 r = write_down_new(d, err);
         }
         if (r < 0) {
@@ -608,7 +622,7 @@ int delegation_new(struct delegation **ret, struct manager *manager, struct sess
                 return r;
         }
         delegation_link(d);
-        r = backend_begin(d, err);
+        r = start_setup(d, err);
         if (r < 0) {
                 delegation_end(d, "its set-up could not begin");
                 return r;
@@ -659,6 +673,19 @@ struct delegation *manager_find_uid(const struct manager *manager, uid_t uid) {
                 if (d->uid == uid)
                         return d;
         return NULL;
+}
+
+struct subgroup_target delegation_subgroup_target(const struct delegation *d) {
+        return (struct subgroup_target){.id = d->id, .uid = d->uid, .root = &d->cgroup, .anchor = &d->anchor};
+}
+
+bool delegation_find_subgroup_target(void *userdata, uint64_t id, struct subgroup_target *ret) {
+        const struct delegation *d = manager_find(userdata, id);
+
+        if (!d || d->state != PROTO_STATE_ACTIVE)
+                return false;
+        *ret = delegation_subgroup_target(d);
+        return true;
 }
 
 static void list_ids(const struct manager *manager, uid_t uid, char *buf, size_t size) {

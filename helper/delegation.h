@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * One delegation: what one user has under one policy, and the sessions that share it. The manager holds all of them.
+ * One delegation: what one user has under one policy, and the sessions that share it. The manager (manager.h) holds all.
  *
  *     OPENING   cgroup there, maker at work; sessions wait
  *     ACTIVE    the anchor sleeps; sessions join and leave
@@ -15,70 +15,13 @@
 #include "child.h"
 #include "guard.h"
 #include "log.h"
-#include "maker.h"
-#include "mask.h"
-#include "proto.h"
-#include "scope.h"
-#include "settings.h"
+#include "session.h"
 #include "state.h"
-#include "sweep.h"
+#include "subgroup.h"
 
 struct delegation;
-struct session;
-LIST_HEAD(delegation_list, delegation);
-LIST_HEAD(session_list, session);
-struct subgroup;
-TAILQ_HEAD(subgroup_queue, subgroup);
-
-#define DELEGATION_BUCKETS 1024
-
-/* The guard's last report, until it is clear how often it comes. */
-struct refusal {
-        struct guard_report report;
-        unsigned times, suppressed; /* times: 0 when there is none; suppressed: reports before it */
-        char text[900];
-        sd_event_source *timer;
-};
-
-/* Everything there is one of. */
-struct manager {
-        sd_event *event;
-        struct settings settings;
-        const char *const *policy_dirs; /* NULL-terminated */
-        struct mask_names *names;
-        int nursery_fd;
-        int anchor_dirfd; /* -1: none */
-        struct cgroups cgroups;
-        struct scopes *scopes; /* NULL: the cgroupfs backend */
-        struct state_dir state;
-        sd_event_source *tidying; /* on when something of a record could not be removed */
-        struct guard *guard; /* NULL: there is none, and guard_why says why */
-        struct errtext guard_why;
-        struct log_ratelimit refusals_limit;
-        struct refusal refusal;
-        struct sweep *sweep;
-        struct delegation_list delegations;
-        size_t n_delegations;
-        struct delegation_list by_uid[DELEGATION_BUCKETS];
-        struct subgroup_queue subgroups; /* what users have asked for, in their order */
-        void (*settled)(struct manager *manager); /* called when something has ended, if set */
-};
-
-/* What to do when a waiting session gets its answer: once, from the loop, not from session_open(). On failure the
- * session is gone when this returns. */
-typedef void (*session_ready)(void *userdata, struct session *session, int result, const char *why);
-
-struct session {
-        LIST_ENTRY(session) entry;
-        struct delegation *delegation;
-        uint64_t number; /* counts up within the delegation, from 1 */
-        uint64_t attempt; /* of the module's to open it, 0: none; an answer may get lost, and the module asks again */
-        char *service;
-        int leader_pidfd; /* the process that opened: its death closes */
-        sd_event_source *leader_source;
-        session_ready ready; /* NULL once answered */
-        void *userdata;
-};
+struct login_request;
+struct manager;
 
 struct delegation {
         LIST_ENTRY(delegation) entry, by_uid;
@@ -97,9 +40,8 @@ struct delegation {
         uint64_t last_number;
 
         struct cgroup cgroup;
-        struct scope_job *scope_job; /* systemd is at it */
-        bool scope_asked;            /* there may be a scope of its name */
-        struct maker *maker;
+        struct setup *setup; /* NULL: done, or given up */
+        bool scope_asked;    /* there may be a scope of its name */
         struct child anchor;
         struct sys_process anchor_id;
         struct sys_namespace userns; /* inode 0 as long as there is none */
@@ -118,38 +60,6 @@ struct delegation {
         void *ended_userdata;
 };
 
-/* A login that asks. All borrowed, but what says take. */
-struct session_request {
-        uid_t uid;
-        gid_t gid;
-        const char *user, *service;
-        struct policy *take_policy;
-        uint64_t attempt;
-        pid_t leader;
-        int take_leader_pidfd; /* of that process */
-};
-
-enum { SESSION_PENDING = 0, SESSION_GRANTED = 1 };
-
-/*
- * Finds the delegation for the login or begins one, and adds a session. Returns SESSION_GRANTED with *ret when it
- * could join one that is there; SESSION_PENDING with *ret when ready() will tell; or -errno with err. The leader is
- * watched from now on in any case.
- */
-int session_open(struct manager *manager, struct session_request *request, session_ready ready, void *userdata,
-                 struct session **ret, struct errtext *err);
-
-/* Takes a session away; why is for the record. Returns SESSION_LAST if that ends the delegation (which may be gone by then), else
- * SESSION_OTHERS: there are others, or it lingers. */
-enum { SESSION_OTHERS = 0, SESSION_LAST = 1 };
-int session_close(struct session *session, const char *why);
-
-struct session *session_find(const struct manager *manager, const struct proto_cookie *cookie);
-/* The newest of this user's that this process has opened, or NULL. */
-struct session *session_find_led(const struct manager *manager, uid_t uid, int leader_pidfd);
-/* The one that this attempt has opened, or NULL. */
-struct session *session_find_attempt(const struct manager *manager, uint64_t attempt);
-
 /* Finds the delegation a user means: by its cookie, or the only one they have. Returns NULL with err: it is not theirs, is
  * ending, there are several, or none. */
 struct delegation *delegation_find(const struct manager *manager, uid_t uid, const struct proto_cookie *cookie,
@@ -158,27 +68,11 @@ struct delegation *delegation_find(const struct manager *manager, uid_t uid, con
 /* Ends a delegation, whoever is still in it. Does nothing if it is ending already. May free it before it returns. */
 void delegation_end(struct delegation *delegation, const char *reason);
 
-/* Ends all, or all but those that are ACTIVE, whose users go on without a helper. manager->settled is called for each
- * that has gone, and once in any case. */
-void manager_end_all(struct manager *manager, bool keep_active, const char *reason);
-
-/* Whether nothing but ACTIVE delegations is left, and those that are being torn down for longer than DELEGATION_GRACE_USEC; all: nothing at
- * all, scopes of an earlier helper included. */
-#define DELEGATION_GRACE_USEC (250 * USEC_PER_MSEC)
-bool manager_is_settled(const struct manager *manager, bool all);
-
 /* Finds a delegation by its id. NULL: there is none. */
 struct delegation *manager_find(const struct manager *manager, uint64_t id);
 
 /* One of this uid's, in whatever state. NULL: the uid has none. */
 struct delegation *manager_find_uid(const struct manager *manager, uid_t uid);
-
-/* Takes over what an earlier helper has left: delegations that are whole go on, all others are ended (recover.c). For
- * start-up. Returns 0 or -errno with err. */
-int manager_recover(struct manager *manager, struct errtext *err);
-
-/* Frees everything and ends nothing. */
-void manager_forget(struct manager *manager);
 
 /* What a log record about this delegation (and session or NULL) names. */
 struct log_subject delegation_subject(const struct delegation *delegation, const struct session *session);
@@ -187,29 +81,33 @@ struct log_subject delegation_subject(const struct delegation *delegation, const
 void delegation_scope_unknown(void *userdata, uint64_t id);
 void delegation_swept(void *userdata, uint64_t id);
 bool delegation_lives_in(void *userdata, const struct sys_namespace *ns);
+
+/* For subgroup_start(), and for subgroups_new() with the manager. */
+struct subgroup_target delegation_subgroup_target(const struct delegation *d);
+bool delegation_find_subgroup_target(void *userdata, uint64_t id, struct subgroup_target *ret);
+
 /* Whether the guard keeps it, and how often it has refused something. ret_refusals may be NULL. */
 bool delegation_guarded(const struct delegation *d, uint64_t *ret_refusals);
 /* Whether the guard keeps it to its own subtree: nothing else does. */
 bool delegation_confined(const struct delegation *d);
 
+/* Frees it and ends nothing. */
+void delegation_forget(struct delegation *delegation);
+
+/* Writes down what the guard has reported last, with how often. */
+void manager_tell_refusal(struct manager *manager);
+
 /* For guard_new(). */
 void delegation_guard_refused(void *userdata, const struct guard_report *report);
 void delegation_detached(void *userdata, uint64_t id, bool late);
 
-/* ---- between delegation.c, backend.c, session.c and recover.c ---- */
+/* ---- for login.c and recover.c ---- */
 
 /* Begins a delegation for a login, OPENING, without a session. */
-int delegation_new(struct delegation **ret, struct manager *manager, struct session_request *request, struct errtext *err);
+int delegation_new(struct delegation **ret, struct manager *manager, struct login_request *request, struct errtext *err);
 /* One that an earlier helper made, as far as the record says; still without descriptors, anchor and session. NULL: no
  * memory. */
 struct delegation *delegation_restore(struct manager *manager, const struct state_record *record, struct policy *take_policy);
-/* Names its cgroup, if its name is known before it is made: for the record. */
-void backend_plan(struct delegation *delegation);
-/* Gives it a cgroup and starts its maker: delegation_made() goes on from there, or delegation_fail(). Returns 0 or -errno
- * with err. */
-int backend_begin(struct delegation *delegation, struct errtext *err);
-/* maker_done of the maker. */
-void delegation_made(void *userdata, int result, const char *why);
 /* Ends the delegation like delegation_end(). Sessions that still wait for it get `result` as their answer. */
 void delegation_fail(struct delegation *delegation, int result, const char *why);
 /* It has all that a delegation needs: watches the anchor, writes it down, is ACTIVE. */
@@ -218,13 +116,3 @@ int delegation_activate(struct delegation *delegation, struct errtext *err);
 int delegation_write_down(const struct delegation *delegation);
 /* The last session has gone: returns whether the policy, and a process, let the delegation stay. */
 bool delegation_linger(struct delegation *delegation);
-
-/* Adds a session with this number and attempt, that waits for no answer. Returns 0 or -errno. */
-int session_add(struct session **ret, struct delegation *delegation, uint64_t number, uint64_t attempt, const char *service,
-                int take_leader_pidfd);
-/* Answers everybody who waits for the delegation: it is there; granted is for the record of the first. */
-void sessions_answer(struct delegation *delegation, const char *granted);
-/* Answers everybody who still waits with an error, and drops all sessions. */
-void sessions_drop(struct delegation *delegation, int result, const char *why);
-/* Frees all sessions; their records stay. */
-void sessions_forget(struct delegation *delegation);

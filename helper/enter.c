@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "file.h"
 #include "maker.h"
 
 /* Documentation/admin-guide/LSM/Yama.rst: 3 cannot be taken back until the next boot. */
@@ -33,7 +34,7 @@ static bool is_tracing_off(void) {
         char value[8];
 
         dirfd = open("/proc/sys/kernel", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return dirfd >= 0 && cgroup_read_file(dirfd, "yama/ptrace_scope", value, sizeof(value)) > 0 && value[0] == '3';
+        return dirfd >= 0 && file_read(dirfd, "yama/ptrace_scope", value, sizeof(value)) > 0 && value[0] == '3';
 }
 
 int enter_check(const struct peer *peer, const struct sys_namespace *inside, struct errtext *err) {
@@ -105,7 +106,7 @@ static int clone_mount(int mnt_ns_fd) {
 static int hold(pid_t pid, int pidfd) {
         if (syscall(SYS_ptrace, PTRACE_SEIZE, pid, NULL, NULL) < 0)
                 return -errno;
-        return pidfd_exited(pidfd) ? -ESRCH : 0;
+        return sys_pidfd_exited(pidfd) ? -ESRCH : 0;
 }
 
 static int move(int procs_fd, pid_t pid, int pidfd) {
@@ -115,7 +116,7 @@ static int move(int procs_fd, pid_t pid, int pidfd) {
         n = snprintf(value, sizeof(value), "%d", (int) pid);
         if (write(procs_fd, value, (size_t) n) < 0)
                 return -errno;
-        return pidfd_exited(pidfd) ? -ESRCH : 0;
+        return sys_pidfd_exited(pidfd) ? -ESRCH : 0;
 }
 
 static void escort_main(int channel, const int *fds, void *arg) {

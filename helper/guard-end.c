@@ -44,6 +44,7 @@ TAILQ_HEAD(end_list, end);
 
 struct guard_ends {
         const struct guard *guard;
+        guard_owner owns;
         sd_event_source *source; /* on while there is something to do */
         struct end_list list;
         guard_detached detached;
@@ -52,19 +53,19 @@ struct guard_ends {
 
 /* ---- links ---- */
 
-static void end_link(const struct guard *guard, uint64_t id, uint32_t link) {
+static void end_link(const struct guard_ends *ends, uint64_t id, uint32_t link) {
         _cleanup_close_ int fd = bpf_link_get_fd_by_id(link);
 
-        if (fd >= 0 && guard_owns(guard, id, fd) && bpf_link_detach(fd) < 0)
+        if (fd >= 0 && ends->owns(ends->guard, id, fd) && bpf_link_detach(fd) < 0)
                 log_line(LOG_ERR, "%016" PRIx64 ": its link %u cannot be detached, and goes on as long as somebody holds it: %m", id, link);
 }
 
 /* Like all of these: returns whether there is more to do. */
-static bool end_links(const struct guard *guard, struct end *end) {
+static bool end_links(const struct guard_ends *ends, struct end *end) {
         for (unsigned i = 0; i < SLICE; i++) {
                 if (bpf_link_get_next_id(end->link, &end->link) < 0)
                         return false;
-                end_link(guard, end->id, end->link);
+                end_link(ends, end->id, end->link);
         }
         return true;
 }
@@ -72,7 +73,7 @@ static bool end_links(const struct guard *guard, struct end *end) {
 /* ---- what is attached without a link ---- */
 
 /* How many programs of the delegation target_fd has of one attach type. They are detached if that is asked for. */
-static unsigned end_type(const struct guard *guard, uint64_t id, int target_fd, enum bpf_attach_type type, bool detach) {
+static unsigned end_type(const struct guard_ends *ends, uint64_t id, int target_fd, enum bpf_attach_type type, bool detach) {
         uint32_t progs[QUERIED], n = QUERIED;
         unsigned found = 0;
 
@@ -81,7 +82,7 @@ static unsigned end_type(const struct guard *guard, uint64_t id, int target_fd, 
         for (uint32_t i = 0; i < n && i < QUERIED; i++) {
                 _cleanup_close_ int fd = bpf_prog_get_fd_by_id(progs[i]);
 
-                if (fd < 0 || !guard_owns(guard, id, fd))
+                if (fd < 0 || !ends->owns(ends->guard, id, fd))
                         continue;
                 found++;
                 /* One that a link has attached is the link's to detach. */
@@ -92,12 +93,12 @@ static unsigned end_type(const struct guard *guard, uint64_t id, int target_fd, 
         return found;
 }
 
-static unsigned end_target(const struct guard *guard, uint64_t id, int fd, enum guard_target target, bool detach) {
+static unsigned end_target(const struct guard_ends *ends, uint64_t id, int fd, enum guard_target target, bool detach) {
         unsigned found = 0;
 
         for (uint32_t type = 0; type < GUARD_ATTACH_TYPES; type++)
                 if (guard_target_of(type) == target)
-                        found += end_type(guard, id, fd, (enum bpf_attach_type) type, detach);
+                        found += end_type(ends, id, fd, (enum bpf_attach_type) type, detach);
         return found;
 }
 
@@ -118,7 +119,7 @@ static void leave_cgroup(struct end *end) {
         (void) closedir(end->dirs[--end->depth]);
 }
 
-static bool end_cgroups(const struct guard *guard, struct end *end) {
+static bool end_cgroups(const struct guard_ends *ends, struct end *end) {
         for (unsigned work = 0; end->depth > 0 && work < SLICE; work++) {
                 DIR *dir = end->dirs[end->depth - 1];
                 const struct dirent *e = readdir(dir);
@@ -126,7 +127,7 @@ static bool end_cgroups(const struct guard *guard, struct end *end) {
                 if (!e)
                         leave_cgroup(end);
                 else if (streq(e->d_name, ".")) {
-                        (void) end_target(guard, end->id, dirfd(dir), GUARD_AT_CGROUP, true);
+                        (void) end_target(ends, end->id, dirfd(dir), GUARD_AT_CGROUP, true);
                         work += CGROUP_COSTS;
                 } else if (cgroup_is_child(e) && end->depth < MAX_DEPTH)
                         enter_cgroup(end, dirfd(dir), e->d_name);
@@ -148,12 +149,12 @@ static uint32_t sockmap_size(int fd, uint32_t *ret_key_size) {
 }
 
 /* Begins with a map, if it is a sockmap that a program of the delegation is attached to. */
-static void enter_sockmap(const struct guard *guard, struct end *end) {
+static void enter_sockmap(const struct guard_ends *ends, struct end *end) {
         _cleanup_close_ int fd = bpf_map_get_fd_by_id(end->map);
         struct sockmap *map = &end->sockmap;
 
         map->left = fd < 0 ? 0 : sockmap_size(fd, &map->key_size);
-        if (map->left == 0 || end_target(guard, end->id, fd, GUARD_AT_MAP, false) == 0)
+        if (map->left == 0 || end_target(ends, end->id, fd, GUARD_AT_MAP, false) == 0)
                 return;
         map->more = map->key_size <= sizeof(map->next) && bpf_map_get_next_key(fd, NULL, map->next) == 0;
         map->fd = TAKE_FD(fd);
@@ -172,28 +173,28 @@ static void take_socket_out(struct end *end) {
 }
 
 /* After the sockets: what becomes of one is told by the programs that its map has then. */
-static void leave_sockmap(const struct guard *guard, struct end *end) {
+static void leave_sockmap(const struct guard_ends *ends, struct end *end) {
         struct sockmap *map = &end->sockmap;
 
-        (void) end_target(guard, end->id, map->fd, GUARD_AT_MAP, true);
+        (void) end_target(ends, end->id, map->fd, GUARD_AT_MAP, true);
         if (end->sockets == 0 && map->more && map->left > 0)
                 log_line(LOG_WARNING, "%016" PRIx64 ": its sockmaps are too large to be emptied; a program of it may go on for "
                          "sockets of its user's that are kept", end->id);
         map->fd = close_fd(map->fd);
 }
 
-static bool end_sockmaps(const struct guard *guard, struct end *end) {
+static bool end_sockmaps(const struct guard_ends *ends, struct end *end) {
         const struct sockmap *map = &end->sockmap;
 
         for (unsigned i = 0; i < SLICE; i++)
                 if (map->fd < 0) {
                         if (bpf_map_get_next_id(end->map, &end->map) < 0)
                                 return false;
-                        enter_sockmap(guard, end);
+                        enter_sockmap(ends, end);
                 } else if (map->more && map->left > 0 && end->sockets > 0)
                         take_socket_out(end);
                 else
-                        leave_sockmap(guard, end);
+                        leave_sockmap(ends, end);
         return true;
 }
 
@@ -202,7 +203,7 @@ static bool end_sockmaps(const struct guard *guard, struct end *end) {
 /* In this order: a sockmap is known to be the delegation's by the programs that are attached to it. */
 static const struct {
         uint32_t flag;
-        bool (*step)(const struct guard *guard, struct end *end);
+        bool (*step)(const struct guard_ends *ends, struct end *end);
 } steps[] = {
         {GUARD_SOCKMAP, end_sockmaps},
         {GUARD_LINKED, end_links},
@@ -210,10 +211,10 @@ static const struct {
 };
 #define STEPS (GUARD_SOCKMAP | GUARD_LINKED | GUARD_LEGACY)
 
-static bool end_more(const struct guard *guard, struct end *end) {
+static bool end_more(const struct guard_ends *ends, struct end *end) {
         for (size_t i = 0; i < ELEMENTSOF(steps); i++)
                 if (end->flags & steps[i].flag) {
-                        if (!steps[i].step(guard, end))
+                        if (!steps[i].step(ends, end))
                                 end->flags &= ~steps[i].flag;
                         break;
                 }
@@ -248,7 +249,7 @@ static void one_slice(struct guard_ends *ends) {
         uint64_t id = end->id;
         bool late = end->late;
 
-        if (end_more(ends->guard, end)) {
+        if (end_more(ends, end)) {
                 TAILQ_REMOVE(&ends->list, end, entry);
                 TAILQ_INSERT_TAIL(&ends->list, end, entry);
                 return;
@@ -279,7 +280,7 @@ bool guard_ends_add(struct guard_ends *ends, uint64_t id, uint32_t flags, int cg
         free(end);
         /* Out of memory: rather slowly for all than not at all. */
         end_init(&now, id, flags, cgroup_fd, late);
-        while (end_more(ends->guard, &now))
+        while (end_more(ends, &now))
                 ;
         end_done(&now);
         return false;
@@ -290,13 +291,14 @@ void guard_ends_finish(struct guard_ends *ends) {
                 one_slice(ends);
 }
 
-int guard_ends_new(struct guard_ends **ret, sd_event *event, const struct guard *guard, guard_detached detached, void *userdata) {
+int guard_ends_new(struct guard_ends **ret, sd_event *event, const struct guard *guard, guard_owner owns, guard_detached detached,
+                   void *userdata) {
         struct guard_ends *ends = malloc(sizeof(*ends));
         int r;
 
         if (!ends)
                 return -ENOMEM;
-        *ends = (struct guard_ends) {.guard = guard, .detached = detached, .userdata = userdata};
+        *ends = (struct guard_ends) {.guard = guard, .owns = owns, .detached = detached, .userdata = userdata};
         TAILQ_INIT(&ends->list);
         r = sd_event_add_defer(event, &ends->source, on_turn, ends);
         if (r >= 0)

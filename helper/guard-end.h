@@ -15,9 +15,12 @@
 
 struct guard_ends;
 
+/* Whether a descriptor of the helper's is a program of that delegation, or a link of one. */
+typedef bool (*guard_owner)(const struct guard *guard, uint64_t id, int fd);
 typedef void (*guard_detached)(void *userdata, uint64_t id, bool late);
 
-int guard_ends_new(struct guard_ends **ret, sd_event *event, const struct guard *guard, guard_detached detached, void *userdata);
+int guard_ends_new(struct guard_ends **ret, sd_event *event, const struct guard *guard, guard_owner owns,
+                   guard_detached detached, void *userdata);
 /* What is not done yet is left as it is. */
 void guard_ends_free(struct guard_ends *ends);
 

@@ -86,10 +86,3 @@ size_t guard_undead(struct guard *guard, uid_t uid) {
         (void) uid;
         abort();
 }
-
-bool guard_owns(const struct guard *guard, uint64_t id, int fd) {
-        (void) guard;
-        (void) id;
-        (void) fd;
-        abort();
-}

@@ -45,9 +45,8 @@ struct guard {
 /* A mount of our own, which nobody sees: a host without systemd may have none. */
 static int open_securityfs(void) {
         _cleanup_close_ int fs = sys_fsopen("securityfs");
-        int r = fs < 0 ? fs : sys_fsconfig_create(fs);
 
-        return r < 0 ? r : sys_fsmount(fs, 0);
+        return fs < 0 ? fs : sys_new_mount(fs, 0);
 }
 
 /* The one line of a file of the kernel's; empty if there is none. */
@@ -540,6 +539,12 @@ static int load(struct guard *guard, sd_event *event, const char *dir) {
         return r;
 }
 
+static bool owns(const struct guard *guard, uint64_t id, int fd) {
+        struct guard_request request = {.op = GUARD_WHOSE, .delegation = id, .fd = (uint32_t) fd};
+
+        return run(guard, &request) == 1;
+}
+
 int guard_new(struct guard **ret, sd_event *event, const struct mask_names *names, const char *dir,
               const struct guard_callbacks *callbacks, void *userdata, struct errtext *err) {
         _cleanup_close_ int dir_fd = -1;
@@ -565,7 +570,7 @@ int guard_new(struct guard **ret, sd_event *event, const struct mask_names *name
         guard->skel = guard_bpf__open();
         r = guard->skel ? load(guard, event, dir) : -errno;
         if (r >= 0)
-                r = guard_ends_new(&guard->ends, event, guard, callbacks->detached, userdata);
+                r = guard_ends_new(&guard->ends, event, guard, owns, callbacks->detached, userdata);
         if (r >= 0)
                 r = find_undead(guard);
         if (r < 0) {
@@ -630,12 +635,6 @@ bool guard_knows(const struct guard *guard, uint64_t id, uint64_t *ret_refusals)
                 return false;
         *ret_refusals = delegation.refusals;
         return true;
-}
-
-bool guard_owns(const struct guard *guard, uint64_t id, int fd) {
-        struct guard_request request = {.op = GUARD_WHOSE, .delegation = id, .fd = (uint32_t) fd};
-
-        return run(guard, &request) == 1;
 }
 
 bool guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd) {

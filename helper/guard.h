@@ -85,6 +85,3 @@ void guard_revoke_strangers(struct guard *guard, bool (*living)(void *userdata, 
  */
 #define GUARD_UNDEAD_EACH 64
 size_t guard_undead(struct guard *guard, uid_t uid);
-
-/* Whether a descriptor of the helper's is a program of that delegation, or a link of one. */
-bool guard_owns(const struct guard *guard, uint64_t id, int fd);

@@ -1,29 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * bpfdelegd: arguments, what there is one of, the loop, and the orderly end. See bpfdelegd(8).
+ * bpfdelegd: arguments, signals, the loop, and the orderly end. See bpfdelegd(8).
  */
 
 #include "config.h"
 
 #include <getopt.h>
 #include <limits.h>
-#include <malloc.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
+#include "child.h"
+#include "guard.h"
+#include "manager.h"
 #include "notify.h"
+#include "request.h"
 #include "server.h"
-
-struct options {
-        const char *runtime_dir, *config, *guard_dir;
-        bool config_required;
-        bool end_all;
-        const char *policy_dirs[2]; /* --policy-dir, NULL-terminated; empty: the default ones */
-};
+#include "sweep.h"
 
 #define GUARD_DIR "/sys/fs/bpf/bpfdeleg"
 
@@ -164,28 +160,12 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
         return 0;
 }
 
-/* Limits and timeouts of running delegations stay as they are; what is made from now on gets the new ones. */
 static int on_reload_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
-        const struct options *options = running.options;
-        struct manager *manager = running.manager;
-        struct settings next;
-        struct errtext err;
-
         (void) source;
         (void) si;
         (void) userdata;
         (void) sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long) now_usec());
-        settings_init(&next);
-        if (settings_read(&next, options->config, options->config_required, &err) < 0)
-                log_line(LOG_ERR, "not reloaded, the old settings stay: %s", err.s);
-        else {
-                if (next.backend != manager->settings.backend || !streq(next.cgroup_parent, manager->settings.cgroup_parent))
-                        log_line(LOG_NOTICE, "another backend or cgroup_parent counts from the next start of bpfdelegd on");
-                memcpy(next.cgroup_parent, manager->settings.cgroup_parent, sizeof(next.cgroup_parent));
-                next.backend = manager->settings.backend;
-                manager->settings = next;
-                log_line(LOG_INFO, "reloaded %s", options->config);
-        }
+        manager_reload(running.manager, running.options);
         (void) sd_notify(0, "READY=1");
         return 0;
 }
@@ -215,118 +195,6 @@ static int take_signals(sd_event *event) {
         return r;
 }
 
-/* sd-event opens its timerfd with the first timer and keeps it. Have it from the start: then the descriptors of an
- * idle helper are the same before the first delegation and after the last, and a leak shows. */
-static int open_timerfd(sd_event *event) {
-        sd_event_source *source = NULL;
-        int r;
-
-        r = sd_event_add_time_relative(event, &source, CLOCK_MONOTONIC, USEC_PER_SEC, 0, NULL, NULL);
-        sd_event_source_disable_unref(source);
-        return r;
-}
-
-static bool on_known(void *userdata, uint64_t id) {
-        return manager_find(userdata, id);
-}
-
-static void on_scopes_settled(void *userdata) {
-        struct manager *manager = userdata;
-
-        if (manager->settled)
-                manager->settled(manager);
-}
-
-/* The scope backend where systemd is the service manager, unless bpfdeleg.ini wants another. */
-static int choose_backend(struct manager *manager, struct errtext *err) {
-        static const struct scopes_callbacks callbacks = {
-                .known = on_known, .unknown = delegation_scope_unknown, .settled = on_scopes_settled,
-        };
-        enum settings_backend backend = manager->settings.backend;
-        int r;
-
-        if (backend == SETTINGS_BACKEND_CGROUPFS || (backend == SETTINGS_BACKEND_AUTO && sd_booted() <= 0))
-                return 0;
-        if (sd_booted() <= 0)
-                return fail(err, -EOPNOTSUPP, "backend = systemd, and systemd is not the service manager here (sd_booted(3)); "
-                            "`backend = auto' takes what there is");
-        /* Scopes have one name space for the whole host: two helpers would end each other's. */
-        if (flock(manager->cgroups.mount_fd, LOCK_EX | LOCK_NB) < 0)
-                return fail(err, -errno, "another bpfdelegd makes scopes on this host; one beside it needs `backend = cgroupfs' and a "
-                            "cgroup_parent of its own in its bpfdeleg.ini");
-        r = scopes_new(&manager->scopes, manager->event, &callbacks, manager);
-        return r < 0 ? fail(err, r, "%s", strerror(-r)) : 0;
-}
-
-static int manager_init_cgroups(struct manager *manager, const struct options *options, struct errtext *err) {
-        static const struct guard_callbacks callbacks = {.refused = delegation_guard_refused, .detached = delegation_detached};
-        int r;
-
-        r = cgroups_open(&manager->cgroups, manager->settings.cgroup_parent, err);
-        if (r >= 0)
-                r = state_open(&manager->state, options->runtime_dir, err);
-        if (r >= 0)
-                r = choose_backend(manager, err);
-        if (r < 0)
-                return r;
-        /* With scopes, too: delegations may have fallen back to it. */
-        r = cgroups_use_parent(&manager->cgroups, !manager->scopes, err);
-        if (r < 0 && r != -ENOENT)
-                return r;
-        /* Under all locks: a second helper must not put its guard in the place of the first one's. */
-        if (guard_new(&manager->guard, manager->event, manager->names, options->guard_dir, &callbacks, manager,
-                      &manager->guard_why) < 0)
-                log_line(LOG_NOTICE, "no guard, so policies with confine = required grant nothing: %s", manager->guard_why.s);
-        /* What the kernel's BTF took. Each maker is a fork, and pays for the page tables of what is kept. */
-        (void) malloc_trim(0);
-        return manager_recover(manager, err);
-}
-
-static int manager_init(struct manager *manager, const struct options *options, struct errtext *err) {
-        static const struct sweep_callbacks swept = {.living = delegation_lives_in, .swept = delegation_swept};
-        int r;
-
-        settings_init(&manager->settings);
-        r = settings_read(&manager->settings, options->config, options->config_required, err);
-        if (r < 0 && !options->end_all)
-                return r;
-        if (r < 0)
-                log_line(LOG_ERR, "%s; ending all with the built-in settings", err->s);
-        manager->policy_dirs = options->policy_dirs[0] ? options->policy_dirs : policy_default_dirs;
-        child_init();
-        r = sd_event_new(&manager->event);
-        if (r >= 0)
-                r = open_timerfd(manager->event);
-        if (r >= 0)
-                r = mask_names_new(&manager->names);
-        if (r >= 0)
-                r = sweep_new(&manager->sweep, manager->event, &swept, manager);
-        if (r < 0)
-                return fail(err, r, "%s", strerror(-r));
-        if (!mask_names_from_kernel(manager->names))
-                log_line(LOG_WARNING, "this kernel has no BTF: names in policies are those of the headers bpfdelegd was built with");
-        manager->nursery_fd = nursery_new("/proc", err);
-        if (manager->nursery_fd < 0)
-                return manager->nursery_fd;
-        manager->anchor_dirfd = anchor_program_open(err);
-        if (manager->anchor_dirfd < 0)
-                log_line(LOG_NOTICE, "anchors stay forks of bpfdelegd and take 100 kB more each: %s", err->s);
-        return manager_init_cgroups(manager, options, err);
-}
-
-static void manager_done(struct manager *manager) {
-        manager_forget(manager);
-        scopes_free(manager->scopes);
-        guard_free(manager->guard);
-        cgroups_done(&manager->cgroups);
-        state_done(&manager->state);
-        manager->nursery_fd = close_fd(manager->nursery_fd);
-        manager->anchor_dirfd = close_fd(manager->anchor_dirfd);
-        sweep_free(manager->sweep);
-        mask_names_free(manager->names);
-        sd_event_unref(manager->event);
-}
-
 static int loop(struct manager *manager, struct errtext *err) {
         int r;
 
@@ -348,7 +216,7 @@ static int serve(struct manager *manager, const struct options *options, struct 
         int r;
 
         if (!options->end_all) {
-                r = server_new(&running.server, manager, options->runtime_dir, err);
+                r = server_new(&running.server, manager, request_rows, options->runtime_dir, err);
                 if (r < 0)
                         return r;
         }
@@ -377,7 +245,7 @@ static int serve(struct manager *manager, const struct options *options, struct 
 
 int main(int argc, char **argv) {
         struct options options = {.runtime_dir = RUNTIME_DIR, .config = CONFIG_FILE, .guard_dir = GUARD_DIR};
-        struct manager manager = {.nursery_fd = -1, .anchor_dirfd = -1, .cgroups = CGROUPS_INIT, .state = STATE_DIR_INIT};
+        struct manager manager = MANAGER_INIT;
         struct errtext err = {.s = ""};
         int r;
 
@@ -394,8 +262,6 @@ int main(int argc, char **argv) {
         (void) signal(SIGCHLD, SIG_DFL);
         (void) umask(0022); /* sockets and cgroups have the modes that are written here, whoever starts us */
         raise_descriptor_limit();
-        LIST_INIT(&manager.delegations);
-        TAILQ_INIT(&manager.subgroups);
         r = manager_init(&manager, &options, &err);
         if (r >= 0)
                 r = serve(&manager, &options, &err);

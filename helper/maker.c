@@ -41,7 +41,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "peer.h"
+#include "file.h"
 #include "sock.h"
 
 #define CAP_BIT(c) (UINT64_C(1) << (c))
@@ -245,7 +245,7 @@ static int write_proc_file(int dirfd, const char *name, const char *format, unsi
         char value[64];
 
         (void) snprintf(value, sizeof(value), format, id, id);
-        return cgroup_write_file(dirfd, name, value);
+        return file_write(dirfd, name, value);
 }
 
 /* One uid and one gid, mapped to themselves, and no way to drop groups that a file mode may deny something to
@@ -259,7 +259,7 @@ static int write_maps(const struct maker *maker) {
         dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dirfd < 0)
                 return -errno;
-        r = cgroup_write_file(dirfd, "setgroups", "deny");
+        r = file_write(dirfd, "setgroups", "deny");
         if (r >= 0)
                 r = write_proc_file(dirfd, "uid_map", "%u %u 1", maker->spec.uid);
         if (r >= 0)
@@ -302,11 +302,9 @@ static int make_bpffs(const struct maker_spec *spec, int fs_fd) {
                 r = set_option(fs_fd, "gid", "%llu", spec->gid);
         if (r >= 0)
                 r = set_option(fs_fd, "mode", "%llo", spec->mode);
-        if (r >= 0)
-                r = sys_fsconfig_create(fs_fd);
         if (r < 0)
                 return r;
-        mount_fd = sys_fsmount(fs_fd, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        mount_fd = sys_new_mount(fs_fd, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
         if (mount_fd < 0)
                 return take_fd(&mount_fd);
         /* The context came over a socket: whatever it is, it must have become a bpffs. */
@@ -556,11 +554,9 @@ static int nursery_enter(const char *dir) {
         if (fs_fd < 0)
                 return take_fd(&fs_fd);
         r = sys_fsconfig_string(fs_fd, "mode", "0755");
-        if (r >= 0)
-                r = sys_fsconfig_create(fs_fd);
         if (r < 0)
                 return r;
-        mount_fd = sys_fsmount(fs_fd, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        mount_fd = sys_new_mount(fs_fd, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
         if (mount_fd < 0)
                 return take_fd(&mount_fd);
         r = sys_move_mount(mount_fd, AT_FDCWD, dir);
@@ -592,7 +588,7 @@ int nursery_new(const char *dir, struct errtext *err) {
         (void) poll((struct pollfd[]){{.fd = child.channel, .events = POLLIN}, {.fd = child.pidfd, .events = POLLIN}}, 2, 5000);
         r = child_hear(&child, &message, &fd);
         if (r == -EAGAIN)
-                r = pidfd_exited(child.pidfd) ? -ECHILD : -ETIMEDOUT;
+                r = sys_pidfd_exited(child.pidfd) ? -ECHILD : -ETIMEDOUT;
         (void) close_fd(fd);
         if (r >= 0)
                 r = message.error;

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "manager.h"
 #include "sock.h"
 
 #define INTERVAL_USEC USEC_PER_SEC

@@ -3,8 +3,7 @@
 
 /* What `systemctl status bpfdelegd` shows as Status: whether the guard is in force, and how many delegations there are. */
 
-#include "delegation.h"
-
+struct manager;
 struct notify;
 
 /* Tells it now, and again, at most once a second, when it has changed. Returns 0 or -errno. */

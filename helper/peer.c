@@ -12,19 +12,12 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <sys/stat.h>
 
 #include "sysapi.h"
 
 void peer_done(struct peer *peer) {
         peer->pidfd = close_fd(peer->pidfd);
-}
-
-bool pidfd_exited(int pidfd) {
-        struct pollfd p = {.fd = pidfd, .events = POLLIN};
-
-        return poll(&p, 1, 0) != 0;
 }
 
 /* The value after "Name:\t" in a status file, or NULL. */
@@ -102,7 +95,7 @@ static int open_proc(pid_t pid, int pidfd) {
         dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dirfd < 0)
                 return errno == ENOENT ? -ESRCH : -errno;
-        return pidfd_exited(pidfd) ? -ESRCH : TAKE_FD(dirfd);
+        return sys_pidfd_exited(pidfd) ? -ESRCH : TAKE_FD(dirfd);
 }
 
 /* The number of the pidfd's process, from a file of ours about our own descriptor. -ESRCH: it has gone. */

@@ -51,6 +51,3 @@ struct peer_facts {
 
 /* Returns 0 and *ret, or -ESRCH if the process has gone, or -errno. */
 int peer_inspect(const struct peer *peer, struct peer_facts *ret);
-
-/* Whether a pidfd's process has exited. */
-bool pidfd_exited(int pidfd);

@@ -9,9 +9,15 @@
 
 #include "config.h"
 
-#include "delegation.h"
+#include "recover.h"
 
 #include <inttypes.h>
+
+#include "delegation.h"
+#include "login.h"
+#include "manager.h"
+#include "scope.h"
+#include "sweep.h"
 
 struct recovery {
         struct manager *manager;
@@ -88,7 +94,7 @@ static void on_session(void *userdata, uint64_t id, const struct state_session *
                 state_remove_session(&recovery->manager->state, id, record->number);
                 return;
         }
-        r = session_add(&session, d, record->number, record->attempt, record->service, pidfd);
+        r = login_restore(&session, d, record, pidfd);
         if (is_shortage(r))
                 recovery->shortage = r;
         else if (r < 0)
@@ -100,11 +106,11 @@ static void on_session(void *userdata, uint64_t id, const struct state_session *
 /* Only now: by a session's record alone it would be alive still, with its leader. */
 static void on_closed(void *userdata, const struct proto_cookie *cookie, uint64_t attempt) {
         const struct recovery *recovery = userdata;
-        struct session *session = attempt != 0 ? session_find_attempt(recovery->manager, attempt) :
-                                                 session_find(recovery->manager, cookie);
+        struct session *session = attempt != 0 ? login_find_attempt(recovery->manager, attempt) :
+                                                 login_find(recovery->manager, cookie);
 
         if (session)
-                session_close(session, "the session was closed while no bpfdelegd ran");
+                login_close(session, "the session was closed while no bpfdelegd ran");
 }
 
 static void end_deserted(struct manager *manager) {

@@ -7,11 +7,15 @@
 
 #include "config.h"
 
+#include "request.h"
+
 #include <inttypes.h>
 
+#include "delegation.h"
+#include "login.h"
+#include "manager.h"
 #include "enter.h"
 #include "server.h"
-#include "subgroup.h"
 
 /* ---- OPEN_SESSION ---- */
 
@@ -46,7 +50,7 @@ static void refuse_open(struct connection *connection, const struct proto_open_s
 
 static void give_session(struct connection *connection, struct session *session) {
         if (reply_opened(connection, 0, session, NULL) < 0)
-                session_close(session, "the login went away before its answer");
+                login_close(session, "the login went away before its answer");
 }
 
 static void on_session_ready(void *userdata, struct session *session, int result, const char *why) {
@@ -78,7 +82,7 @@ static void on_opening_gone(void *userdata) {
 
         free(opening);
         session->ready = on_nobody_ready;
-        session_close(session, "the login went away before its answer");
+        login_close(session, "the login went away before its answer");
 }
 
 /*
@@ -115,10 +119,10 @@ static int read_policy(const struct manager *manager, const struct proto_open_se
         return 0;
 }
 
-void request_open_session(struct connection *connection, const union proto_message *message) {
+static void request_open_session(struct connection *connection, const union proto_message *message) {
         const struct proto_open_session *open = &message->open_session;
         struct manager *manager = connection_manager(connection);
-        struct session_request request = {
+        struct login_request request = {
                 .uid = open->uid, .gid = open->gid, .user = open->user, .service = open->service,
                 .attempt = open->attempt, .leader = connection->peer.cred.pid, .take_leader_pidfd = -1,
         };
@@ -138,11 +142,11 @@ void request_open_session(struct connection *connection, const union proto_messa
         }
         opening = malloc(sizeof(*opening));
         request.take_leader_pidfd = TAKE_FD(connection->peer.pidfd);
-        r = opening ? session_open(manager, &request, on_session_ready, opening, &session, &err) :
+        r = opening ? login_open(manager, &request, on_session_ready, opening, &session, &err) :
                       fail(&err, -ENOMEM, "out of memory");
         policy_free(request.take_policy);
         (void) close_fd(request.take_leader_pidfd);
-        if (r == SESSION_PENDING) {
+        if (r == LOGIN_PENDING) {
                 *opening = (struct opening){.connection = connection, .session = session};
                 connection->gone = on_opening_gone;
                 connection->userdata = opening;
@@ -157,8 +161,8 @@ void request_open_session(struct connection *connection, const union proto_messa
 
 /* ---- FIND_SESSION ---- */
 
-void request_find_session(struct connection *connection, const union proto_message *message) {
-        const struct session *session = session_find_led(connection_manager(connection), message->find_session.uid,
+static void request_find_session(struct connection *connection, const union proto_message *message) {
+        const struct session *session = login_find_led(connection_manager(connection), message->find_session.uid,
                                                          connection->peer.pidfd);
 
         (void) reply_opened(connection, session ? 0 : -ENOENT, session, session ? NULL : "this process has opened no such session");
@@ -233,11 +237,11 @@ static struct closing *closing_new(struct connection *connection, struct delegat
         return closing;
 }
 
-void request_close_session(struct connection *connection, const union proto_message *message) {
+static void request_close_session(struct connection *connection, const union proto_message *message) {
         struct closing *closing = NULL;
         struct session *session;
 
-        session = session_find(connection_manager(connection), &message->close_session.cookie);
+        session = login_find(connection_manager(connection), &message->close_session.cookie);
         if (!session) {
                 reply(connection, -ENOENT, "there is no such session (any more)");
                 return;
@@ -245,7 +249,7 @@ void request_close_session(struct connection *connection, const union proto_mess
         /* Set before the close, which may end the delegation, and answer, at once. */
         if (session->delegation->n_sessions == 1)
                 closing = closing_new(connection, session->delegation);
-        if (session_close(session, "the session was closed") == SESSION_LAST && closing)
+        if (login_close(session, "the session was closed") == LOGIN_LAST && closing)
                 return;
         if (closing)
                 closing_free(closing);
@@ -283,21 +287,19 @@ static void refuse_enter(struct connection *connection, const struct delegation 
         (void) connection_reply(connection, &entered, NULL, 0);
 }
 
-enum { FD_USER, FD_CGROUP, FD_MOUNT, FD_NETWORK };
-
 /* The descriptors of the answer. The user owns these namespaces, and could open them through any of their processes in
  * there. */
 static int collect_fds(const struct delegation *d, int fds[PROTO_ENTERED_FDS_MAX], size_t *ret_n) {
-        size_t n = FD_MOUNT + 1;
+        size_t n = PROTO_ENTERED_FD_MOUNT + 1;
 
-        fds[FD_USER] = child_open_proc(&d->anchor, "ns/user");
-        fds[FD_CGROUP] = child_open_proc(&d->anchor, "ns/cgroup");
-        if (fds[FD_USER] < 0 || fds[FD_CGROUP] < 0)
+        fds[PROTO_ENTERED_FD_USER] = child_open_proc(&d->anchor, "ns/user");
+        fds[PROTO_ENTERED_FD_CGROUP] = child_open_proc(&d->anchor, "ns/cgroup");
+        if (fds[PROTO_ENTERED_FD_USER] < 0 || fds[PROTO_ENTERED_FD_CGROUP] < 0)
                 return -EBADF;
         if (d->policy->network == POLICY_NETWORK_PRIVATE) {
-                fds[FD_NETWORK] = child_open_proc(&d->anchor, "ns/net");
-                if (fds[FD_NETWORK] < 0)
-                        return fds[FD_NETWORK];
+                fds[PROTO_ENTERED_FD_NETWORK] = child_open_proc(&d->anchor, "ns/net");
+                if (fds[PROTO_ENTERED_FD_NETWORK] < 0)
+                        return fds[PROTO_ENTERED_FD_NETWORK];
                 n++;
         }
         *ret_n = n;
@@ -366,7 +368,7 @@ static void start_entering(struct connection *connection, const struct delegatio
         connection->userdata = entering;
 }
 
-void request_enter(struct connection *connection, const union proto_message *message) {
+static void request_enter(struct connection *connection, const union proto_message *message) {
         const struct delegation *d;
         struct errtext err;
         int r;
@@ -411,7 +413,7 @@ static int send_row(struct connection *connection, const struct delegation *d) {
         return connection_send(connection, &row);
 }
 
-void request_status(struct connection *connection, const union proto_message *message) {
+static void request_status(struct connection *connection, const union proto_message *message) {
         struct proto_end end = PROTO_INIT(PROTO_END);
         const struct delegation *d;
         int r = 0;
@@ -470,6 +472,7 @@ static void on_ordering_gone(void *userdata) {
 }
 
 static void request_order(struct connection *connection, const struct proto_cookie *cookie, const struct subgroup_order *order) {
+        struct subgroup_target target;
         const struct delegation *d;
         struct ordering *ordering;
         struct errtext err;
@@ -486,7 +489,8 @@ static void request_order(struct connection *connection, const struct proto_cook
                 return;
         }
         *ordering = (struct ordering){.connection = connection, .id = d->id};
-        r = subgroup_start(&ordering->subgroup, d, order, on_ordered, ordering, &err);
+        target = delegation_subgroup_target(d);
+        r = subgroup_start(&ordering->subgroup, d->manager->subgroups, &target, order, on_ordered, ordering, &err);
         if (r < 0) {
                 free(ordering);
                 refuse_order(connection, d, order, r, err.s);
@@ -496,14 +500,25 @@ static void request_order(struct connection *connection, const struct proto_cook
         connection->userdata = ordering;
 }
 
-void request_kill_subgroup(struct connection *connection, const union proto_message *message) {
+static void request_kill_subgroup(struct connection *connection, const union proto_message *message) {
         const struct subgroup_order order = {.path = message->kill_subgroup.path, .signal = message->kill_subgroup.signal};
 
         request_order(connection, &message->kill_subgroup.cookie, &order);
 }
 
-void request_remove_subgroup(struct connection *connection, const union proto_message *message) {
+static void request_remove_subgroup(struct connection *connection, const union proto_message *message) {
         const struct subgroup_order order = {.path = message->remove_subgroup.path, .remove = true};
 
         request_order(connection, &message->remove_subgroup.cookie, &order);
 }
+
+const struct request_row request_rows[] = {
+        {PROTO_OPEN_SESSION, SERVER_SESSION, request_open_session},
+        {PROTO_CLOSE_SESSION, SERVER_SESSION, request_close_session},
+        {PROTO_FIND_SESSION, SERVER_SESSION, request_find_session},
+        {PROTO_ENTER, SERVER_USER, request_enter},
+        {PROTO_STATUS, SERVER_USER, request_status},
+        {PROTO_KILL_SUBGROUP, SERVER_USER, request_kill_subgroup},
+        {PROTO_REMOVE_SUBGROUP, SERVER_USER, request_remove_subgroup},
+        {0, 0, NULL},
+};

@@ -306,6 +306,7 @@ static const struct {
         [POLICY_CPU_QUOTA] = {"CPUQuotaPerSecUSec", USEC_PER_SEC / 100},
         [POLICY_IO_WEIGHT] = {"IOWeight", 1},
 };
+_Static_assert(POLICY_LIMITS == 8, "a new limit needs a row here, in lib/policy.c and in helper/cgroup.c; then raise this number");
 
 static int append_limits(sd_bus_message *m, const uint64_t limit[POLICY_LIMITS]) {
         int r = 0;

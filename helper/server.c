@@ -18,6 +18,8 @@
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
+#include "delegation.h"
+#include "manager.h"
 #include "sock.h"
 
 #define BACKLOG 1024
@@ -34,21 +36,6 @@
  * requests of that uid wait; those of others do not. */
 #define WINDOW_USEC (10 * USEC_PER_MSEC)
 #define BUDGET_USEC (1 * USEC_PER_MSEC)
-
-/* Nothing is permitted until a row says so. */
-static const struct request_row {
-        uint32_t type;
-        enum server_socket socket;
-        void (*handle)(struct connection *connection, const union proto_message *message);
-} request_rows[] = {
-        {PROTO_OPEN_SESSION, SERVER_SESSION, request_open_session},
-        {PROTO_CLOSE_SESSION, SERVER_SESSION, request_close_session},
-        {PROTO_FIND_SESSION, SERVER_SESSION, request_find_session},
-        {PROTO_ENTER, SERVER_USER, request_enter},
-        {PROTO_STATUS, SERVER_USER, request_status},
-        {PROTO_KILL_SUBGROUP, SERVER_USER, request_kill_subgroup},
-        {PROTO_REMOVE_SUBGROUP, SERVER_USER, request_remove_subgroup},
-};
 
 /* Logins come before what users ask, however much they ask. */
 static const struct {
@@ -78,6 +65,7 @@ struct usage {
 
 struct server {
         struct manager *manager;
+        const struct request_row *requests;
         int dir_fd; /* locked; -1 when the sockets were handed over */
         int spare_fd; /* see turn_away() */
         struct {
@@ -213,10 +201,10 @@ int connection_reply(struct connection *connection, const void *message, const i
         return r;
 }
 
-static const struct request_row *find_row(uint32_t type, enum server_socket socket) {
-        for (size_t i = 0; i < ELEMENTSOF(request_rows); i++)
-                if (request_rows[i].type == type && request_rows[i].socket == socket)
-                        return request_rows + i;
+static const struct request_row *find_row(const struct server *server, uint32_t type, enum server_socket socket) {
+        for (const struct request_row *row = server->requests; row->handle; row++)
+                if (row->type == type && row->socket == socket)
+                        return row;
         return NULL;
 }
 
@@ -232,7 +220,7 @@ static void handle_message(struct connection *connection, const union proto_mess
                 connection_violation(connection, "%s", err.s);
                 return;
         }
-        row = find_row(message->head.type, connection->socket);
+        row = find_row(connection->server, message->head.type, connection->socket);
         if (!row) {
                 connection_violation(connection, "message type %u is not for this socket", message->head.type);
                 return;
@@ -591,14 +579,17 @@ static int watch_sockets(struct server *server, struct errtext *err) {
         return 0;
 }
 
-int server_new(struct server **ret, struct manager *manager, const char *dir, struct errtext *err) {
+int server_new(struct server **ret, struct manager *manager, const struct request_row *requests, const char *dir, struct errtext *err) {
         struct server *server;
         int n, r;
 
         server = malloc(sizeof(*server));
         if (!server)
                 return fail(err, -ENOMEM, "out of memory");
-        *server = (struct server){.manager = manager, .dir_fd = -1, .spare_fd = open("/", O_PATH | O_CLOEXEC), .sockets = {{.fd = -1}, {.fd = -1}}};
+        *server = (struct server){
+                .manager = manager, .requests = requests, .dir_fd = -1, .spare_fd = open("/", O_PATH | O_CLOEXEC),
+                .sockets = {{.fd = -1}, {.fd = -1}},
+        };
         TAILQ_INIT(&server->connections);
         LIST_INIT(&server->usages);
         n = sd_listen_fds(1);

@@ -6,12 +6,16 @@
  * connection carries one request and its answer.
  */
 
-#include "delegation.h"
+#include <sys/queue.h>
+#include <systemd/sd-event.h>
+
 #include "peer.h"
 
 enum server_socket { SERVER_SESSION, SERVER_USER, SERVER_SOCKETS };
 
+struct manager;
 struct server;
+union proto_message;
 
 struct connection {
         TAILQ_ENTRY(connection) entry;
@@ -30,9 +34,16 @@ struct connection {
         void *userdata;
 };
 
-/* Makes the sockets in dir (made 0755 if it is not there), or takes those that the service manager handed over.
- * Returns 0 or -errno with err. */
-int server_new(struct server **ret, struct manager *manager, const char *dir, struct errtext *err);
+/* Which request may come on which socket, and who answers it: now, or it keeps the connection and sets gone. */
+struct request_row {
+        uint32_t type;
+        enum server_socket socket;
+        void (*handle)(struct connection *connection, const union proto_message *message);
+};
+
+/* Makes the sockets in dir (made 0755 if it is not there), or takes those that the service manager handed over. Nothing is
+ * permitted until a row of requests says so; the last one has no handle. Returns 0 or -errno with err. */
+int server_new(struct server **ret, struct manager *manager, const struct request_row *requests, const char *dir, struct errtext *err);
 
 /* Takes no more connections, and closes those that have not asked yet. */
 void server_stop(struct server *server);
@@ -47,15 +58,6 @@ int connection_send(struct connection *connection, const void *message);
  * Returns 0, or -errno when it could not be delivered: then the client does not know, and what it was given is to be
  * taken back. */
 int connection_reply(struct connection *connection, const void *message, const int *fds, size_t n_fds);
-
-/* The requests: request.c. Each answers now, or keeps the connection and sets gone. */
-void request_open_session(struct connection *connection, const union proto_message *message);
-void request_close_session(struct connection *connection, const union proto_message *message);
-void request_find_session(struct connection *connection, const union proto_message *message);
-void request_enter(struct connection *connection, const union proto_message *message);
-void request_status(struct connection *connection, const union proto_message *message);
-void request_kill_subgroup(struct connection *connection, const union proto_message *message);
-void request_remove_subgroup(struct connection *connection, const union proto_message *message);
 
 /* Whether a line that this connection causes may be logged now: what a person causes has a limit, and what all users do a budget. What is left out is
  * counted, and the count is told. */

@@ -23,10 +23,21 @@
 
 #include <inttypes.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
+
+TAILQ_HEAD(subgroup_queue, subgroup);
+
+struct subgroups {
+        sd_event *event;
+        const uint64_t *timeout_usec;
+        subgroup_find find;
+        void *userdata;
+        struct subgroup_queue queue;
+};
 
 struct subgroup {
         TAILQ_ENTRY(subgroup) entry;
-        struct manager *manager;
+        struct subgroups *subgroups;
         uint64_t id;
         uid_t uid;
         struct subgroup_order order; /* its path is this: */
@@ -66,7 +77,7 @@ static const char *const step_words[] = {
 static int finish(struct subgroup *subgroup, int result, const char *why) {
         subgroup->deadline = sd_event_source_disable_unref(subgroup->deadline);
         subgroup->exit_source = sd_event_source_disable_unref(subgroup->exit_source);
-        child_done(&subgroup->child, subgroup->manager->event);
+        child_done(&subgroup->child, subgroup->subgroups->event);
         subgroup->done(subgroup->userdata, &subgroup->order, result, why);
         return 0;
 }
@@ -109,66 +120,66 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
                                                           "not all in it could be signalled in time: ask again, or send SIGKILL");
 }
 
-static int start_child(struct subgroup *subgroup, const struct delegation *d, struct errtext *err) {
+static int start_child(struct subgroup *subgroup, const struct subgroup_target *target, struct errtext *err) {
         struct subgroup_work work = {
-                .root_fd = d->cgroup.fd, .order = subgroup->order, .anchor = d->anchor,
+                .root_fd = target->root->fd, .order = subgroup->order, .anchor = *target->anchor,
         };
         const int fds[] = {[SUBGROUP_FD_ROOT] = work.root_fd, [SUBGROUP_FD_ANCHOR] = work.anchor.pidfd};
         int r;
 
-        copy_field_cut(work.root_path, sizeof(work.root_path), d->cgroup.path);
+        copy_field_cut(work.root_path, sizeof(work.root_path), target->root->path);
         copy_field_cut(work.path, sizeof(work.path), subgroup->path);
         work.order.path = work.path;
         r = child_spawn(&subgroup->child, -1, subgroup_child, &work, fds, ELEMENTSOF(fds));
         subgroup->at_work = r >= 0;
         if (r >= 0)
-                r = sd_event_add_io(subgroup->manager->event, &subgroup->exit_source, subgroup->child.pidfd, EPOLLIN, on_child_exit,
+                r = sd_event_add_io(subgroup->subgroups->event, &subgroup->exit_source, subgroup->child.pidfd, EPOLLIN, on_child_exit,
                                     subgroup);
         return r < 0 ? fail(err, r, "no process can be started for it: %s", strerror(-r)) : 0;
 }
 
-static bool is_busy(const struct manager *manager, uid_t uid) {
+static bool is_busy(const struct subgroups *subgroups, uid_t uid) {
         const struct subgroup *other;
 
-        TAILQ_FOREACH(other, &manager->subgroups, entry)
+        TAILQ_FOREACH(other, &subgroups->queue, entry)
                 if (other->uid == uid && other->at_work)
                         return true;
         return false;
 }
 
-static struct subgroup *first_of(const struct manager *manager, uid_t uid) {
+static struct subgroup *first_of(const struct subgroups *subgroups, uid_t uid) {
         struct subgroup *subgroup;
 
-        TAILQ_FOREACH(subgroup, &manager->subgroups, entry)
+        TAILQ_FOREACH(subgroup, &subgroups->queue, entry)
                 if (subgroup->uid == uid)
                         return subgroup;
         return NULL;
 }
 
 /* The one that has waited longest. One that cannot be started is answered, and freed by that. */
-static void start_next(struct manager *manager, uid_t uid) {
-        const struct delegation *d;
+static void start_next(struct subgroups *subgroups, uid_t uid) {
+        struct subgroup_target target;
         struct subgroup *next;
         struct errtext err;
         int r;
 
-        while (!is_busy(manager, uid) && (next = first_of(manager, uid))) {
-                d = manager_find(manager, next->id);
-                r = d && d->state == PROTO_STATE_ACTIVE ? start_child(next, d, &err) :
-                                                          fail(&err, -ENOENT, "your delegation has ended meanwhile");
+        while (!is_busy(subgroups, uid) && (next = first_of(subgroups, uid))) {
+                r = subgroups->find(subgroups->userdata, next->id, &target) ?
+                            start_child(next, &target, &err) :
+                            fail(&err, -ENOENT, "your delegation has ended meanwhile");
                 if (r < 0)
                         (void) finish(next, r, err.s);
         }
 }
 
-static int check(const struct delegation *d, const struct subgroup_order *order, struct errtext *err) {
+static int check(const struct subgroup_target *target, const struct subgroup_order *order, struct errtext *err) {
         const char *path = order->path;
         size_t n = strlen(CGROUP_SUPERVISOR);
         int r;
 
         if (!order->remove && (order->signal == 0 || order->signal >= NSIG))
                 return fail(err, -EINVAL, "there is no signal %" PRIu32, order->signal);
-        if (d->cgroup.fd < 0)
+        if (target->root->fd < 0)
                 return fail(err, -ENOENT, "your delegation has no cgroup");
         r = proto_check_subgroup(path, err);
         if (r < 0)
@@ -179,29 +190,28 @@ static int check(const struct delegation *d, const struct subgroup_order *order,
         return 0;
 }
 
-int subgroup_start(struct subgroup **ret, const struct delegation *d, const struct subgroup_order *order, subgroup_done done,
-                   void *userdata, struct errtext *err) {
-        struct manager *manager = d->manager;
+int subgroup_start(struct subgroup **ret, struct subgroups *subgroups, const struct subgroup_target *target,
+                   const struct subgroup_order *order, subgroup_done done, void *userdata, struct errtext *err) {
         struct subgroup *subgroup;
         int r;
 
-        r = check(d, order, err);
+        r = check(target, order, err);
         if (r < 0)
                 return r;
         subgroup = malloc(sizeof(*subgroup));
         if (!subgroup)
                 return fail(err, -ENOMEM, "out of memory");
         *subgroup = (struct subgroup){
-                .manager = manager, .id = d->id, .uid = d->uid, .order = *order, .done = done, .userdata = userdata,
+                .subgroups = subgroups, .id = target->id, .uid = target->uid, .order = *order, .done = done, .userdata = userdata,
                 .child = CHILD_INIT,
         };
         copy_field_cut(subgroup->path, sizeof(subgroup->path), order->path);
         subgroup->order.path = subgroup->path;
-        r = is_busy(manager, d->uid) ? 0 : start_child(subgroup, d, err);
-        TAILQ_INSERT_TAIL(&manager->subgroups, subgroup, entry);
+        r = is_busy(subgroups, target->uid) ? 0 : start_child(subgroup, target, err);
+        TAILQ_INSERT_TAIL(&subgroups->queue, subgroup, entry);
         if (r >= 0) {
-                r = sd_event_add_time_relative(manager->event, &subgroup->deadline, CLOCK_MONOTONIC,
-                                               manager->settings.subgroup_timeout, 0, on_deadline, subgroup);
+                r = sd_event_add_time_relative(subgroups->event, &subgroup->deadline, CLOCK_MONOTONIC,
+                                               *subgroups->timeout_usec, 0, on_deadline, subgroup);
                 if (r < 0)
                         (void) fail(err, r, "its time cannot be kept: %s", strerror(-r));
         }
@@ -214,36 +224,51 @@ int subgroup_start(struct subgroup **ret, const struct delegation *d, const stru
 }
 
 void subgroup_free(struct subgroup *subgroup) {
-        struct manager *manager;
+        struct subgroups *subgroups;
         bool was_at_work;
         uid_t uid;
 
         if (!subgroup)
                 return;
-        manager = subgroup->manager;
+        subgroups = subgroup->subgroups;
         was_at_work = subgroup->at_work;
         uid = subgroup->uid;
-        TAILQ_REMOVE(&manager->subgroups, subgroup, entry);
+        TAILQ_REMOVE(&subgroups->queue, subgroup, entry);
         sd_event_source_disable_unref(subgroup->deadline);
         sd_event_source_disable_unref(subgroup->exit_source);
-        child_done(&subgroup->child, manager->event);
+        child_done(&subgroup->child, subgroups->event);
         free(subgroup);
         if (was_at_work)
-                start_next(manager, uid);
+                start_next(subgroups, uid);
 }
 
-static struct subgroup *of_delegation(const struct manager *manager, uint64_t id) {
+static struct subgroup *of_delegation(const struct subgroups *subgroups, uint64_t id) {
         struct subgroup *subgroup;
 
-        TAILQ_FOREACH(subgroup, &manager->subgroups, entry)
+        TAILQ_FOREACH(subgroup, &subgroups->queue, entry)
                 if (subgroup->id == id)
                         return subgroup;
         return NULL;
 }
 
-void subgroups_end(struct manager *manager, uint64_t id) {
+void subgroups_end(struct subgroups *subgroups, uint64_t id) {
         struct subgroup *subgroup;
 
-        while ((subgroup = of_delegation(manager, id)))
+        while ((subgroup = of_delegation(subgroups, id)))
                 (void) finish(subgroup, -ENOENT, "your delegation has ended meanwhile");
+}
+
+int subgroups_new(struct subgroups **ret, sd_event *event, const uint64_t *timeout_usec, subgroup_find find, void *userdata) {
+        struct subgroups *subgroups = malloc(sizeof(*subgroups));
+
+        if (!subgroups)
+                return -ENOMEM;
+        *subgroups = (struct subgroups){.event = event, .timeout_usec = timeout_usec, .find = find, .userdata = userdata};
+        TAILQ_INIT(&subgroups->queue);
+        *ret = subgroups;
+        return 0;
+}
+
+void subgroups_free(struct subgroups *subgroups) {
+        free(subgroups);
 }

@@ -6,9 +6,30 @@
  * parts and processes.
  */
 
-#include "delegation.h"
+#include <systemd/sd-event.h>
+
+#include "cgroup.h"
+#include "child.h"
 
 struct subgroup;
+
+/* All that users have asked for, in their order. */
+struct subgroups;
+
+/* The delegation whose subtree it is; borrowed, and asked for anew when a child starts. */
+struct subgroup_target {
+        uint64_t id;
+        uid_t uid;
+        const struct cgroup *root;
+        const struct child *anchor;
+};
+
+/* Fills *ret about a delegation that is ACTIVE. Returns whether there is one of that id. */
+typedef bool (*subgroup_find)(void *userdata, uint64_t id, struct subgroup_target *ret);
+
+/* timeout_usec is read for each order. Returns 0 or -ENOMEM. */
+int subgroups_new(struct subgroups **ret, sd_event *event, const uint64_t *timeout_usec, subgroup_find find, void *userdata);
+void subgroups_free(struct subgroups *subgroups);
 
 struct subgroup_order {
         const char *path; /* below <root> */
@@ -24,10 +45,10 @@ typedef void (*subgroup_done)(void *userdata, const struct subgroup_order *order
  * order is copied. Returns 0 and *ret, for subgroup_free(); or -errno with err: the order itself is not right, or the child
  * cannot be started.
  */
-int subgroup_start(struct subgroup **ret, const struct delegation *delegation, const struct subgroup_order *order,
-                   subgroup_done done, void *userdata, struct errtext *err);
+int subgroup_start(struct subgroup **ret, struct subgroups *subgroups, const struct subgroup_target *target,
+                   const struct subgroup_order *order, subgroup_done done, void *userdata, struct errtext *err);
 /* Gives it up, if it is at work still: what is signalled or removed by then stays so. */
 void subgroup_free(struct subgroup *subgroup);
 
 /* Answers and stops all that are for a delegation. It must not be ACTIVE any more. */
-void subgroups_end(struct manager *manager, uint64_t id);
+void subgroups_end(struct subgroups *subgroups, uint64_t id);

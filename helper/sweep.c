@@ -28,7 +28,6 @@
 #include <sys/stat.h>
 
 #include "log.h"
-#include "peer.h"
 
 #define SWEEP_DELAY_USEC (20 * USEC_PER_MSEC) /* many ends, one pass; the least between two */
 #define SWEEP_MAX_USEC (500 * USEC_PER_MSEC)  /* the most… */
@@ -149,7 +148,7 @@ static void look_at(struct sweep *sweep, int proc_fd, const char *name) {
                 return;
         pidfd = sys_pidfd_open((pid_t) pid);
         /* A zombie still has its namespace; it is its parent's to reap, and no stray any more. */
-        if (pidfd >= 0 && pidfd_exited(pidfd))
+        if (pidfd >= 0 && sys_pidfd_exited(pidfd))
                 return;
         first->found = true;
         /* dirfd belongs to one process for ever: if it still answers now, pidfd is that process's. */

@@ -181,6 +181,7 @@ static const struct {
         [POLICY_DESCENDANTS_MAX] = {"descendants_max", NULL, LIMIT_NUMBER, 2, 1024, "a number from 2 to 1024"},
         [POLICY_DEPTH_MAX] = {"depth_max", NULL, LIMIT_NUMBER, 1, 32, "a number from 1 to 32"},
 };
+_Static_assert(POLICY_LIMITS == 8, "a new limit needs a row here, in helper/cgroup.c and in helper/scope.c; then raise this number");
 
 static const struct {
         enum limit_kind kind;

@@ -114,7 +114,14 @@ enum proto_entered_flags {
         PROTO_ENTERED_NETWORK = 2, /* a fourth descriptor: the delegation's network namespace */
 };
 
-#define PROTO_ENTERED_FDS_MAX 4 /* user namespace, cgroup namespace, detached bpffs mount[, network namespace] */
+/* Its descriptors, in this order. */
+enum proto_entered_fd {
+        PROTO_ENTERED_FD_USER,    /* user namespace */
+        PROTO_ENTERED_FD_CGROUP,  /* cgroup namespace */
+        PROTO_ENTERED_FD_MOUNT,   /* detached mount of the bpffs */
+        PROTO_ENTERED_FD_NETWORK, /* network namespace: with PROTO_ENTERED_NETWORK alone */
+        PROTO_ENTERED_FDS_MAX,
+};
 
 struct proto_entered {
         struct proto_head head;

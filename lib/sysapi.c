@@ -11,6 +11,7 @@
 
 #include <linux/capability.h>
 #include <limits.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -33,6 +34,12 @@ int sys_fsconfig_create(int fs_fd) {
 
 int sys_fsmount(int fs_fd, unsigned attr_flags) {
         return result(syscall(SYS_fsmount, fs_fd, FSMOUNT_CLOEXEC, attr_flags));
+}
+
+int sys_new_mount(int fs_fd, unsigned attr_flags) {
+        int r = sys_fsconfig_create(fs_fd);
+
+        return r < 0 ? r : sys_fsmount(fs_fd, attr_flags);
 }
 
 int sys_move_mount(int from_fd, int to_dirfd, const char *to_path) {
@@ -138,6 +145,12 @@ int sys_pidfd_open_thread(pid_t tid) {
 
 int sys_pidfd_getfd(int pidfd, int fd) {
         return result(syscall(SYS_pidfd_getfd, pidfd, fd, 0));
+}
+
+bool sys_pidfd_exited(int pidfd) {
+        struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+        return poll(&p, 1, 0) != 0;
 }
 
 int sys_pidfd_send_signal(int pidfd, int sig) {

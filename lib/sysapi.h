@@ -42,6 +42,7 @@ int sys_fsopen(const char *type);                                        /* fsop
 int sys_fsconfig_string(int fs_fd, const char *key, const char *value);  /* FSCONFIG_SET_STRING */
 int sys_fsconfig_create(int fs_fd);                                      /* FSCONFIG_CMD_CREATE */
 int sys_fsmount(int fs_fd, unsigned attr_flags);                         /* MOUNT_ATTR_… */
+int sys_new_mount(int fs_fd, unsigned attr_flags);                       /* the two calls above: a mount's descriptor */
 int sys_move_mount(int from_fd, int to_dirfd, const char *to_path);      /* from_fd is the mount itself */
 int sys_open_tree_clone(int dirfd, const char *path);                    /* OPEN_TREE_CLONE: a detached copy of one mount */
 
@@ -69,6 +70,7 @@ int sys_pidfd_open(pid_t pid);
 int sys_pidfd_open_thread(pid_t tid); /* PIDFD_THREAD, Linux 6.9 */
 int sys_pidfd_send_signal(int pidfd, int sig);
 int sys_pidfd_getfd(int pidfd, int fd); /* a copy of another process's descriptor */
+bool sys_pidfd_exited(int pidfd);       /* whether its process has exited; if that cannot be told, too */
 
 /* What a pidfd says of its process, without its number being looked up anywhere (PIDFD_GET_INFO, Linux 6.13). Returns 0;
  * -EOPNOTSUPP: this kernel has no such call; -ESRCH: it has gone; or -errno. */

@@ -14,12 +14,17 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "delegation.h"
 #include "fuzz-helper.h"
-#include "guard.h"
 #include "guard-words.h"
+#include "login.h"
+#include "manager.h"
+#include "request.h"
+#include "scope.h"
 #include "server.h"
 #include "sock.h"
 #include "subgroup-child.h"
+#include "sweep.h"
 #include "world.h"
 
 #include <limits.h>
@@ -121,6 +126,17 @@ static int find_entry(const struct guard *g, uint64_t id) {
         return -1;
 }
 
+int guard_new(struct guard **ret, sd_event *event, const struct mask_names *mask_names, const char *dir,
+              const struct guard_callbacks *callbacks, void *userdata, struct errtext *err) {
+        (void) event;
+        (void) dir;
+        must(mask_names == names && callbacks->refused && callbacks->detached && userdata == &manager);
+        if (!(flags & WITH_GUARD))
+                return fail(err, -EOPNOTSUPP, "there is none here");
+        *ret = &guard;
+        return 0;
+}
+
 int guard_add(struct guard *g, const struct guard_entry *entry) {
         int i = find_entry(g, entry->id);
 
@@ -211,6 +227,11 @@ static void forget_detaching(void) {
                 guard.entries[i].detaching = sd_event_source_disable_unref(guard.entries[i].detaching);
 }
 
+void guard_free(struct guard *g) {
+        (void) g;
+        forget_detaching();
+}
+
 void guard_revoke_strangers(struct guard *g, bool (*known)(void *userdata, uint64_t id), void *userdata) {
         for (int i = 0; i < ENTRIES; i++)
                 if (g->entries[i].used && !known(userdata, g->entries[i].id))
@@ -283,6 +304,24 @@ void scope_job_free(struct scope_job *job) {
         must(*p == job);
         *p = job->next;
         free(job);
+}
+
+int __wrap_sd_booted(void);
+int __wrap_sd_booted(void) {
+        return flags & WITH_SCOPES ? 1 : 0;
+}
+
+int scopes_new(struct scopes **ret, sd_event *event, const struct scopes_callbacks *callbacks, void *userdata) {
+        (void) event;
+        must(callbacks->known && callbacks->unknown && callbacks->settled && userdata == &manager);
+        *ret = &scopes;
+        return 0;
+}
+
+void scopes_free(struct scopes *s) {
+        (void) s;
+        while (scopes.jobs)
+                scope_job_free(scopes.jobs);
 }
 
 void scope_stop(struct scopes *s, uint64_t id) {
@@ -381,34 +420,26 @@ static void act_systemd(uint8_t which, uint8_t how) {
 /* ---- the helper ---- */
 
 static void start(void) {
-        static const struct sweep_callbacks swept = {.living = delegation_lives_in, .swept = delegation_swept};
+        static const struct options options = {.runtime_dir = "/run/bpfdeleg"};
         struct errtext err = {.s = ""};
 
-        manager = (struct manager){.cgroups = CGROUPS_INIT, .state = STATE_DIR_INIT, .policy_dirs = policy_dirs, .names = names};
+        manager = (struct manager) MANAGER_INIT;
+        manager.policy_dirs = policy_dirs;
+        manager.names = names;
         settings_init(&manager.settings);
         if (flags & WITH_SMALL_LIMITS) {
                 manager.settings.delegations = manager.settings.sessions_per_uid = 3;
                 manager.settings.delegations_per_uid = manager.settings.connections_per_uid = 2;
                 manager.settings.connections = 4;
         }
-        LIST_INIT(&manager.delegations);
-        must(sd_event_new(&manager.event) == 0);
-        must(sweep_new(&manager.sweep, manager.event, &swept, &manager) == 0);
-        TAILQ_INIT(&manager.subgroups);
-        manager.anchor_dirfd = -1;
-        manager.nursery_fd = fcntl(world_mount_fd, F_DUPFD_CLOEXEC, 3);
+        must(manager_begin(&manager) == 0);
+        manager.setup.nursery_fd = fcntl(world_mount_fd, F_DUPFD_CLOEXEC, 3);
         manager.cgroups.mount_fd = world_cgroup_mount();
         manager.cgroups.mount = strdup("/sys/fs/cgroup");
         manager.cgroups.name = strdup(manager.settings.cgroup_parent);
         must(manager.cgroups.mount && manager.cgroups.name);
-        must(state_open(&manager.state, "/run/bpfdeleg", &err) == 0);
-        manager.scopes = flags & WITH_SCOPES ? &scopes : NULL;
-        must(cgroups_use_parent(&manager.cgroups, !manager.scopes, &err) >= 0 || manager.scopes);
-        manager.guard = flags & WITH_GUARD ? &guard : NULL;
-        if (!manager.guard)
-                (void) fail(&manager.guard_why, 0, "there is none here");
-        must(manager_recover(&manager, &err) >= 0);
-        must(server_new(&server, &manager, "/run/bpfdeleg", &err) == 0);
+        must(manager_start(&manager, &options, &err) >= 0);
+        must(server_new(&server, &manager, request_rows, "/run/bpfdeleg", &err) == 0);
 }
 
 static void read_answers(void);
@@ -437,15 +468,8 @@ static void done(void) {
         world_deaths(false);
         while (loop_turn(manager.event, 0))
                 ; /* what is there to be reaped */
-        manager_forget(&manager);
-        forget_detaching();
-        while (scopes.jobs)
-                scope_job_free(scopes.jobs);
-        cgroups_done(&manager.cgroups);
-        state_done(&manager.state);
-        manager.nursery_fd = close_fd(manager.nursery_fd);
-        sweep_free(manager.sweep);
-        sd_event_unref(manager.event);
+        manager.names = NULL; /* for the next one, too */
+        manager_done(&manager);
         read_answers();
 }
 
@@ -499,7 +523,7 @@ static void judge_opened(struct conn *conn, const struct proto_opened *opened) {
                 return;
         }
         d = manager_find(&manager, opened->cookie.delegation);
-        must(opened->result == 0 && d && session_find(&manager, &opened->cookie));
+        must(opened->result == 0 && d && login_find(&manager, &opened->cookie));
         must(d->uid == conn->asked_uid && d->state == PROTO_STATE_ACTIVE && d->policy->error.s[0] == '\0');
         must(d->policy->confine != POLICY_CONFINE_REQUIRED || manager.guard);
         for (unsigned i = 0; i < n_cookies && i < COOKIES; i++)

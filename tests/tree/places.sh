@@ -28,7 +28,7 @@ requests() {
 fuzzed_requests() { requests "$1" | grep -vx FIND_SESSION; }
 messages() { sed -n '/^enum proto_type {/,/^}/s/^ *PROTO_\([A-Z_]*\) = .*/\1/p' "$1/lib/proto.h" | sort; }
 commands() { table "$1/cli/main.c" '} commands\[\] = {' 's/^ *{"\([^"]*\)", .*/\1/p'; }
-checks() { table "$1/cli/doctor.c" 'struct doctor_check doctor_checks\[\] = {' 's/^ *{"\([^"]*\)", .*/\1/p'; }
+checks() { table "$1/cli/doctor-checks.c" 'struct doctor_check doctor_checks\[\] = {' 's/^ *{"\([^"]*\)", .*/\1/p'; }
 hooks() { sed -n 's,^SEC("lsm/\([a-z_]*\)"),\1,p' "$1/helper/guard.bpf.c" | sort -u; }
 # What is compiled there; a header alone belongs to nobody.
 files() { find "$1/helper" -name '*.c' -exec basename {} .c \; | sort; }
@@ -86,7 +86,7 @@ ok "by log_event()" written
 # ---- the check must be able to fail ----
 
 mkdir -p "$T/src"/{cli,helper,lib}
-for file in cli/main.c cli/doctor.c helper/{settings.c,cgroup.c,cgroup.h,scope.c,state.c,log.h,guard.bpf.c} \
+for file in cli/main.c cli/doctor-checks.c helper/{settings.c,cgroup.c,cgroup.h,scope.c,state.c,log.h,guard.bpf.c} \
         lib/proto.h lib/policy.c lib/policy.h; do
         cp "$top_srcdir/$file" "$T/src/$file"
 done
@@ -113,7 +113,7 @@ ok "a setting that the example has not" seen helper/settings.c \
 ok "a request that no hostile client sends" seen lib/proto.h \
         's/^ *PROTO_ENTER = 16,/&\n        PROTO_NEW = 20,/' \
         named requests 'PROTO_%s\b' tests/tools/hostile.c
-ok "a check that its page has not" seen cli/doctor.c \
+ok "a check that its page has not" seen cli/doctor-checks.c \
         's/^ *{"btf", .*/&\n        {"new", doctor_new},/' \
         named checks '^\.It Cm %s$' man/bpfdeleg-doctor.8
 ok "a hook that nothing describes" seen helper/guard.bpf.c \

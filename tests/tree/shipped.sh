@@ -12,7 +12,7 @@ trap 'rm -rf "$T"' EXIT
 # table FILE BEGIN SED-EXPRESSION: what the expression prints of the table that begins at that line and ends with `};`.
 table() { sed -n "/$2/,/^ *}.*;/{ $3 }" "$1" | sort; }
 commands() { table "$1/cli/main.c" '} commands\[\] = {' 's/^ *{"\([^"]*\)", .*/\1/p'; }
-requests() { table "$1/helper/server.c" '} request_rows\[\] = {' 's/^ *{PROTO_\([A-Z_]*\), .*/\1/p'; }
+requests() { table "$1/helper/request.c" 'request_rows\[\] = {' 's/^ *{PROTO_\([A-Z_]*\), .*/\1/p'; }
 # The wire's own list: what is below the answers.
 wire() { sed -n '/^enum proto_type {/,/\/\* answers \*\//s/^ *PROTO_\([A-Z_]*\) = .*/\1/p' "$1/lib/proto.h" | sort; }
 limits() { table "$1/lib/policy.c" '} limits\[POLICY_LIMITS\] = {' 's/^ *\[POLICY_[A-Z_]*\] = {"\([^"]*\)", .*/\1/p'; }
@@ -48,7 +48,7 @@ ok "README says where bpftool is" grep -Fq 'PATH=$PATH:/usr/sbin' "$top_srcdir/R
 # ---- the check must be able to fail ----
 
 mkdir -p "$T/src"/{cli,helper,lib,conf}
-for file in cli/main.c helper/server.c helper/settings.c helper/main.c lib/proto.h lib/policy.c conf/bpfdelegd.service.in; do
+for file in cli/main.c helper/request.c helper/settings.c helper/main.c lib/proto.h lib/policy.c conf/bpfdelegd.service.in; do
         cp "$top_srcdir/$file" "$T/src/$file"
 done
 new_is_seen() { # FILE SED-EXPRESSION KIND NAMES BED
@@ -56,7 +56,7 @@ new_is_seen() { # FILE SED-EXPRESSION KIND NAMES BED
         ! covered "$3" "$4" "$5" "$T/src" && grep -Eqi 'new|usr1' "$T/names"
 }
 ok "a new command would be seen" new_is_seen cli/main.c 's/^ *{"run", cmd_run},/&\n        {"new", cmd_new},/' command commands booted
-ok "a new request" new_is_seen helper/server.c 's/^ *{PROTO_ENTER, .*/&\n        {PROTO_NEW, SERVER_USER, request_new},/' request requests booted
+ok "a new request" new_is_seen helper/request.c 's/^ *{PROTO_ENTER, .*/&\n        {PROTO_NEW, SERVER_USER, request_new},/' request requests booted
 ok "a new type" new_is_seen lib/proto.h 's/^ *PROTO_ENTER = 16,/&\n        PROTO_NEW = 20,/' request wire booted
 limit='s/^ *\[POLICY_IO_WEIGHT\] = {.*/&\n        [POLICY_NEW] = {"new", "pids", LIMIT_NUMBER, 1, 2, ""},/'
 ok "a new limit" new_is_seen lib/policy.c "$limit" limit limits booted

@@ -1,56 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * The cgroupfs backend: subtrees by plain mkdir under one directory of our own, for hosts where nobody else manages
- * cgroups.
- */
-
 #include "config.h"
 
-#include <dirent.h>
+#include "cgroups.h"
+
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "cgroup.h"
-#include "log.h"
 #include "mounts.h"
-
-static void end_leftover(int parent_fd, const char *name) {
-        struct cgroup old = CGROUP_INIT;
-
-        log_line(LOG_NOTICE, "ending the subtree %s of an earlier helper", name);
-        old.fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (old.fd >= 0 && cgroup_kill(&old) == 0) {
-                for (int i = 0; i < 20 && cgroup_populated(&old) == 1; i++)
-                        (void) poll(&(struct pollfd){.fd = cgroup_events(&old), .events = POLLPRI}, 1, 100);
-        }
-        cgroup_done(&old);
-        if (cgroup_remove_tree(parent_fd, name, true) < 0)
-                log_line(LOG_WARNING, "the subtree %s of an earlier helper cannot be removed yet: %m", name);
-}
-
-void cgroups_end_leftovers(const struct cgroups *cgroups, bool (*known)(void *userdata, uint64_t id), void *userdata) {
-        _cleanup_close_ int fd = -1;
-        uint64_t id;
-        const struct dirent *e;
-        DIR *d;
-
-        fd = openat(cgroups->parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        d = fd < 0 ? NULL : fdopendir(fd);
-        if (!d) {
-                log_line(LOG_WARNING, "%s/%s cannot be read, what an earlier helper left there stays: %m", cgroups->mount,
-                         cgroups->name);
-                return;
-        }
-        (void) TAKE_FD(fd);
-        while ((e = readdir(d)))
-                /* Only what has a name of ours: whatever else is in there was made by somebody else. */
-                if (cgroup_is_child(e) && proto_id_parse(e->d_name, &id) == 0 && !known(userdata, id))
-                        end_leftover(cgroups->parent_fd, e->d_name);
-        (void) closedir(d);
-}
 
 int cgroups_open(struct cgroups *ret, const char *name, struct errtext *err) {
         struct cgroups cgroups = CGROUPS_INIT;
