@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * memory_max = 64M, and bpf(2) in a loop: one command a row, by several processes, until the kernel says no, the limit kills
- * them, or there was time enough. What counts is how far MemAvailable falls meanwhile, which is the whole machine's: what a command
- * takes and charges to nobody shows there, and nowhere else.
+ * memory_max = 64M, and bpf(2) in a loop: one command a row, by several processes, until the kernel says no, the limit
+ * kills them, or there was time enough. What counts is how far MemAvailable falls meanwhile, which is the whole
+ * machine's: what a command takes and charges to nobody shows there, and nowhere else.
  */
 
 #include "escape.h"
@@ -27,11 +27,14 @@
 #define TOO_MUCH_MB 400 /* enough is seen, and the machine goes on */
 #define MAP_TYPES 36
 
-enum { CMD_UPDATE = 2, CMD_LOAD = 5, CMD_NEXT = 4, CMD_TEST_RUN = 10, CMD_BTF_LOAD = 18, CMD_FREEZE = 22, CMD_LOOKUP_BATCH = 24,
-       CMD_UPDATE_BATCH = 26, CMD_ENABLE_STATS = 32, CMD_ITER_CREATE = 33, CMD_BIND_MAP = 35, CMD_TOKEN_CREATE = 36 };
-enum { MAP_HASH = 1, MAP_PERCPU_HASH = 5, MAP_PERCPU_ARRAY = 6, MAP_CGROUP_ARRAY = 8, MAP_LPM_TRIE = 11, MAP_HASH_OF_MAPS = 13, MAP_SOCKHASH = 18,
-       MAP_CGROUP_STORAGE = 19, MAP_PERCPU_CGROUP_STORAGE = 21, MAP_QUEUE = 22, TYPE_STACK = 23, MAP_SK_STORAGE = 24, MAP_RINGBUF = 27,
-       MAP_INODE_STORAGE = 28, MAP_TASK_STORAGE = 29, MAP_BLOOM = 30, MAP_USER_RINGBUF = 31, MAP_CGRP_STORAGE = 32, MAP_PERF = 4, MAP_STACK_TRACE = 7 };
+enum { CMD_UPDATE = 2, CMD_LOAD = 5, CMD_NEXT = 4, CMD_TEST_RUN = 10, CMD_BTF_LOAD = 18, CMD_FREEZE = 22,
+       CMD_LOOKUP_BATCH = 24, CMD_UPDATE_BATCH = 26, CMD_ENABLE_STATS = 32, CMD_ITER_CREATE = 33,
+       CMD_BIND_MAP = 35, CMD_TOKEN_CREATE = 36 };
+enum { MAP_HASH = 1, MAP_PERCPU_HASH = 5, MAP_PERCPU_ARRAY = 6, MAP_CGROUP_ARRAY = 8, MAP_LPM_TRIE = 11,
+       MAP_HASH_OF_MAPS = 13, MAP_SOCKHASH = 18, MAP_CGROUP_STORAGE = 19, MAP_PERCPU_CGROUP_STORAGE = 21,
+       MAP_QUEUE = 22, TYPE_STACK = 23, MAP_SK_STORAGE = 24, MAP_RINGBUF = 27,
+       MAP_INODE_STORAGE = 28, MAP_TASK_STORAGE = 29, MAP_BLOOM = 30, MAP_USER_RINGBUF = 31,
+       MAP_CGRP_STORAGE = 32, MAP_PERF = 4, MAP_STACK_TRACE = 7 };
 enum { NO_PREALLOC = 1, PROG_SK_REUSEPORT = 21 };
 #define TOKEN (1U << 16)
 
@@ -119,7 +122,8 @@ static int map_of(uint32_t type, uint32_t bytes) {
         struct map_wish wish = {.type = type, .key_size = 4, .value_size = 64, .entries = entries};
 
         switch (type) {
-        case MAP_PROG_ARRAY: case MAP_PERF: case MAP_CGROUP_ARRAY: case MAP_DEVMAP: case 16: case 17: case 20: case MAP_SOCKMAP: case MAP_SOCKHASH: case 25:
+        case MAP_PROG_ARRAY: case MAP_PERF: case MAP_CGROUP_ARRAY: case MAP_DEVMAP: case 16: case 17: case 20:
+        case MAP_SOCKMAP: case MAP_SOCKHASH: case 25:
                 wish.value_size = 4;
                 break;
         case MAP_ARRAY_OF_MAPS: case MAP_HASH_OF_MAPS:
@@ -202,7 +206,8 @@ static int small_prog(unsigned n) {
 }
 /* The kernel keeps a table of kernel functions with it. */
 static int kfunc_prog(unsigned n) {
-        int lock = kernel_btf("bpf_rcu_read_lock", BTF_KIND_FUNC), unlock = kernel_btf("bpf_rcu_read_unlock", BTF_KIND_FUNC);
+        int lock = kernel_btf("bpf_rcu_read_lock", BTF_KIND_FUNC);
+        int unlock = kernel_btf("bpf_rcu_read_unlock", BTF_KIND_FUNC);
         struct bpf_insn insns[] = {KFUNC(lock), KFUNC(unlock), MOV(0, 0), EXIT};
 
         (void) n;
@@ -232,7 +237,8 @@ static int lines_prog(unsigned n) {
                         return fd;
                 for (int i = 0; i < LONG; i++) {
                         insns[i] = SET8(10, -512, -1);
-                        lines[i] = (struct bpf_line_info) {.insn_off = (uint32_t) i, .file_name_off = (uint32_t) line, .line_off = (uint32_t) line};
+                        lines[i] = (struct bpf_line_info) {.insn_off = (uint32_t) i, .file_name_off = (uint32_t) line,
+                                                           .line_off = (uint32_t) line};
                 }
                 insns[LONG - 2] = MOV(0, 0);
                 insns[LONG - 1] = EXIT;
@@ -278,7 +284,8 @@ static int states_prog(unsigned n) {
         insns[k++] = EXIT;
         r = load(play, &(struct prog_wish) {.type = PROG_SOCKET_FILTER, .insns = insns, .n = k});
         (void) close_fd(r);
-        return r == -E2BIG || r == -EINVAL || r == -EPERM ? 0 : r; /* too complex in the end: that is after it was looked at */
+        /* Too complex in the end: that is after it was looked at. */
+        return r == -E2BIG || r == -EINVAL || r == -EPERM ? 0 : r;
 }
 /* Refused after all has been copied: too many instructions for the guard. */
 static int long_prog(unsigned n) {
@@ -413,7 +420,8 @@ static int link_xdp_and_end(unsigned n) {
         return link < 0 ? link : close_fd(link) * 0;
 }
 static int link_lookup(unsigned n) {
-        int prog = load_return(play, PROG_SK_LOOKUP, AT_SK_LOOKUP, 1), net = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), link;
+        int prog = load_return(play, PROG_SK_LOOKUP, AT_SK_LOOKUP, 1);
+        int net = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), link;
 
         (void) n;
         link = prog < 0 ? prog : make_link_at(prog, net, AT_SK_LOOKUP);
@@ -423,9 +431,10 @@ static int link_lookup(unsigned n) {
 }
 static int link_netfilter(unsigned n) {
         int prog = load_return(play, PROG_NETFILTER, AT_NETFILTER, 1), link;
+        uint32_t priority = 100 + n * WORKERS + (uint32_t) getpid() % WORKERS;
 
         link = prog < 0 ? prog : make_link(&(struct link_wish) {.prog = (uint32_t) prog, .attach_type = AT_NETFILTER,
-                                                                .extra = {PF_INET, 3, 100 + n * WORKERS + (uint32_t) getpid() % WORKERS, 0}});
+                                                                .extra = {PF_INET, 3, priority, 0}});
         (void) close_fd(prog);
         return link;
 }
@@ -453,7 +462,8 @@ static int element(uint32_t type, unsigned n) {
         const uint32_t key[2] = {32, n};
 
         if (map < 0)
-                map = make_map(play, &(struct map_wish) {.type = type, .key_size = type == MAP_LPM_TRIE ? 8 : 4, .value_size = 64, .entries = 1 << 24,
+                map = make_map(play, &(struct map_wish) {.type = type, .key_size = type == MAP_LPM_TRIE ? 8 : 4,
+                                                         .value_size = 64, .entries = 1 << 24,
                                                          .flags = NO_PREALLOC});
         return map < 0 ? map : put(map, type == MAP_LPM_TRIE ? key : key + 1, value);
 }
@@ -474,7 +484,8 @@ static int inner_map(unsigned n) {
         if (inner < 0)
                 return inner;
         if (outer < 0)
-                outer = make_map(play, &(struct map_wish) {.type = MAP_HASH_OF_MAPS, .key_size = 4, .value_size = 4, .entries = 1 << 18, .inner = inner});
+                outer = make_map(play, &(struct map_wish) {.type = MAP_HASH_OF_MAPS, .key_size = 4, .value_size = 4,
+                                                           .entries = 1 << 18, .inner = inner});
         r = outer < 0 ? outer : put(outer, &n, &inner);
         (void) close_fd(inner);
         return r;
@@ -486,7 +497,8 @@ static int program_in_table(unsigned n) {
         if (prog < 0)
                 return prog;
         if (table < 0)
-                table = make_map(play, &(struct map_wish) {.type = MAP_PROG_ARRAY, .key_size = 4, .value_size = 4, .entries = 1 << 18});
+                table = make_map(play, &(struct map_wish) {.type = MAP_PROG_ARRAY, .key_size = 4, .value_size = 4,
+                                                           .entries = 1 << 18});
         r = table < 0 ? table : put(table, &n, &prog);
         (void) close_fd(prog);
         return r;
@@ -496,7 +508,8 @@ static int socket_in(uint32_t type, unsigned n) {
         int pair[2], r;
 
         if (map < 0)
-                map = make_map(play, &(struct map_wish) {.type = type, .key_size = 4, .value_size = 4, .entries = 1 << 18});
+                map = make_map(play, &(struct map_wish) {.type = type, .key_size = 4, .value_size = 4,
+                                                         .entries = 1 << 18});
         if (map < 0)
                 return map;
         if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0)
@@ -516,7 +529,8 @@ static int socket_often(unsigned n) {
         static int map = -1, pair[2];
 
         if (map < 0) {
-                map = make_map(play, &(struct map_wish) {.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 1 << 20});
+                map = make_map(play, &(struct map_wish) {.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4,
+                                                         .entries = 1 << 20});
                 if (map < 0 || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0)
                         return map < 0 ? map : -errno;
         }
@@ -567,7 +581,8 @@ static int batch(int command) {
 
         if (map < 0) {
                 value = calloc(1, VALUE_SIZE);
-                map = make_map(play, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = VALUE_SIZE, .entries = 1});
+                map = make_map(play, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = VALUE_SIZE,
+                                                         .entries = 1});
         }
         if (map < 0)
                 return map;
@@ -699,7 +714,8 @@ static void tidy(const char *where) {
 
 /* How many MB it took at most. */
 static unsigned try_row(const struct row *row) {
-        uint64_t begin = available_kb(), least = begin, end = now_ms() + 1000 * (row->seconds > 0 ? row->seconds : 2), now;
+        uint64_t end = now_ms() + 1000 * (row->seconds > 0 ? row->seconds : 2);
+        uint64_t begin = available_kb(), least = begin, now;
         unsigned left = WORKERS, calls = 0, killed = 0, took;
         int error = 0, status, first_error = 0;
         pid_t pids[WORKERS];
@@ -739,7 +755,8 @@ static unsigned try_row(const struct row *row) {
                 }
         }
         took = (unsigned) ((begin - least) / 1024);
-        printf("row: %-34s %4u MB in %6u calls%s%s%s\n", row->name, took, calls, calls == 0 && first_error < 0 ? ", not offered: " : error < 0 ? ", then " : "",
+        printf("row: %-34s %4u MB in %6u calls%s%s%s\n", row->name, took, calls,
+               calls == 0 && first_error < 0 ? ", not offered: " : error < 0 ? ", then " : "",
                error < 0 ? strerror(-error) : "", killed > 0 ? ", killed by the limit" : "");
         (void) fflush(stdout);
         tidy("/sys/fs/cgroup");
@@ -761,7 +778,8 @@ static unsigned try_maps(const char **ret_name) {
                         int fd = row.once(0);
 
                         (void) close_fd(fd);
-                        (void) snprintf(name, sizeof(name), "map_create, type %u, %s", map_type, large ? "1 MB" : "small");
+                        (void) snprintf(name, sizeof(name), "map_create, type %u, %s", map_type,
+                                        large ? "1 MB" : "small");
                         if (fd < 0) {
                                 printf("row: %-34s not offered: %s\n", name, strerror(-fd));
                                 continue;
@@ -804,7 +822,8 @@ static enum result limit(struct play *the_play) {
                         break;
         }
         if (over > 0)
-                return say(play, ESCAPED, "%u commands took more than %u MB, %s took %u", over, ALLOWED_MB, most_name, most);
+                return say(play, ESCAPED, "%u commands took more than %u MB, %s took %u", over, ALLOWED_MB,
+                           most_name, most);
         return say(play, REFUSED, "no command takes more than %u MB: %s", most, most_name);
 }
 

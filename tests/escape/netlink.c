@@ -209,7 +209,8 @@ struct match_bpf {
         char program[512];
         uint64_t filter __attribute__((aligned(8)));
 };
-#define MATCH_BY_FD 1
+/* 1 is the path of a pin; an empty one is the working directory, which is no program: EACCES. */
+#define MATCH_BY_FD 2
 #define NF_TYPE(operation) (NFNL_SUBSYS_NFTABLES << 8 | (operation))
 
 static void begin_nf(struct request *request, uint16_t type) {

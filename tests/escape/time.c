@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * How long a program may run: no longer than some 20 ms, whatever it does. Each of these would hold a processor, and whatever process
- * or packet it runs for, for seconds to years. It is enough that the kernel loads it.
+ * How long a program may run: no longer than some 20 ms, whatever it does. Each of these would hold a processor, and
+ * whatever process or packet it runs for, for seconds to years. It is enough that the kernel loads it.
  */
 
 #include "escape.h"
@@ -41,8 +41,8 @@ static struct btf *describe(enum btf_func_linkage linkage, bool callback, struct
 }
 
 /* A program of several functions: the others begin at `at`, and are all of one type. */
-static int load_several(struct play *play, struct prog_wish wish, const uint32_t *at, size_t n_at, enum btf_func_linkage linkage,
-                        bool callback) {
+static int load_several(struct play *play, struct prog_wish wish, const uint32_t *at, size_t n_at,
+                        enum btf_func_linkage linkage, bool callback) {
         struct bpf_func_info funcs[3] = {{.insn_off = 0}};
         struct types types;
         struct btf *btf = describe(linkage, callback, &types);
@@ -70,9 +70,11 @@ static int load_several(struct play *play, struct prog_wish wish, const uint32_t
         return r;
 }
 
-static int load_two(struct play *play, const struct bpf_insn *insns, size_t n, uint32_t second_at, enum btf_func_linkage linkage,
-                    bool callback) {
-        return load_several(play, (struct prog_wish) {.type = PROG_SOCKET_FILTER, .insns = insns, .n = n}, &second_at, 1, linkage, callback);
+static int load_two(struct play *play, const struct bpf_insn *insns, size_t n, uint32_t second_at,
+                    enum btf_func_linkage linkage, bool callback) {
+        const struct prog_wish wish = {.type = PROG_SOCKET_FILTER, .insns = insns, .n = n};
+
+        return load_several(play, wish, &second_at, 1, linkage, callback);
 }
 
 static enum result loaded(struct play *play, int prog, const char *what) {
@@ -87,7 +89,8 @@ static enum result loop(struct play *play) {
                 MOV(0, 0), EXIT,
         };
 
-        return loaded(play, load_two(play, insns, ELEMENTSOF(insns), 8, BTF_FUNC_STATIC, true), "a loop of 8 million turns");
+        return loaded(play, load_two(play, insns, ELEMENTSOF(insns), 8, BTF_FUNC_STATIC, true),
+                      "a loop of 8 million turns");
 }
 
 #define CALLS 2000
@@ -108,7 +111,8 @@ static enum result global_calls(struct play *play) {
         for (int i = 0; i < 1000; i++)
                 insns[n++] = ADD(0, 1);
         insns[n++] = EXIT;
-        return loaded(play, load_two(play, insns, n, 2 * CALLS + 2, BTF_FUNC_GLOBAL, false), "2000 calls of one function");
+        return loaded(play, load_two(play, insns, n, 2 * CALLS + 2, BTF_FUNC_GLOBAL, false),
+                      "2000 calls of one function");
 }
 
 static enum result may_goto(struct play *play) {
@@ -128,7 +132,8 @@ static enum result long_way(struct play *play) {
         for (size_t i = 0; i < LONG; i++)
                 insns[i] = i == 0 ? MOV(0, 0) : ADD(0, 1);
         insns[LONG - 1] = EXIT;
-        result = loaded(play, load(play, &(struct prog_wish) {.type = PROG_SOCKET_FILTER, .insns = insns, .n = LONG}), "600000 instructions");
+        result = loaded(play, load(play, &(struct prog_wish) {.type = PROG_SOCKET_FILTER, .insns = insns, .n = LONG}),
+                        "600000 instructions");
         free(insns);
         return result;
 }
@@ -136,10 +141,11 @@ static enum result long_way(struct play *play) {
 /* ---- in the write(2) of a daemon ---- */
 
 /*
- * A daemon of root's, outside of every delegation, writes to a unix connection of which this user has the other end. Its
- * sk_skb program runs there and then, in the daemon's system call (unix_stream_sendmsg → sk_data_ready). The loop here has an
- * end, so that the test has one; nested once more it would have none in anybody's lifetime, and no signal ends it. That it was the
- * daemon that turned all its rounds is told by no clock: the program notes whom it runs for and how often it has gone round.
+ * A daemon of root's, outside of every delegation, writes to a unix connection of which this user has the other end.
+ * Its sk_skb program runs there and then, in the daemon's system call (unix_stream_sendmsg → sk_data_ready). The loop
+ * here has an end, so that the test has one; nested once more it would have none in anybody's lifetime, and no signal
+ * ends it. That it was the daemon that turned all its rounds is told by no clock: the program notes whom it runs for
+ * and how often it has gone round.
  */
 
 #define OUTER 4
@@ -203,7 +209,8 @@ static int load_hanger(struct play *play, int map) {
         const uint32_t at[] = {18, 26};
 
         return load_several(play,
-                            (struct prog_wish) {.type = PROG_SK_SKB, .attach_type = AT_SK_SKB_VERDICT, .insns = insns, .n = ELEMENTSOF(insns)},
+                            (struct prog_wish) {.type = PROG_SK_SKB, .attach_type = AT_SK_SKB_VERDICT,
+                                                .insns = insns, .n = ELEMENTSOF(insns)},
                             at, ELEMENTSOF(at), BTF_FUNC_STATIC, true);
 }
 
@@ -232,14 +239,16 @@ static enum result hang_writer(struct play *play) {
         char byte;
         int r;
 
-        map = make_map(play, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = sizeof(noted), .entries = 1});
+        map = make_map(play, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = sizeof(noted),
+                                                 .entries = 1});
         table = make_map(play, &(struct map_wish) {.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 1});
         if (map < 0 || table < 0)
                 return refused(play, map < 0 ? map : table, "map_create");
         prog = load_hanger(play, map);
         if (prog < 0)
                 return refused(play, prog, "load");
-        if (fd < 0 || connect(fd, (struct sockaddr *) &address, size) < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &daemon, &cred_size) < 0)
+        if (fd < 0 || connect(fd, (struct sockaddr *) &address, size) < 0 ||
+            getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &daemon, &cred_size) < 0)
                 return say(play, BROKEN, "the daemon: %s", strerror(errno));
         r = attach(prog, table, AT_SK_SKB_VERDICT, 0);
         if (r >= 0)
@@ -253,12 +262,13 @@ static enum result hang_writer(struct play *play) {
                 return say(play, BROKEN, "reading the map: %s", strerror(-r));
         /* In here root has no number but nobody's. */
         if (noted.turns != (uint64_t) OUTER * INNER || daemon.uid == getuid())
-                return say(play, BROKEN, "%llu turns, for uid %u", (unsigned long long) noted.turns, (unsigned) daemon.uid);
+                return say(play, BROKEN, "%llu turns, for uid %u", (unsigned long long) noted.turns,
+                           (unsigned) daemon.uid);
         if (noted.process >> 32 != (uint64_t) daemon.pid)
-                return say(play, BROKEN, "process %d was made to go round, and the daemon is %d", (int) (noted.process >> 32),
-                           (int) daemon.pid);
-        return say(play, ESCAPED, "root's process %d went round %llu times in its write(2), for %llu ms", (int) daemon.pid,
-                   (unsigned long long) noted.turns, (unsigned long long) took);
+                return say(play, BROKEN, "process %d was made to go round, and the daemon is %d",
+                           (int) (noted.process >> 32), (int) daemon.pid);
+        return say(play, ESCAPED, "root's process %d went round %llu times in its write(2), for %llu ms",
+                   (int) daemon.pid, (unsigned long long) noted.turns, (unsigned long long) took);
 }
 
 const struct vector time_vectors[] = {
