@@ -10,7 +10,7 @@
 
 # Her connections are full: the oldest, of which nothing has come, goes for one more.
 counted() { log_new | grep -q "user socket: connection of uid $(id -u "$alice"), pid [0-9]* closed: .* its place was needed"; }
-not_forged() { ! log_new | grep -qE 'user socket: (connection of )?uid [0-9]{7,}'; }
+not_forged() { ! log_new | grep -E 'user socket: (connection of )?uid [0-9]+' | grep -qv "uid $(id -u "$alice")[, ]"; }
 
 forge_peers() {
         local guard=$1 name=peercred
