@@ -27,7 +27,7 @@ ok "alice, of the group, loads and pins a cgroup_skb program" run alice packets
 refused "she is refused xdp, which her policy does not name" 'not permitted' run alice other
 ok "bob, by name, loads and pins an xdp program" run bob other
 refused "he is refused cgroup_skb" 'not permitted' run bob packets
-exits "for carol bpfdeleg run says that nothing is delegated, and whom to ask" 125 'no delegation: none of (his|your) logins matched.*ask the admin' \
+exits "for carol bpfdeleg run says that nothing is delegated, and whom to ask" 125 'no delegation: none of their logins matched.*ask the admin' \
         ssh_as carol bpfdeleg run -- true
 exits "and status says it" 1 'nothing is delegated to you' ssh_as carol bpfdeleg status
 recorded 'grant alice 50-group.ini' 'end alice 50-group.ini' 'grant alice 50-group.ini' 'end alice 50-group.ini' \
