@@ -34,17 +34,20 @@ goes() {
         umount "$other/mount"
         umount "$other/delegated"
 }
-# Also when this is ended half-way.
+tidy() {
+        userdel "$name"
+        groupdel "$name"
+        umount "$other/bpf"
+        rm -rf --one-file-system "$other"
+}
+# When this is ended half-way.
 disturber='' sleeper=''
 leave() {
         local code=$?
         [ "$BASHPID" = "$$" ] || exit "$code"
         [ -z "$disturber" ] || kill -KILL "$disturber"
         goes
-        userdel "$name"
-        groupdel "$name"
-        umount "$other/bpf"
-        rm -rf --one-file-system "$other"
+        tidy
         (exit "$code")
         undo
 } 2>/dev/null
@@ -147,4 +150,8 @@ wait "$left" 2>/dev/null
 patience=10 unseen processes
 unset patience
 
+tidy >"$T/out" 2>&1
+nothing_of_others() { ! [ -e "$other" ]; }
+ok "nothing is left of somebody else's" nothing_of_others
+trap undo EXIT
 finish
