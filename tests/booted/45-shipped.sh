@@ -6,7 +6,6 @@
 . "$(dirname "$0")/lib.sh"
 
 ini=/etc/bpfdeleg/bpfdeleg.ini
-drop_in=/run/systemd/system/bpfdelegd.service.d/bed.conf
 as_shipped() {
         local code=$?
         rm -rf "$ini" "${drop_in%/*}" /bed.ini

@@ -6,7 +6,6 @@
 . "$(dirname "$0")/lib.sh"
 
 ini=/etc/bpfdeleg/bpfdeleg.ini
-drop_in=/run/systemd/system/bpfdelegd.service.d/bed.conf
 # The unit may write there.
 trace=/run/bpfdeleg/bed.trace
 as_shipped() {

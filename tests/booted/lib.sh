@@ -92,6 +92,25 @@ finish() {
         exit
 }
 
+# ---- the helper in another form --------------------------------------------------------------------------------------
+
+# A test that writes here gives the bed its helper back, whatever happens.
+drop_in=/run/systemd/system/bpfdelegd.service.d/bed.conf
+as_shipped() {
+        rm -rf "${drop_in%/*}"
+        systemctl daemon-reload
+        systemctl restart bpfdelegd.socket bpfdelegd.service
+}
+
+# The same sources built without a guard, for what is to be seen beside it.
+helper_without_guard() {
+        ok "the helper is stopped" systemctl stop bpfdelegd.socket bpfdelegd.service
+        ok "the guard is taken away" /usr/libexec/bpfdelegd --end-all
+        mkdir -p "${drop_in%/*}" && printf '[Service]\nExecStart=\nExecStart=%s\n' "$bed/escape/bpfdelegd-unguarded" >"$drop_in"
+        ok "a helper without one takes its place" systemctl daemon-reload
+        ok "and starts" systemctl start bpfdelegd.socket bpfdelegd.service
+}
+
 # ---- rows ------------------------------------------------------------------------------------------------------------
 
 # covers KIND NAME: the cases that follow try this; there must be some. tests/tree/shipped.sh looks for these lines.

@@ -6,16 +6,10 @@
 
 . "$(dirname "$0")/../booted/lib.sh"
 
-drop_in=/run/systemd/system/bpfdelegd.service.d/bed.conf
 journal_id=14ee0303ed3f4f40aa8ec3070f917699
 
 setup
 # The bed goes on after this test: it gets its helper back whatever happens.
-as_shipped() {
-        rm -rf "${drop_in%/*}"
-        systemctl daemon-reload
-        systemctl restart bpfdelegd.socket bpfdelegd.service
-}
 trap 'code=$?; as_shipped >/dev/null 2>&1; (exit "$code"); undo' EXIT
 install -m 0755 "$bed/escape/forge" "$T/bin/" || exit 1
 add_user alice
@@ -89,11 +83,7 @@ prints "the file is root's" '^root of-host-wide$' touched of-host-wide
 ok "she logs out" session_end one
 
 example
-ok "the helper is stopped" systemctl stop bpfdelegd.socket bpfdelegd.service
-ok "the guard is taken away" /usr/libexec/bpfdelegd --end-all
-mkdir -p "${drop_in%/*}" && printf '[Service]\nExecStart=\nExecStart=%s\n' "$bed/escape/bpfdelegd-unguarded" >"$drop_in"
-ok "a helper without one takes its place" systemctl daemon-reload
-ok "and starts" systemctl start bpfdelegd.socket bpfdelegd.service
+helper_without_guard
 example '' '' 'confine = off'
 ok "without a guard: alice logs in" session_start one alice
 mark

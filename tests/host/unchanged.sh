@@ -9,14 +9,7 @@
 
 . "$(dirname "$0")/../booted/lib.sh"
 
-drop_in=/run/systemd/system/bpfdelegd.service.d/bed.conf
-
 setup
-as_shipped() {
-        rm -rf "${drop_in%/*}"
-        systemctl daemon-reload
-        systemctl restart bpfdelegd.socket bpfdelegd.service
-}
 trap 'code=$?; as_shipped >/dev/null 2>&1; rm -f /etc/polkit-1/rules.d/50-bed.rules; podman rmi -f bed >/dev/null 2>&1; (exit "$code"); undo' EXIT
 install -m 0755 "$bed/go/loader" "$T/bin/go-loader" || exit 1
 add_group zones
@@ -212,11 +205,7 @@ END
         ok "confine = $1: and loads" in_session_sh one "bpfdeleg run -- $(load_packets)"
 }
 
-ok "the helper is stopped" systemctl stop bpfdelegd.socket bpfdelegd.service
-ok "the guard is taken away" /usr/libexec/bpfdelegd --end-all
-mkdir -p "${drop_in%/*}" && printf '[Service]\nExecStart=\nExecStart=%s\n' "$bed/escape/bpfdelegd-unguarded" >"$drop_in"
-ok "a helper without one takes its place" systemctl daemon-reload
-ok "and starts" systemctl start bpfdelegd.socket bpfdelegd.service
+helper_without_guard
 alice_is_there off
 all_of without
 ok "she logs out" session_end one
