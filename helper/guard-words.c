@@ -18,7 +18,7 @@
 #define LONG_LOOPS ", which only long_loops = yes in the policy allows"
 
 /* What each says of the program or process at hand. */
-_Static_assert(GUARD_STORAGES == 32, "the text below names the number");
+_Static_assert(GUARD_COUNTED == 32 && GUARD_SOCKETS == 65536 && GUARD_ELEMENT == 256 << 10, "the texts below name the numbers");
 static const char *const reasons[] = {
         [GUARD_LOAD_HELPER] = "it calls a helper that is not on the guard's list",
         [GUARD_LOAD_KFUNC] = "it calls a kernel function that is not on the guard's list",
@@ -48,7 +48,10 @@ static const char *const reasons[] = {
         [GUARD_TOO_MANY] = "the delegation, or its user, has as many tokens as one may",
         [GUARD_TARGET_OTHERS] = "what is attached there is not the delegation's",
         [GUARD_DETACHED_OUTSIDE] = "that is in a delegation's subtree, and the process is not in that delegation",
-        [GUARD_STORAGES_FULL] = "the delegation has as many maps of local storage as one may (32)",
+        [GUARD_COUNTED_FULL] = "the delegation has as many maps of local storage and of sockets as one may (32)",
+        [GUARD_SOCKETS_SIZE] = "a map of sockets may have 65536 entries",
+        [GUARD_ELEMENT_SIZE] = "an element may have 256 KiB, key and value together: put large data into several elements",
+        [GUARD_SYMLINK] = "nothing of BPF needs one, and no limit counts its memory",
         [GUARD_NEW_TASK] = "the delegation has ended (the first of such refusals: the others are only counted)",
         [GUARD_JOINED_ENDED] = "the delegation has ended",
         [GUARD_BY_NETLINK] = "what netlink attaches cannot be found at the session's end: link_create does it",
@@ -62,6 +65,7 @@ static const char *const acts[] = {
         [GUARD_JOINED_SHARED] = "joining the user namespace",
         [GUARD_NEW_TASK] = "a new process or thread",
         [GUARD_BY_NETLINK] = "attaching a program by netlink",
+        [GUARD_SYMLINK] = "making a symbolic link in the delegation's bpffs",
         [GUARD_JOINED_ENDED] = "joining the user namespace",
 };
 

@@ -254,14 +254,14 @@ struct {
         __type(value, struct guard_holder);
 } holders SEC(".maps");
 
-/* Maps of local storage by address → their delegation. */
+/* Maps of local storage and of sockets by address → their delegation. */
 struct {
         __uint(type, BPF_MAP_TYPE_HASH);
-        __uint(max_entries, GUARD_STORAGES_ALL);
+        __uint(max_entries, GUARD_COUNTED_ALL);
         __uint(map_flags, BPF_F_NO_PREALLOC);
         __type(key, __u64);
         __type(value, __u64);
-} storages SEC(".maps");
+} counted SEC(".maps");
 
 /* Allow-lists: class * GUARD_HELPERS + helper; BTF id of a kfunc → bit of each class. */
 struct {
@@ -727,33 +727,42 @@ int BPF_PROG(guard_prog_load, struct bpf_prog *prog, union bpf_attr *attr, struc
         return REFUSE(.what = scan.what, .cmd = BPF_PROG_LOAD, .prog = prog, .detail = scan.detail);
 }
 
-/* ---- maps of local storage ---- */
+/* ---- maps ---- */
 
-static __always_inline bool is_storage(struct bpf_map *map) {
-        __u32 type = BPF_CORE_READ(map, map_type);
+static __always_inline bool holds_sockets(__u32 type) { return type == BPF_MAP_TYPE_SOCKMAP || type == BPF_MAP_TYPE_SOCKHASH; }
 
+static __always_inline bool is_counted(__u32 type) {
         return type == BPF_MAP_TYPE_SK_STORAGE || type == BPF_MAP_TYPE_INODE_STORAGE || type == BPF_MAP_TYPE_TASK_STORAGE ||
-               type == BPF_MAP_TYPE_CGRP_STORAGE;
+               type == BPF_MAP_TYPE_CGRP_STORAGE || holds_sockets(type);
+}
+
+static __always_inline int count_map(struct guard_delegation *d, __u64 id, __u64 map) {
+        /* While one helper takes over from another both their programs are called. */
+        if (bpf_map_lookup_elem(&counted, &map))
+                return 0;
+        if (!count_up(&d->counted, GUARD_COUNTED))
+                return REFUSE(.what = GUARD_COUNTED_FULL, .cmd = BPF_MAP_CREATE);
+        if (bpf_map_update_elem(&counted, &map, &id, BPF_NOEXIST) < 0) {
+                __sync_fetch_and_add(&d->counted, -1);
+                return REFUSE(.what = GUARD_COUNTED_FULL, .cmd = BPF_MAP_CREATE);
+        }
+        return 0;
 }
 
 SEC("lsm/bpf_map_create")
 int BPF_PROG(guard_map_create, struct bpf_map *map, union bpf_attr *attr, struct bpf_token *token) {
-        __u64 id, key = (__u64) map;
+        __u32 type = BPF_CORE_READ(map, map_type);
         struct guard_delegation *d;
+        __u64 id;
 
-        if (!token || !is_storage(map))
-                return 0;
         d = delegation_of(&tokens, token, &id);
-        /* While one helper takes over from another both their programs are called. */
-        if (!d || bpf_map_lookup_elem(&storages, &key))
+        if (!d)
                 return 0;
-        if (!count_up(&d->storages, GUARD_STORAGES))
-                return REFUSE(.what = GUARD_STORAGES_FULL, .cmd = BPF_MAP_CREATE);
-        if (bpf_map_update_elem(&storages, &key, &id, BPF_NOEXIST) < 0) {
-                __sync_fetch_and_add(&d->storages, -1);
-                return REFUSE(.what = GUARD_STORAGES_FULL, .cmd = BPF_MAP_CREATE);
-        }
-        return 0;
+        if ((__u64) BPF_CORE_READ(map, key_size) + BPF_CORE_READ(map, value_size) > GUARD_ELEMENT)
+                return REFUSE(.what = GUARD_ELEMENT_SIZE, .cmd = BPF_MAP_CREATE);
+        if (holds_sockets(type) && BPF_CORE_READ(map, max_entries) > GUARD_SOCKETS)
+                return REFUSE(.what = GUARD_SOCKETS_SIZE, .cmd = BPF_MAP_CREATE);
+        return is_counted(type) ? count_map(d, id, (__u64) map) : 0;
 }
 
 /* By the kernel's threads, for every map of the host. */
@@ -762,11 +771,11 @@ void BPF_PROG(guard_map_free, struct bpf_map *map) {
         __u64 id, key = (__u64) map;
         struct guard_delegation *d;
 
-        if (!is_storage(map))
+        if (!is_counted(BPF_CORE_READ(map, map_type)))
                 return;
-        d = delegation_of(&storages, map, &id);
-        if (bpf_map_delete_elem(&storages, &key) == 0 && d)
-                __sync_fetch_and_add(&d->storages, -1);
+        d = delegation_of(&counted, map, &id);
+        if (bpf_map_delete_elem(&counted, &key) == 0 && d)
+                __sync_fetch_and_add(&d->counted, -1);
 }
 
 /* ---- descriptors ---- */
@@ -982,6 +991,19 @@ int BPF_PROG(guard_file_open, struct file *file) {
                 return 0;
         d = delegation_of(&supers, sb, &id);
         return d ? REFUSE(.what = GUARD_TOKEN_OPENED, .cmd = NO_CMD) : 0;
+}
+
+/* The kernel charges the target to nobody (bpf_symlink()), and nothing of BPF needs one. */
+SEC("lsm/inode_symlink")
+int BPF_PROG(guard_symlink, struct inode *dir, struct dentry *dentry, const char *target) {
+        struct super_block *sb = dir->i_sb;
+        struct guard_delegation *d;
+        __u64 id;
+
+        if (sb->s_magic != BPF_FS_MAGIC)
+                return 0;
+        d = delegation_of(&supers, sb, &id);
+        return d ? REFUSE(.what = GUARD_SYMLINK, .cmd = NO_CMD) : 0;
 }
 
 #define CAP_OPT_NOAUDIT 2 /* linux/security.h */

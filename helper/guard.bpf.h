@@ -24,7 +24,7 @@
 
 /* Of maps and of what is in them. A helper that finds another one pinned leaves it alone (guard.c): whoever changes a
  * struct that is in a map raises it. */
-#define GUARD_LAYOUT 3
+#define GUARD_LAYOUT 4
 
 /* Risk classes of program types, as in lib/mask.h; a bit each in an allow-list's row. */
 enum guard_class { GUARD_SOCKET, GUARD_CGROUP, GUARD_NETNS, GUARD_HOST, GUARD_CLASSES };
@@ -93,11 +93,18 @@ enum guard_allowed {
 #define GUARD_BTF_LEAST 4096
 
 /*
- * Maps of local storage that a delegation has at once: what they keep on one socket, cgroup or inode is a list, which the
- * kernel walks. It would be as long as there are maps.
+ * Maps of local storage and of sockets that a delegation has at once. What the former keep on one socket, cgroup or inode
+ * is a list, which the kernel walks: it would be as long as there are maps. For each entry of the latter the kernel keeps
+ * 32 bytes that it charges to nobody (sk_psock_init_link()).
  */
-#define GUARD_STORAGES 32
-#define GUARD_STORAGES_ALL 65536
+#define GUARD_COUNTED 32
+#define GUARD_COUNTED_ALL 65536
+#define GUARD_SOCKETS (1u << 16) /* entries of one map of sockets */
+/*
+ * Key and value of a map together. bpf(2) copies them into memory that it charges to nobody, and keeps that as long as a
+ * page of the caller's does not come (kvmemdup_bpfptr()).
+ */
+#define GUARD_ELEMENT (1u << 18)
 
 /* One delegation, by its id. */
 struct guard_delegation {
@@ -111,7 +118,7 @@ struct guard_delegation {
         __u32 tokens, supers; /* alive */
         __u32 tokens_kept;    /* of the tokens, those of GUARD_TOKENS_KEPT */
         __u64 btf; /* bytes of BTF loaded since the helper has last counted */
-        __u32 storages; /* maps alive */
+        __u32 counted; /* maps alive, of GUARD_COUNTED */
         __u32 padding;
 };
 
@@ -200,7 +207,10 @@ enum guard_what {
         GUARD_JOINED_ENDED,
         GUARD_TARGET_OTHERS,
         GUARD_DETACHED_OUTSIDE,
-        GUARD_STORAGES_FULL,
+        GUARD_COUNTED_FULL,
+        GUARD_SOCKETS_SIZE,
+        GUARD_ELEMENT_SIZE,
+        GUARD_SYMLINK,
         GUARD_WHATS,
 };
 

@@ -22,7 +22,7 @@
 static const struct vector *const groups[] = {
         target_vectors, memory_vectors, outside_vectors, race_vectors, uring_vectors, receiver_vectors, nested_vectors,
         end_vectors, late_vectors, runner_vectors, netlink_vectors, privilege_vectors, itself_vectors, blind_vectors, own_vectors,
-        name_vectors, time_vectors, btf_vectors, detach_vectors, limit_vectors,
+        name_vectors, time_vectors, btf_vectors, map_vectors, detach_vectors, limit_vectors,
 };
 
 struct message {

@@ -58,7 +58,8 @@ struct vector {
 
 extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], uring_vectors[], receiver_vectors[],
         nested_vectors[], end_vectors[], late_vectors[], runner_vectors[], netlink_vectors[], privilege_vectors[], itself_vectors[],
-        blind_vectors[], own_vectors[], name_vectors[], time_vectors[], btf_vectors[], detach_vectors[], limit_vectors[];
+        blind_vectors[], own_vectors[], name_vectors[], time_vectors[], btf_vectors[], map_vectors[], detach_vectors[],
+        limit_vectors[];
 
 /* ---- escape.c ---- */
 

@@ -49,7 +49,7 @@ guard_map_entries() { bpftool -j map dump pinned "$guard_dir/$1" | jq length; }
 common_tokens() { bpftool -j map lookup pinned "$guard_dir/users" key hex 00 40 00 00 | jq -r '.formatted.value // (.value | join(" "))'; }
 guard_knows_nothing() {
         local map n left=''
-        for map in delegations namespaces supers tokens holders roots; do
+        for map in delegations namespaces supers tokens holders roots counted; do
                 n=$(guard_map_entries "$map") || n=unreadable
                 [ "$n" = 0 ] || left+=" $map: $n"
         done
