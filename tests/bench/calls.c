@@ -66,6 +66,14 @@ static bool test_run(void) {
         return sys_bpf(BPF_PROG_TEST_RUN, &attr, sizeof(attr)) == 0;
 }
 
+/* Freed by a worker of the kernel's, which the guard sees, too. */
+static bool map_create(void) {
+        union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1};
+        int fd = sys_bpf(BPF_MAP_CREATE, &attr, sizeof(attr));
+
+        return fd >= 0 && close(fd) == 0;
+}
+
 static bool link_create(void) {
         union bpf_attr attr = {.link_create = {.prog_fd = (uint32_t) prog_fd, .target_fd = 9999, .attach_type = BPF_CGROUP_INET_EGRESS}};
 
@@ -141,6 +149,12 @@ static bool open_null(void) {
 
         return fd >= 0 && close(fd) == 0;
 }
+static bool make_symlink(void) {
+        char name[64];
+
+        (void) snprintf(name, sizeof(name), "/dev/shm/bpfdeleg-bench-%ld", (long) getpid());
+        return symlink("x", name) == 0 && unlink(name) == 0;
+}
 
 /* Of a socket that nobody delegated anything for. */
 static bool peer_credentials(void) {
@@ -195,6 +209,7 @@ static const struct {
         {"bpf-lookup", look_up, NULL},
         {"bpf-test-run", test_run, NULL},
         {"bpf-test-run-threaded", test_run, threaded},
+        {"bpf-map-create", map_create, NULL},
         {"bpf-link-create", link_create, NULL},
         {"bpf-link-create-threaded", link_create, threaded},
         {"bpf-prog-attach", prog_attach, NULL},
@@ -210,6 +225,7 @@ static const struct {
         {"netlink-container", netlink_send, contained},
         {"open-null", open_null, NULL},
         {"open-proc", open_file, NULL},
+        {"symlink", make_symlink, NULL},
         {"socket-peercred", peer_credentials, NULL},
         {"socket-setsockopt", set_option, NULL},
         {"socket-send-receive", send_and_receive, NULL},

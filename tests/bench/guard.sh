@@ -17,7 +17,7 @@ bound() {
         bpf-*) echo 1000 ;;
         receive-*) echo 200 ;;
         capability | cap-*) echo 100 ;;
-        open-*) echo 100 ;;
+        open-* | symlink) echo 100 ;;
         socket-*) echo 100 ;;
         fork* | netlink*) echo 200 ;;
         esac
