@@ -74,7 +74,7 @@ guard_was_never_skipped() {
 # private (an own network namespace), private-wide. What is of the whole machine cannot be confined where it is granted
 # (allow_host_wide), guard or not; so with the guard on it is "any" that must not grant it.
 escape_policy() {
-        local maps='array, hash, prog_array, array_of_maps, sockmap' progs='@socket, @cgroup, @netns' more=()
+        local maps='array, hash, prog_array, array_of_maps, sockmap, sockhash, sk_storage' progs='@socket, @cgroup, @netns' more=()
         case $1-$2 in
         off-*wide)
                 maps+=', devmap, struct_ops'
