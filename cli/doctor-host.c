@@ -35,6 +35,13 @@ static int try_option(void) {
         return fs_fd < 0 ? take_fd(&fs_fd) : sys_fsconfig_string(fs_fd, "delegate_cmds", "prog_load");
 }
 
+/* Linux 6.17 was the first that charges the verifier's memory to whoever loads (docs/memory.md). */
+static bool charges_verifier(const char *release) {
+        unsigned major, minor;
+
+        return sscanf(release, "%u.%u", &major, &minor) != 2 || major > 6 || (major == 6 && minor >= 17);
+}
+
 void doctor_judge_tokens(struct doctor *d, const char *release, int token, int option) {
         if (token == -EINVAL) {
                 doctor_fail(d, "Linux %s has no BPF tokens; Linux 6.9 or later is needed", release);
@@ -50,7 +57,8 @@ void doctor_judge_tokens(struct doctor *d, const char *release, int token, int o
                 doctor_fail(d, "Linux %s has BPF tokens, but root may not delegate: %s", release, strerror(-option));
                 doctor_fix(d, "run bpfdelegd, and doctor, on the host itself, as root with all capabilities");
         } else
-                doctor_ok(d, "Linux %s has BPF tokens", release);
+                doctor_ok(d, "Linux %s has BPF tokens%s", release,
+                          charges_verifier(release) ? "" : ", but memory_max does not count what a load takes: Linux 6.17 does");
 }
 
 /* The kernel looks at the command first, at the descriptor next: EBADF only where there are tokens. Any user may

@@ -18,7 +18,8 @@
 #define LONG_LOOPS ", which only long_loops = yes in the policy allows"
 
 /* What each says of the program or process at hand. */
-_Static_assert(GUARD_COUNTED == 32 && GUARD_SOCKETS == 65536 && GUARD_ELEMENT == 256 << 10, "the texts below name the numbers");
+_Static_assert(GUARD_COUNTED == 32 && GUARD_SOCKETS == 65536 && GUARD_ELEMENT == 256 << 10 && GUARD_RUN_INSNS == 65536,
+               "the texts below name the numbers");
 static const char *const reasons[] = {
         [GUARD_LOAD_HELPER] = "it calls a helper that is not on the guard's list",
         [GUARD_LOAD_KFUNC] = "it calls a kernel function that is not on the guard's list",
@@ -33,6 +34,7 @@ static const char *const reasons[] = {
         [GUARD_BTF_FULL] = "the delegation has loaded 16 MiB of BTF, which no memory limit counts: close programs and maps that are not needed, "
                            "and try again in a second",
         [GUARD_LONG_RUN] = "one run of it can take too long" LONG_LOOPS,
+        [GUARD_LONG_INSNS] = "it has more than 65536 instructions" LONG_LOOPS,
         [GUARD_TARGET_CGROUP] = "that is not in the user's own subtree",
         /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one text of three parts */
         [GUARD_TARGET_NETWORK] = "that network namespace is not the delegation's (" OUT_OF_PLACE ")",

@@ -718,6 +718,9 @@ int BPF_PROG(guard_prog_load, struct bpf_prog *prog, union bpf_attr *attr, struc
         scan.len = BPF_CORE_READ(prog, len);
         scan.class_bit = 1u << (scan.class & 31);
         scan.long_loops = d->flags & GUARD_LONG_LOOPS;
+        /* Judged before the verifier takes memory for it: the kernel charges that to nobody before 6.17. */
+        if (scan.len > GUARD_RUN_INSNS && !scan.long_loops)
+                return REFUSE(.what = GUARD_LONG_INSNS, .cmd = BPF_PROG_LOAD, .prog = prog, .detail = scan.len);
         if (scan.len > INSNS_MAX || bpf_loop(scan.len, scan_one, &scan, 0) < 0)
                 return REFUSE(.what = GUARD_TOO_LONG, .cmd = BPF_PROG_LOAD, .prog = prog);
         if (scan.what == NOTHING_WRONG) {

@@ -68,7 +68,8 @@ enum guard_allowed {
  * 2^29 are 20 ms, so 27 are a nanosecond. A program that makes tail calls may be followed by 33 others.
  */
 #define GUARD_RUN_MAX (1ull << 29)
-#define GUARD_RUN_STEP 8192 /* 65536 instructions at most */
+#define GUARD_RUN_STEP 8192
+#define GUARD_RUN_INSNS (GUARD_RUN_MAX / GUARD_RUN_STEP) /* 65536 at most */
 #define GUARD_RUN_COSTLY (1 << 15)
 #define GUARD_RUN_WALK (1 << 17)
 #define GUARD_RUN_SEND (1 << 19)
@@ -188,6 +189,7 @@ enum guard_what {
         GUARD_LONG_JUMP,
         GUARD_LONG_CALLS,
         GUARD_LONG_RUN,
+        GUARD_LONG_INSNS,
         GUARD_BTF_SIZE,
         GUARD_BTF_FULL,
         GUARD_TARGET_CGROUP,

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -287,7 +288,7 @@ static int states_prog(unsigned n) {
         /* Too complex in the end: that is after it was looked at. */
         return r == -E2BIG || r == -EINVAL || r == -EPERM ? 0 : r;
 }
-/* Refused after all has been copied: too many instructions for the guard. */
+/* Refused before the verifier begins: too many instructions for the guard. */
 static int long_prog(unsigned n) {
         static struct bpf_insn *insns;
         enum { N = 900000 };
@@ -795,6 +796,14 @@ static unsigned try_maps(const char **ret_name) {
         return most;
 }
 
+/* Linux 6.17 was the first that charges the verifier's memory. SECURITY.md says what that means for those before. */
+static bool charges_verifier(void) {
+        unsigned major = 0, minor = 0;
+        struct utsname uts;
+
+        return uname(&uts) == 0 && sscanf(uts.release, "%u.%u", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 17));
+}
+
 static enum result limit(struct play *the_play) {
         const char *name = "", *most_name = "";
         unsigned most = 0, took, over = 0;
@@ -807,11 +816,17 @@ static enum result limit(struct play *the_play) {
                 return say(play, BROKEN, "no token, or no BTF");
         (void) kernel_btf("bpf_rcu_read_lock", BTF_KIND_FUNC); /* before the workers, which would each read it */
         for (size_t i = 0; i < ELEMENTSOF(rows) + 1; i++) {
+                bool open = i < ELEMENTSOF(rows) && rows[i].once == states_prog && !charges_verifier();
+
                 if (i == ELEMENTSOF(rows)) {
                         took = try_maps(&name);
                 } else {
                         took = try_row(&rows[i]);
                         name = rows[i].name;
+                }
+                if (open) {
+                        printf("row: %-34s %4u MB, which this kernel charges to nobody\n", name, took);
+                        continue;
                 }
                 over += took > ALLOWED_MB;
                 if (took > most) {

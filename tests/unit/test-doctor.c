@@ -164,6 +164,24 @@ static void test_tokens(void **state) {
         }
 }
 
+/* From 6.17 on. */
+static void test_tokens_and_memory(void **state) {
+        static const struct {
+                const char *release;
+                bool counts;
+        } cases[] = {{"6.9.0", false}, {"6.12.117+deb13-cloud-amd64", false}, {"6.16.12", false}, {"6.17.0", true}, {"7.3.4", true}};
+
+        (void) state;
+        start("tokens");
+        doctor.check = "tokens";
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                doctor.n_findings = 0;
+                doctor_judge_tokens(&doctor, cases[i].release, -EBADF, 0);
+                assert_finding(0, DOCTOR_OK, "has BPF tokens", "");
+                assert_int_equal(strstr(doctor.findings[0].text, "memory_max does not count") == NULL, cases[i].counts);
+        }
+}
+
 static void test_cgroup2(void **state) {
         (void) state;
         start("cgroup2");
@@ -768,7 +786,7 @@ static void test_result(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                TEST(test_tokens),         TEST(test_cgroup2),
+                TEST(test_tokens),         TEST(test_tokens_and_memory), TEST(test_cgroup2),
                 TEST(test_btf),            TEST(test_bpf_lsm),
                 TEST(test_lockdown),       TEST(test_namespaces),
                 TEST(test_unprivileged),   TEST(test_ptrace),

@@ -34,6 +34,8 @@ static const struct {
         {{.what = GUARD_LOAD_TYPE, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_KPROBE, .prog_name = "k"},
          "prog_load of the kprobe program \"k\": programs of this type reach the whole machine (allow_host_wide is not set), or are not known to "
          "the guard"},
+        {{.what = GUARD_LONG_INSNS, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "k", .detail = 65537},
+         "prog_load of the xdp program \"k\": it has more than 65536 instructions, which only long_loops = yes in the policy allows"},
         {{.what = GUARD_TOO_LONG, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "k"},
          "prog_load of the xdp program \"k\": it is longer than the guard can look through"},
         {{.what = GUARD_LONG_HELPER, .cmd = BPF_PROG_LOAD, .has_prog = 1, .prog_type = BPF_PROG_TYPE_XDP, .prog_name = "k",
