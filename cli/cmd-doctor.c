@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bpfdeleg-doctor, the program of `bpfdeleg doctor`: what a host lacks, and how to fix it. The checks are in doctor-*.c;
- * here is what is printed. */
+/* bpfdeleg-doctor, the program of `bpfdeleg doctor`: what a host lacks, and how to fix it. The checks are in
+ * doctor-*.c; here is what is printed. */
 
 #include "config.h"
 
@@ -16,7 +16,9 @@ enum { EXIT_OK = 0, EXIT_WARNINGS = 1, EXIT_FAILURES = 2, EXIT_USAGE = 2 };
 
 static const char *const verdict_words[] = {[DOCTOR_OK] = "ok", [DOCTOR_WARN] = "warn", [DOCTOR_FAIL] = "fail"};
 static const int exit_statuses[] = {
-        [DOCTOR_OK] = EXIT_OK, [DOCTOR_WARN] = EXIT_WARNINGS, [DOCTOR_FAIL] = EXIT_FAILURES,
+        [DOCTOR_OK] = EXIT_OK,
+        [DOCTOR_WARN] = EXIT_WARNINGS,
+        [DOCTOR_FAIL] = EXIT_FAILURES,
 };
 
 static const char usage[] =

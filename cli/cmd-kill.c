@@ -15,11 +15,12 @@ static const struct {
         const char *name;
         int number;
 } signals[] = {
-        {"ABRT", SIGABRT}, {"ALRM", SIGALRM}, {"BUS", SIGBUS},   {"CHLD", SIGCHLD}, {"CONT", SIGCONT},   {"FPE", SIGFPE},
-        {"HUP", SIGHUP},   {"ILL", SIGILL},   {"INT", SIGINT},   {"IO", SIGIO},     {"KILL", SIGKILL},   {"PIPE", SIGPIPE},
-        {"PROF", SIGPROF}, {"PWR", SIGPWR},   {"QUIT", SIGQUIT}, {"SEGV", SIGSEGV}, {"STOP", SIGSTOP},   {"SYS", SIGSYS},
-        {"TERM", SIGTERM}, {"TRAP", SIGTRAP}, {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN}, {"TTOU", SIGTTOU},   {"URG", SIGURG},
-        {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"VTALRM", SIGVTALRM}, {"WINCH", SIGWINCH}, {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ},
+        {"ABRT", SIGABRT}, {"ALRM", SIGALRM},     {"BUS", SIGBUS},     {"CHLD", SIGCHLD}, {"CONT", SIGCONT},
+        {"FPE", SIGFPE},   {"HUP", SIGHUP},       {"ILL", SIGILL},     {"INT", SIGINT},   {"IO", SIGIO},
+        {"KILL", SIGKILL}, {"PIPE", SIGPIPE},     {"PROF", SIGPROF},   {"PWR", SIGPWR},   {"QUIT", SIGQUIT},
+        {"SEGV", SIGSEGV}, {"STOP", SIGSTOP},     {"SYS", SIGSYS},     {"TERM", SIGTERM}, {"TRAP", SIGTRAP},
+        {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN},     {"TTOU", SIGTTOU},   {"URG", SIGURG},   {"USR1", SIGUSR1},
+        {"USR2", SIGUSR2}, {"VTALRM", SIGVTALRM}, {"WINCH", SIGWINCH}, {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ},
 };
 
 /* RTMIN, RTMIN+3, RTMAX, RTMAX-14. */
@@ -30,8 +31,8 @@ static int parse_realtime(const char *name, uint32_t *ret) {
 
         if (!from_min && strncmp(name, "RTMAX", 5) != 0)
                 return -EINVAL;
-        if (name[5] != '\0' && (name[5] != (from_min ? '+' : '-') ||
-                                parse_uint(name + 6, 10, (uint64_t) (SIGRTMAX - SIGRTMIN), &n) < 0))
+        if (name[5] != '\0' &&
+            (name[5] != (from_min ? '+' : '-') || parse_uint(name + 6, 10, (uint64_t) (SIGRTMAX - SIGRTMIN), &n) < 0))
                 return -EINVAL;
         *ret = (uint32_t) (from_min ? base + (int) n : base - (int) n);
         return 0;
@@ -56,12 +57,14 @@ static int parse_signal(const char *s, uint32_t *ret) {
 
 static const char kill_usage[] =
         "Usage: bpfdeleg kill [--signal=SIGNAL] PATH\n"
-        "Sends SIGNAL (KILL) to all processes in the cgroup PATH of your subtree and below it, whoever they run as. PATH\n"
+        "Sends SIGNAL (KILL) to all processes in the cgroup PATH of your subtree and below it, whoever they run as. "
+        "PATH\n"
         "is as it is inside, at /sys/fs/cgroup: run/a, for one.\n";
 
 int cmd_kill(int argc, char **argv, const char *socket) {
-        static const struct option longs[] = {
-                {"signal", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+        static const struct option longs[] = {{"signal", required_argument, NULL, 's'},
+                                              {"help", no_argument, NULL, 'h'},
+                                              {NULL, 0, NULL, 0}};
         struct proto_kill_subgroup request = PROTO_INIT(PROTO_KILL_SUBGROUP);
         int c;
 

@@ -48,6 +48,7 @@ int cmd_program(int argc, char **argv, const char *socket) {
                 (void) execv(path, argv);
                 e = errno;
         }
-        cli_error("%s: cannot execute %s, a part of bpfdeleg: %s; install bpfdeleg anew, whole", command, path, strerror(e));
+        cli_error("%s: cannot execute %s, a part of bpfdeleg: %s; install bpfdeleg anew, whole", command, path,
+                  strerror(e));
         return EXIT_NOT_POSSIBLE;
 }

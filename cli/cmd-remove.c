@@ -11,7 +11,8 @@
 
 static const char remove_usage[] =
         "Usage: bpfdeleg remove PATH\n"
-        "Removes the cgroup PATH of your subtree and all below it, whoever owns them. There must be no process left in\n"
+        "Removes the cgroup PATH of your subtree and all below it, whoever owns them. There must be no process left "
+        "in\n"
         "there. PATH is as it is inside, at /sys/fs/cgroup: run/a, for one.\n";
 
 int cmd_remove(int argc, char **argv, const char *socket) {

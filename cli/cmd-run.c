@@ -75,8 +75,10 @@ static void start_proxy(struct proxy *proxy) {
         int r = proxy_start(proxy);
 
         if (r < 0)
-                cli_error("the attach proxy cannot be started: %s; going on without it: programs with threads can load, "
-                          "but may be refused to attach", strerror(-r));
+                cli_error(
+                        "the attach proxy cannot be started: %s; going on without it: programs with threads can load, "
+                        "but may be refused to attach",
+                        strerror(-r));
 }
 
 /* Last, because it is in force for all that follows. */
@@ -88,14 +90,16 @@ static int hook_proxy(struct proxy *proxy) {
         r = proxy_hook(proxy);
         proxy_done(proxy);
         if (r == PROXY_LOST) {
-                cli_error("the attach proxy has gone before it was used, and without it nothing can be attached any more; "
+                cli_error("the attach proxy has gone before it was used, and without it nothing can be attached any "
+                          "more; "
                           "run the command again, or with --no-proxy");
                 return -ESRCH;
         }
         if (r < 0)
-                cli_error("the attach proxy cannot be used: %s%s; going on without it: programs with threads can load, but "
-                          "may be refused to attach", strerror(-r),
-                          r == -EBUSY ? " (there is another seccomp listener above)" : "");
+                cli_error("the attach proxy cannot be used: %s%s; going on without it: programs with threads can load, "
+                          "but "
+                          "may be refused to attach",
+                          strerror(-r), r == -EBUSY ? " (there is another seccomp listener above)" : "");
         return 0;
 }
 
@@ -195,8 +199,9 @@ static const char usage[] =
         "Exit status: CMD's own; 125 not possible, 126 CMD not executable, 127 CMD not found.\n";
 
 int cmd_run(int argc, char **argv, const char *socket) {
-        static const struct option longs[] = {
-                {"no-proxy", no_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+        static const struct option longs[] = {{"no-proxy", no_argument, NULL, 'n'},
+                                              {"help", no_argument, NULL, 'h'},
+                                              {NULL, 0, NULL, 0}};
         struct sock_received received = SOCK_RECEIVED_INIT;
         struct proto_entered entered = {.result = 0};
         bool with_proxy = true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* bpfdeleg-status, the program of `bpfdeleg status`: what was delegated to the caller, in the words of the policy file. */
+/* bpfdeleg-status, the program of `bpfdeleg status`: what was delegated to the caller, in the words of the policy
+ * file. */
 
 #include "config.h"
 
@@ -19,7 +20,8 @@ static const char *const state_words[] = {
 static const char *confine_words(const struct proto_row *row) {
         if (row->confine == POLICY_CONFINE_OFF)
                 return "not confined (confine = off)";
-        return row->guarded ? "confined to your own subtree by the guard" : "NOT CONFINED: bpfdelegd has no guard (confine = preferred)";
+        return row->guarded ? "confined to your own subtree by the guard" :
+                              "NOT CONFINED: bpfdelegd has no guard (confine = preferred)";
 }
 
 static void print_time(uint64_t usec) {
@@ -40,7 +42,8 @@ static void print_row(const struct proto_row *row, const struct mask_names *name
         print_time(row->created_usec);
         (void) printf("\n  %-16s %s, %s\n", "policy", row->policy, confine_words(row));
         if (row->refusals > 0)
-                (void) printf("  %-16s %" PRIu32 " act%s; the admin's log says which\n", "refused", row->refusals, plural(row->refusals));
+                (void) printf("  %-16s %" PRIu32 " act%s; the admin's log says which\n", "refused", row->refusals,
+                              plural(row->refusals));
         for (unsigned i = 0; i < POLICY_AXES; i++) {
                 mask_format(names, (enum policy_axis) i, row->masks[i], text, sizeof(text));
                 (void) printf("  %-16s %s\n", mask_axis_name((enum policy_axis) i), row->masks[i] ? text : "none");
@@ -49,16 +52,20 @@ static void print_row(const struct proto_row *row, const struct mask_names *name
         (void) printf("  %-16s %s\n", "caps", row->caps ? text : "none");
         (void) printf("  %-16s %s (inside `bpfdeleg run`)\n", "bpffs", row->path);
         (void) printf("  %-16s %s below the cgroup2 mount (/sys/fs/cgroup inside)\n", "cgroup", row->cgroup);
-        (void) printf("  %-16s %s\n", "network", policy_network_name(row->network == POLICY_NETWORK_PRIVATE ? POLICY_NETWORK_PRIVATE : POLICY_NETWORK_HOST));
-        (void) printf("  %-16s %s\n", "ends", row->linger ? "with its last process after the last logout (linger = yes)" :
-                                                           "with the last logout");
+        (void) printf("  %-16s %s\n", "network",
+                      policy_network_name(row->network == POLICY_NETWORK_PRIVATE ? POLICY_NETWORK_PRIVATE :
+                                                                                   POLICY_NETWORK_HOST));
+        (void) printf("  %-16s %s\n", "ends",
+                      row->linger ? "with its last process after the last logout (linger = yes)" :
+                                    "with the last logout");
 }
 
-/* Why what should be confined is not, or is not there at all. A policy with confine = off has said that nobody minds. */
+/* Why what should be confined is not, or is not there at all. A policy with confine = off has said that nobody
+ * minds. */
 static void print_guard(const struct proto_end *end, bool wanted) {
         if (!end->guard && wanted)
-                (void) printf("bpfdelegd has no guard%s: %s\n", end->rows == 0 ? ", so a policy that requires one grants nothing" : "",
-                              end->text);
+                (void) printf("bpfdelegd has no guard%s: %s\n",
+                              end->rows == 0 ? ", so a policy that requires one grants nothing" : "", end->text);
 }
 
 /* Prints all that comes, the end row too. Returns how many delegations, or -errno. */
@@ -76,8 +83,10 @@ static int print_rows(struct client *client, const struct mask_names *names) {
                         return message.end.result;
                 if (message.head.type == PROTO_END) {
                         if (rows == 0)
-                                (void) puts("nothing is delegated to you: none of your logins matched a policy, or it was refused, "
-                                            "or all have ended");
+                                (void) puts(
+                                        "nothing is delegated to you: none of your logins matched a policy, or it was "
+                                        "refused, "
+                                        "or all have ended");
                         print_guard(&message.end, unconfined || rows == 0);
                         return rows;
                 }
@@ -89,9 +98,8 @@ static int print_rows(struct client *client, const struct mask_names *names) {
         }
 }
 
-static const char usage[] =
-        "Usage: bpfdeleg status\n"
-        "Shows what was delegated to you. Exit status: 1 if that is nothing, or cannot be told.\n";
+static const char usage[] = "Usage: bpfdeleg status\n"
+                            "Shows what was delegated to you. Exit status: 1 if that is nothing, or cannot be told.\n";
 
 int main(int argc, char **argv) {
         static const struct option longs[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
@@ -110,7 +118,8 @@ int main(int argc, char **argv) {
                 (void) fputs(usage, stderr);
                 return EXIT_NOT_POSSIBLE;
         }
-        /* Before the connection, which has a deadline: reading the kernel's names takes seconds on an emulated machine. */
+        /* Before the connection, which has a deadline: reading the kernel's names takes seconds on an emulated
+         * machine. */
         r = mask_names_new(&names);
         if (r < 0) {
                 cli_error("the kernel's names cannot be read: %s", strerror(-r));

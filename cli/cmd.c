@@ -28,7 +28,8 @@ int cli_connect(const char *socket, uint64_t timeout_usec, struct client *ret) {
         r = client_connect(socket, timeout_usec, ret);
         if (r == -ENOENT || r == -ECONNREFUSED)
                 cli_error("nothing is delegated here: bpfdelegd is not running (no one answers at %s); "
-                          "ask the admin to start it, see bpfdelegd(8)", socket);
+                          "ask the admin to start it, see bpfdelegd(8)",
+                          socket);
         else if (r < 0)
                 cli_error("cannot connect to bpfdelegd at %s: %s", socket, strerror(-r));
         return r;
@@ -68,11 +69,14 @@ const char *cli_no_answer(int error) {
         case -EPIPE:
                 return "bpfdelegd closed the connection without an answer; its log says why";
         case -EBADMSG:
-                return "bpfdelegd speaks another version of the protocol than this tool; was only one of them upgraded?";
+                return "bpfdelegd speaks another version of the protocol than this tool; was only one of them "
+                       "upgraded?";
         case -EACCES:
-                return "a security module of this host does not let this process have what bpfdelegd sent; its audit log says why";
+                return "a security module of this host does not let this process have what bpfdelegd sent; its audit "
+                       "log says why";
         case -EMFILE:
-                return "this process may not open as many descriptors as it is given; raise its limit (ulimit -n) or close some";
+                return "this process may not open as many descriptors as it is given; raise its limit (ulimit -n) or "
+                       "close some";
         default:
                 return strerror(-error);
         }

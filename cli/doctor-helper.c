@@ -81,7 +81,8 @@ static void judge_answer(struct doctor *d, int r, const struct proto_end *end) {
 
 static void keep_guard(struct doctor *d, const struct proto_end *end) {
         d->guard = end->guard ? DOCTOR_GUARD_THERE : DOCTOR_GUARD_NONE;
-        (void) snprintf(d->guard_why, sizeof(d->guard_why), "%s", end->text[0] != '\0' ? end->text : "bpfdelegd does not say why");
+        (void) snprintf(d->guard_why, sizeof(d->guard_why), "%s",
+                        end->text[0] != '\0' ? end->text : "bpfdelegd does not say why");
 }
 
 void doctor_helper(struct doctor *d) {
@@ -106,7 +107,8 @@ void doctor_helper(struct doctor *d) {
 
 /* ---- its guard ---- */
 
-/* Asked for by the check `helper`. What this kernel lacks for it is a finding of `btf`, `bpf-lsm` or `lockdown` as well. */
+/* Asked for by the check `helper`. What this kernel lacks for it is a finding of `btf`, `bpf-lsm` or `lockdown` as
+ * well. */
 void doctor_guard(struct doctor *d) {
         switch (d->guard) {
         case DOCTOR_GUARD_THERE:
@@ -114,7 +116,8 @@ void doctor_guard(struct doctor *d) {
                 break;
         case DOCTOR_GUARD_NONE:
                 doctor_warn(d, "none, so policies with confine = required grant nothing: %s", d->guard_why);
-                doctor_fix(d, "fix what this line says, then restart bpfdelegd; bpfdelegd(8) has all reasons under GUARD");
+                doctor_fix(d,
+                           "fix what this line says, then restart bpfdelegd; bpfdelegd(8) has all reasons under GUARD");
                 break;
         case DOCTOR_GUARD_UNKNOWN:
                 doctor_warn(d, "cannot be told: bpfdelegd has not answered");
@@ -136,7 +139,7 @@ static bool judge_dir(struct doctor *d, const char *dir) {
                 doctor_fix(d, "chown root:root %s", dir);
         } else if (st.st_mode & (S_IWGRP | S_IWOTH)) {
                 doctor_fail(d, "%s, the sockets' directory, is writable by others than root (mode %04o)", dir,
-                           (unsigned) (st.st_mode & 07777));
+                            (unsigned) (st.st_mode & 07777));
                 doctor_fix(d, "chmod 0755 %s", dir);
         } else
                 return true;

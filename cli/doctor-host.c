@@ -51,14 +51,16 @@ void doctor_judge_tokens(struct doctor *d, const char *release, int token, int o
                 doctor_fix(d, "boot Linux 6.9 or later, built with CONFIG_BPF_SYSCALL=y");
         } else if (token != -EBADF) {
                 doctor_fail(d, "whether Linux %s has BPF tokens cannot be tried: %s; a system call filter?", release,
-                           strerror(-token));
+                            strerror(-token));
                 doctor_fix(d, "run doctor in a plain login on the host, not in a container");
         } else if (option < 0) {
                 doctor_fail(d, "Linux %s has BPF tokens, but root may not delegate: %s", release, strerror(-option));
                 doctor_fix(d, "run bpfdelegd, and doctor, on the host itself, as root with all capabilities");
         } else
                 doctor_ok(d, "Linux %s has BPF tokens%s", release,
-                          charges_verifier(release) ? "" : ", but memory_max does not count what a load takes: Linux 6.17 does");
+                          charges_verifier(release) ?
+                                  "" :
+                                  ", but memory_max does not count what a load takes: Linux 6.17 does");
 }
 
 /* The kernel looks at the command first, at the descriptor next: EBADF only where there are tokens. Any user may
@@ -93,7 +95,8 @@ static bool has_cgroup_kill(const struct doctor *d, const char *mount) {
         while ((e = readdir(dir)))
                 if (e->d_type == DT_DIR && e->d_name[0] != '.') {
                         (void) snprintf(path, sizeof(path), "%s/%s/cgroup.kill", mount, e->d_name);
-                        seen = doctor_exists(d, path) || errno == EACCES; /* a cgroup that this user may not look into */
+                        seen = doctor_exists(d, path) ||
+                               errno == EACCES; /* a cgroup that this user may not look into */
                         break;
                 }
         (void) closedir(dir);
@@ -122,7 +125,11 @@ static void judge_controllers(struct doctor *d, const char *mount, const char *l
                 return;
         }
         if (here[0] == '\0')
-                doctor_warn(d, "mounted at %s, without controllers: no policy can set a limit of processes, memory, CPU or I/O", mount);
+                doctor_warn(
+                        d,
+                        "mounted at %s, without controllers: no policy can set a limit of processes, memory, CPU or "
+                        "I/O",
+                        mount);
         else
                 doctor_warn(d, "mounted at %s, without the controllers %s: no policy can set %s", mount, missing, lost);
         for (char *comma = missing; (comma = strstr(comma, ", "));)
@@ -142,7 +149,7 @@ void doctor_cgroup2(struct doctor *d) {
         r = doctor_read(d, "/sys/kernel/cgroup/delegate", text, sizeof(text));
         if (r < 0 || !doctor_has_word(text, "cgroup.procs")) {
                 doctor_fail(d, "/sys/kernel/cgroup/delegate, the list of files to delegate: %s",
-                           r < 0 ? strerror(-r) : "has no cgroup.procs");
+                            r < 0 ? strerror(-r) : "has no cgroup.procs");
                 doctor_fix(d, "mount -t sysfs sysfs /sys; if it is mounted: boot Linux 6.9 or later");
                 return;
         }
@@ -164,8 +171,10 @@ void doctor_btf(struct doctor *d) {
 
         r = doctor_read(d, "/sys/kernel/btf/vmlinux", magic, sizeof(magic));
         if (r < 0) {
-                doctor_warn(d, "/sys/kernel/btf/vmlinux: %s: names in policies are those of the build's headers, "
-                            "no guard can be loaded", strerror(-r));
+                doctor_warn(d,
+                            "/sys/kernel/btf/vmlinux: %s: names in policies are those of the build's headers, "
+                            "no guard can be loaded",
+                            strerror(-r));
                 doctor_fix(d, "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y (Debian's are)");
         } else
                 doctor_ok(d, "/sys/kernel/btf/vmlinux is readable");
@@ -263,7 +272,7 @@ void doctor_namespaces(struct doctor *d) {
 
         if (!in_first_user_namespace(d)) {
                 doctor_fail(d, "this is a container, or inside `bpfdeleg run`: nothing can be delegated here, "
-                            "and owners of files look wrong");
+                               "and owners of files look wrong");
                 doctor_fix(d, "run doctor in a plain login on the host");
                 return;
         }
@@ -308,8 +317,11 @@ void doctor_ptrace(struct doctor *d) {
         } else if (text[0] >= '0' && text[0] <= '2')
                 doctor_ok(d, "%s is %s", key, text);
         else {
-                doctor_fail(d, "%s is %s: no process can be held while it is moved, so nobody can use run, and those that are inside "
-                            "attach from processes with one thread only", key, text);
+                doctor_fail(d,
+                            "%s is %s: no process can be held while it is moved, so nobody can use run, and those that "
+                            "are inside "
+                            "attach from processes with one thread only",
+                            key, text);
                 doctor_fix(d, "echo '%s = 2' >>" SYSCTL_FILE ", and reboot: 3 stays until then", key);
         }
 }

@@ -23,9 +23,11 @@ static bool is_session(const struct pam_place *place) {
 
 /* ---- where it is ---- */
 
-/* Where these are, nobody is told to edit a file by hand: a hand edit of common-* stops pam-auth-update for every package. */
+/* Where these are, nobody is told to edit a file by hand: a hand edit of common-* stops pam-auth-update for every
+ * package. */
 static bool has_profiles(void) {
-        return access("/usr/sbin/pam-auth-update", X_OK) == 0 && access("/usr/share/pam-configs/bpfdeleg-enforce", F_OK) == 0;
+        return access("/usr/sbin/pam-auth-update", X_OK) == 0 &&
+               access("/usr/share/pam-configs/bpfdeleg-enforce", F_OK) == 0;
 }
 
 /* Obeys the module, and survives that it is not there. */
@@ -155,7 +157,10 @@ static void judge_place(struct doctor *d, const struct pam_stack *stack, size_t 
         if (faults.deny) {
                 doctor_warn(d, "%s is optional, so no login is refused by on_failure = deny of %s", at, faults.deny);
                 if (has_profiles())
-                        doctor_fix(d, "pam-auth-update --enable bpfdeleg-enforce, and --disable bpfdeleg or take that line away if it is yours");
+                        doctor_fix(
+                                d,
+                                "pam-auth-update --enable bpfdeleg-enforce, and --disable bpfdeleg or take that line "
+                                "away if it is yours");
                 else
                         doctor_fix(d, "write " ENFORCE " in %s", at);
         }
@@ -197,7 +202,9 @@ static void judge_files(struct doctor *d, const struct pam_stack *stack) {
 
 void doctor_pam(struct doctor *d) {
         _cleanup_(pam_stack_done) struct pam_stack stack = {
-                .dirs = d->pam_dirs, .module = MODULE, .later = "pam_systemd.so",
+                .dirs = d->pam_dirs,
+                .module = MODULE,
+                .later = "pam_systemd.so",
         };
 
         if (pam_stack_read(&stack) < 0) {

@@ -66,14 +66,16 @@ static bool judge_limits(struct doctor *d, const struct policy *policy, const ch
         if (words[0] == '\0')
                 return true;
         doctor_fail(d, "%s: %s cannot be kept, this host's cgroup2 lacks the controllers %s: nothing is granted by it",
-                   policy->path, words, missing);
+                    policy->path, words, missing);
         doctor_fix(d, "remove %s from %s, or see the check `cgroup2`", words, policy->path);
         return false;
 }
 
 /* What `confine` comes to on this host (helper/request.c, read_policy). Of a guard nobody knows of, nothing is said. */
 static bool judge_confine(struct doctor *d, const struct policy *policy) {
-        static const char fix[] = "see the check `guard`; to go on without one, read SECURITY.md and write confine = off under [bpf] in %s";
+        static const char fix[] =
+                "see the check `guard`; to go on without one, read SECURITY.md and write confine = off under [bpf] in "
+                "%s";
 
         if (d->guard != DOCTOR_GUARD_NONE)
                 return true;
@@ -84,7 +86,8 @@ static bool judge_confine(struct doctor *d, const struct policy *policy) {
                 doctor_fix(d, fix, policy->path);
                 return false;
         case POLICY_CONFINE_PREFERRED:
-                doctor_warn(d, "%s: what it grants is not confined: confine = preferred, and there is no guard", policy->path);
+                doctor_warn(d, "%s: what it grants is not confined: confine = preferred, and there is no guard",
+                            policy->path);
                 doctor_fix(d, fix, policy->path);
                 return false;
         case POLICY_CONFINE_OFF:
@@ -97,9 +100,14 @@ static bool judge_confine(struct doctor *d, const struct policy *policy) {
 static bool judge_loops(struct doctor *d, const struct policy *policy) {
         if (!policy->long_loops)
                 return true;
-        doctor_warn(d, "%s: long_loops = yes: its users can hold the processors of this host for hours, and no end of a session stops that",
+        doctor_warn(d,
+                    "%s: long_loops = yes: its users can hold the processors of this host for hours, and no end of a "
+                    "session stops that",
                     policy->path);
-        doctor_fix(d, "remove long_loops from %s, if their programs do without (bpfdeleg-programs(7) has other ways to write loops)", policy->path);
+        doctor_fix(d,
+                   "remove long_loops from %s, if their programs do without (bpfdeleg-programs(7) has other ways to "
+                   "write loops)",
+                   policy->path);
         return false;
 }
 
@@ -116,7 +124,7 @@ static bool judge_file(struct doctor *d, const struct doctor_policy *file, const
         }
         if (policy->error.s[0] != '\0') {
                 doctor_fail(d, "%s%s", policy->error.s,
-                           policy->match_known ? "" : " (it matches everyone: no later file is tried)");
+                            policy->match_known ? "" : " (it matches everyone: no later file is tried)");
                 fix_file(d, policy->path);
                 return false;
         }

@@ -192,7 +192,10 @@ static void collect_policy(void *userdata, const char *path, struct policy *take
         }
         d->policies = policies;
         policies[d->n_policies] = (struct doctor_policy){
-                .path = strdup(path), .policy = take_policy, .why = strdup(why), .error = error,
+                .path = strdup(path),
+                .policy = take_policy,
+                .why = strdup(why),
+                .error = error,
         };
         if (!policies[d->n_policies].path || !policies[d->n_policies].why)
                 collecting->error = -ENOMEM;
@@ -200,8 +203,7 @@ static void collect_policy(void *userdata, const char *path, struct policy *take
 }
 ANALYZER_ON
 
-int doctor_init(struct doctor *d, const char *socket, const char *const *pam_dirs,
-                const char *const *policy_dirs) {
+int doctor_init(struct doctor *d, const char *socket, const char *const *pam_dirs, const char *const *policy_dirs) {
         struct collecting collecting = {.doctor = d};
 
         *d = (struct doctor){.root = "", .socket = socket, .policy_dirs = policy_dirs};

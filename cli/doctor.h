@@ -27,9 +27,9 @@ struct doctor_policy {
 };
 
 struct doctor {
-        const char *root;         /* put before paths in /proc, /sys and /run; "" but in tests */
-        const char *socket;       /* the user socket; the session socket is beside it */
-        const char *pam_dirs[3];  /* of service files, a name in the first hides it in the second; NULL-terminated */
+        const char *root;        /* put before paths in /proc, /sys and /run; "" but in tests */
+        const char *socket;      /* the user socket; the session socket is beside it */
+        const char *pam_dirs[3]; /* of service files, a name in the first hides it in the second; NULL-terminated */
         const char *const *policy_dirs;
 
         struct doctor_policy *policies;

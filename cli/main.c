@@ -20,6 +20,7 @@ static const char usage[] =
         "  --version       print the version\n"
         "  --help          print this\n";
 
+/* clang-format off */
 static const struct {
         const char *name;
         int (*main)(int argc, char **argv, const char *socket);
@@ -30,6 +31,7 @@ static const struct {
         {"remove", cmd_remove},
         {"doctor", cmd_program},
 };
+/* clang-format on */
 
 int main(int argc, char **argv) {
         static const struct option longs[] = {

@@ -12,8 +12,8 @@
 
 #define FILE_SIZE_MAX 65536
 #define LINE_SIZE 1024
-#define DEPTH_MAX 16   /* of files in files */
-#define FILES_MAX 256  /* looked into for one service, the same one counted each time */
+#define DEPTH_MAX 16  /* of files in files */
+#define FILES_MAX 256 /* looked into for one service, the same one counted each time */
 #define SERVICES_MAX 512
 #define PLACES_MAX 64
 #define USES_MAX 4096

@@ -16,8 +16,8 @@
 struct pam_place {
         char file[PATH_MAX];
         unsigned line;
-        char type[16];     /* in lower case, without a dash before it */
-        char control[128]; /* a word, or what is between brackets */
+        char type[16];         /* in lower case, without a dash before it */
+        char control[128];     /* a word, or what is between brackets */
         char module[PATH_MAX]; /* as written */
 };
 
@@ -29,7 +29,7 @@ struct pam_use {
 };
 
 struct pam_stack {
-        const char *const *dirs; /* a name in an earlier one hides it in the later; NULL-terminated */
+        const char *const *dirs;    /* a name in an earlier one hides it in the later; NULL-terminated */
         const char *module, *later; /* base names */
 
         struct pam_place *places;

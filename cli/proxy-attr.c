@@ -23,8 +23,9 @@ enum target {
 /* Whether a program or link may be named that this one goes before or after. */
 enum relative {
         NEVER = 0,
-        IF_ORDERED, /* only if the flags ask for an order: LINK_CREATE of a type ext, which has no attach type of its own
-                     * and comes as type 0, has a BTF id in the same place */
+        /* Only if the flags ask for an order: LINK_CREATE of a type ext, which has no attach type of its own and comes
+         * as type 0, has a BTF id in the same place. */
+        IF_ORDERED,
         ALWAYS,
 };
 
@@ -33,11 +34,16 @@ struct row {
         enum relative relative;
 };
 
-#define CGROUP {DESCRIPTOR, DESCRIPTOR, IF_ORDERED}
-#define SOCKMAP {DESCRIPTOR, DESCRIPTOR, NEVER}
-#define NETNS {DESCRIPTOR, IN_NETWORK, NEVER} /* a link has its descriptor, PROG_ATTACH takes the current one */
-#define TRACED {DESCRIPTOR, UNKNOWN, NEVER}   /* a program, or 0 */
-#define DEVICE {IN_NETWORK, IN_NETWORK, ALWAYS}
+#define CGROUP \
+        { DESCRIPTOR, DESCRIPTOR, IF_ORDERED }
+#define SOCKMAP \
+        { DESCRIPTOR, DESCRIPTOR, NEVER }
+#define NETNS \
+        { DESCRIPTOR, IN_NETWORK, NEVER } /* a link has its descriptor, PROG_ATTACH takes the current one */
+#define TRACED \
+        { DESCRIPTOR, UNKNOWN, NEVER } /* a program, or 0 */
+#define DEVICE \
+        { IN_NETWORK, IN_NETWORK, ALWAYS }
 
 /* In the order of the kernel's header. */
 static const struct row rows[] = {
@@ -107,8 +113,8 @@ enum { CREATE_PROG, CREATE_TARGET, CREATE_TYPE, CREATE_FLAGS, CREATE_RELATIVE };
 enum { UPDATE_LINK, UPDATE_NEW, UPDATE_FLAGS, UPDATE_OLD };
 enum { ATTACH_TARGET, ATTACH_PROG, ATTACH_TYPE, ATTACH_FLAGS, ATTACH_REPLACED, ATTACH_RELATIVE };
 
-/* Flags whose effect on descriptors is known: the seven lowest (BPF_F_PREORDER is the last) and BPF_F_LINK. Those of XDP
- * are among them. */
+/* Flags whose effect on descriptors is known: the seven lowest (BPF_F_PREORDER is the last) and BPF_F_LINK. Those of
+ * XDP are among them. */
 #define FLAGS_KNOWN (0x7fU | BPF_F_LINK)
 
 static const struct row *find_row(uint32_t type) {
@@ -169,10 +175,10 @@ static bool prog_attach(const uint32_t *words, struct proxy_members *members) {
 
 bool proxy_attr_members(uint32_t command, const union proxy_attr *attr, struct proxy_members *ret) {
         struct proxy_members members = {0};
-        bool known = command == BPF_LINK_CREATE   ? link_create(attr->words, &members)
-                     : command == BPF_LINK_UPDATE ? link_update(attr->words, &members)
-                     : command == BPF_PROG_ATTACH || command == BPF_PROG_DETACH ? prog_attach(attr->words, &members)
-                                                                                : false;
+        bool known = command == BPF_LINK_CREATE                               ? link_create(attr->words, &members) :
+                     command == BPF_LINK_UPDATE                               ? link_update(attr->words, &members) :
+                     command == BPF_PROG_ATTACH || command == BPF_PROG_DETACH ? prog_attach(attr->words, &members) :
+                                                                                false;
 
         if (known)
                 *ret = members;

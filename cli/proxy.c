@@ -3,21 +3,21 @@
 /*
  * The attach proxy: see proxy.h.
  *
- * A seccomp filter stops LINK_CREATE, LINK_UPDATE, PROG_ATTACH and PROG_DETACH of the command and its children, and the kernel tells
- * the proxy of each. The proxy reads the attr, takes a copy of each descriptor that it names, makes the call itself, and
- * puts the link into the caller's table. The guard judges that call as it judges any: the proxy's table is its own, so
- * what the guard sees is what is attached.
+ * A seccomp filter stops LINK_CREATE, LINK_UPDATE, PROG_ATTACH and PROG_DETACH of the command and its children, and
+ * the kernel tells the proxy of each. The proxy reads the attr, takes a copy of each descriptor that it names, makes
+ * the call itself, and puts the link into the caller's table. The guard judges that call as it judges any: the proxy's
+ * table is its own, so what the guard sees is what is attached.
  *
- * Nothing trusts the proxy. It runs as the user, with what the user has in the delegation. Whatever the user does to it, or
- * does in its place, is judged like everything else. So nothing here is a check for security. Whatever is not understood is
- * given back to the kernel (SECCOMP_USER_NOTIF_FLAG_CONTINUE), which makes the call as if there were no proxy: for all
- * that comes of a process with one thread, that is the right answer; for threads the guard's refusal.
+ * Nothing trusts the proxy. It runs as the user, with what the user has in the delegation. Whatever the user does to
+ * it, or does in its place, is judged like everything else. So nothing here is a check for security. Whatever is not
+ * understood is given back to the kernel (SECCOMP_USER_NOTIF_FLAG_CONTINUE), which makes the call as if there were no
+ * proxy: for all that comes of a process with one thread, that is the right answer; for threads the guard's refusal.
  *
- * Only the answer must be right: the same as the kernel's own. So a descriptor that is not open becomes one that is not
- * open, and a number 0, which can be descriptor 0 or none, stays 0 and is made to be the caller's descriptor 0.
+ * Only the answer must be right: the same as the kernel's own. So a descriptor that is not open becomes one that is
+ * not open, and a number 0, which can be descriptor 0 or none, stays 0 and is made to be the caller's descriptor 0.
  *
- * It is forked before the filter, so that it does not wait for itself, and twice, so that the command has no child that
- * it does not know. It ends when the last process with the filter has gone: the listener then hangs up.
+ * It is forked before the filter, so that it does not wait for itself, and twice, so that the command has no child
+ * that it does not know. It ends when the last process with the filter has gone: the listener then hangs up.
  */
 
 #include "config.h"
@@ -55,11 +55,12 @@
  * The lower half of the first argument is the command. With a flag above it (Linux 7.3: an attribute more, which has a
  * pointer) it is another one, and not stopped.
  */
-#define JUDGE_COMMAND \
+#define JUDGE_COMMAND                                                                                            \
         LOAD(args[0]), EQUAL(BPF_LINK_CREATE, 4, 0), EQUAL(BPF_LINK_UPDATE, 3, 0), EQUAL(BPF_PROG_ATTACH, 2, 0), \
                 EQUAL(BPF_PROG_DETACH, 1, 0), RETURN(SECCOMP_RET_ALLOW), RETURN(SECCOMP_RET_USER_NOTIF)
 
-/* What decides by architecture and number alone the kernel remembers, so that other system calls cost next to nothing. */
+/* What decides by architecture and number alone the kernel remembers, so that other system calls cost next to
+ * nothing. */
 #if defined(__x86_64__) && !defined(__ILP32__)
 #define BPF_OF_I386 357
 /* Not of x32, whose number has a bit more. */
@@ -76,11 +77,7 @@ static struct sock_filter filter[] = {
 };
 #elif defined(__aarch64__)
 static struct sock_filter filter[] = {
-        LOAD(arch),
-        EQUAL(AUDIT_ARCH_AARCH64, 0, 2),
-        LOAD(nr),
-        EQUAL(__NR_bpf, 1, 0),
-        RETURN(SECCOMP_RET_ALLOW),
+        LOAD(arch),    EQUAL(AUDIT_ARCH_AARCH64, 0, 2), LOAD(nr), EQUAL(__NR_bpf, 1, 0), RETURN(SECCOMP_RET_ALLOW),
         JUDGE_COMMAND,
 };
 #else
@@ -99,7 +96,8 @@ static int install_filter(void) {
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
-/* The proxy's standard input, output and error are /dev/null. 0 becomes what the caller has there for the time of a call. */
+/* The proxy's standard input, output and error are /dev/null. 0 becomes what the caller has there for the time of a
+ * call. */
 enum { FD_ZERO, FD_NULL };
 
 struct server {
@@ -122,7 +120,8 @@ struct call {
         int zero_fd; /* the caller's, -1 if it is closed */
 };
 
-#define CALL_INIT {.pidfd = -1, .fds = {-1, -1, -1, -1}, .zero_fd = -1}
+#define CALL_INIT \
+        { .pidfd = -1, .fds = {-1, -1, -1, -1}, .zero_fd = -1 }
 
 static void release_fds(struct call *call) {
         for (size_t i = 0; i < call->n_fds; i++)
@@ -133,8 +132,10 @@ static void release_fds(struct call *call) {
 
 /* A caller that has gone meanwhile: ENOENT, and nobody to tell. */
 static void answer(const struct server *s, uint64_t id, int result, uint32_t flags) {
-        struct seccomp_notif_resp response = {
-                .id = id, .val = result < 0 ? 0 : result, .error = result < 0 ? result : 0, .flags = flags};
+        struct seccomp_notif_resp response = {.id = id,
+                                              .val = result < 0 ? 0 : result,
+                                              .error = result < 0 ? result : 0,
+                                              .flags = flags};
 
         (void) ioctl(s->listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
 }
@@ -319,7 +320,7 @@ static bool next(const struct server *s, union notification *n) {
                         return false;
                 }
                 if (!(pfd.revents & POLLIN))
-                        return false; /* POLLHUP: the last one has gone */
+                        return false;     /* POLLHUP: the last one has gone */
                 memset(n, 0, sizeof(*n)); /* the kernel insists */
                 if (ioctl(s->listener, SECCOMP_IOCTL_NOTIF_RECV, n) == 0)
                         return true;
@@ -329,7 +330,8 @@ static bool next(const struct server *s, union notification *n) {
 }
 
 static bool know_myself(struct server *s) {
-        return sys_capget_effective(0, &s->permitted) >= 0 && fstatat(s->proc_fd, "self/ns/user", &s->user_ns, 0) == 0 &&
+        return sys_capget_effective(0, &s->permitted) >= 0 &&
+               fstatat(s->proc_fd, "self/ns/user", &s->user_ns, 0) == 0 &&
                fstatat(s->proc_fd, "self/ns/net", &s->network_ns, 0) == 0;
 }
 

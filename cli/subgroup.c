@@ -11,14 +11,15 @@
 /* Longer than timeouts.subgroup may be: the helper says what could not be done in time. */
 #define SUBGROUP_TIMEOUT_USEC (70 * USEC_PER_SEC)
 
-/* Slashes at its end are a shell's completion. Everything else is said, not guessed: what is at /sys/fs/cgroup depends on where one
- * stands. */
+/* Slashes at its end are a shell's completion. Everything else is said, not guessed: what is at /sys/fs/cgroup
+ * depends on where one stands. */
 int cli_take_subgroup(const char *path, char *field) {
         size_t n = strlen(path);
         struct errtext err;
 
         if (strncmp(path, CGROUP_MOUNT, strlen(CGROUP_MOUNT)) == 0 && path[strlen(CGROUP_MOUNT)] != '\0') {
-                cli_error("%s: type the path as it is inside, without %s: %s", path, CGROUP_MOUNT, path + strlen(CGROUP_MOUNT));
+                cli_error("%s: type the path as it is inside, without %s: %s", path, CGROUP_MOUNT,
+                          path + strlen(CGROUP_MOUNT));
                 return -EINVAL;
         }
         while (n > 1 && path[n - 1] == '/')

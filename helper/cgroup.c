@@ -62,7 +62,8 @@ static const struct {
         [POLICY_DESCENDANTS_MAX] = {"cgroup.max.descendants", format_number},
         [POLICY_DEPTH_MAX] = {"cgroup.max.depth", format_number},
 };
-_Static_assert(POLICY_LIMITS == 8, "a new limit needs a row here, in lib/policy.c and in helper/scope.c; then raise this number");
+_Static_assert(POLICY_LIMITS == 8,
+               "a new limit needs a row here, in lib/policy.c and in helper/scope.c; then raise this number");
 
 /* Makes the controller reach the children of dirfd. -EOPNOTSUPP if dirfd itself has it not. */
 static int enable_controller(int dirfd, const char *controller) {
@@ -84,7 +85,8 @@ static int enable_controller(int dirfd, const char *controller) {
 static int fail_missing(struct errtext *err, enum policy_limit which) {
         const char *controller = policy_limit_controller(which);
 
-        return fail(err, -EOPNOTSUPP, "%s cannot be kept: this host's cgroup2 has no %s controller; remove the line from the "
+        return fail(err, -EOPNOTSUPP,
+                    "%s cannot be kept: this host's cgroup2 has no %s controller; remove the line from the "
                     "policy, or give the controller to cgroup2 (cgroup_no_v1=%s at boot)",
                     policy_limit_name(which), controller, controller);
 }
@@ -137,9 +139,10 @@ static int see_limit(const struct cgroup *cgroup, enum policy_limit which, struc
         n = file_read(cgroup->fd, limit_files[which].file, value, sizeof(value));
         if (n >= 0 && strncmp(value, "max", 3) != 0)
                 return 0;
-        return fail(err, -EOPNOTSUPP, "%s cannot be kept: systemd has not set %s of %s (is the %s controller switched off for the "
-                    "user's slice, DisableControllers=?)", policy_limit_name(which), limit_files[which].file, cgroup->path,
-                    policy_limit_controller(which));
+        return fail(err, -EOPNOTSUPP,
+                    "%s cannot be kept: systemd has not set %s of %s (is the %s controller switched off for the "
+                    "user's slice, DisableControllers=?)",
+                    policy_limit_name(which), limit_files[which].file, cgroup->path, policy_limit_controller(which));
 }
 
 /* ---- making and giving ---- */
@@ -149,7 +152,8 @@ static const char *limit_words(int error) {
         return error == EAGAIN ? " (cgroup.max.descendants or cgroup.max.depth of a directory above it)" : "";
 }
 
-/* One that needs no controller is ours to write in a scope's directory, too: systemd does not know it, and leaves it alone. */
+/* One that needs no controller is ours to write in a scope's directory, too: systemd does not know it, and leaves it
+ * alone. */
 static int apply_limit(const struct cgroup *cgroup, enum policy_limit which, uint64_t v, struct errtext *err) {
         if (!policy_limit_controller(which))
                 return write_limit(cgroup, which, v, err);
@@ -171,7 +175,8 @@ static int fill(struct cgroup *cgroup, const uint64_t limit[POLICY_LIMITS], stru
 
 /* Opens <root>, whose path is known. */
 static int open_root(struct cgroup *cgroup) {
-        cgroup->fd = openat(cgroup->cgroups->mount_fd, cgroup->path + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        cgroup->fd =
+                openat(cgroup->cgroups->mount_fd, cgroup->path + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         return cgroup->fd < 0 ? -errno : 0;
 }
 
@@ -430,7 +435,8 @@ static int dir_has_others(int dirfd, const char *name, void *userdata) {
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
         r = procs_has_others(fd, *except);
-        if (r == -ENOENT || r == -ENODEV || r == -EOPNOTSUPP) /* removed meanwhile; a threaded cgroup, whose processes are listed above it */
+        if (r == -ENOENT || r == -ENODEV ||
+            r == -EOPNOTSUPP) /* removed meanwhile; a threaded cgroup, whose processes are listed above it */
                 r = 0;
         return r != 0 ? r : cgroup_for_each_below(fd, dir_has_others, userdata);
 }
@@ -524,7 +530,7 @@ int cgroup_remove(struct cgroup *cgroup) {
 }
 
 void cgroup_done(struct cgroup *cgroup) {
-        *cgroup = (struct cgroup) {.fd = close_fd(cgroup->fd), .events_fd = close_fd(cgroup->events_fd)};
+        *cgroup = (struct cgroup){.fd = close_fd(cgroup->fd), .events_fd = close_fd(cgroup->events_fd)};
 }
 
 /* ---- of an earlier helper ---- */
@@ -552,8 +558,8 @@ void cgroups_end_leftovers(const struct cgroups *cgroups, bool (*known)(void *us
         fd = openat(cgroups->parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         d = fd < 0 ? NULL : fdopendir(fd);
         if (!d) {
-                log_line(LOG_WARNING, "%s/%s cannot be read, what an earlier helper left there stays: %m", cgroups->mount,
-                         cgroups->name);
+                log_line(LOG_WARNING, "%s/%s cannot be read, what an earlier helper left there stays: %m",
+                         cgroups->mount, cgroups->name);
                 return;
         }
         (void) TAKE_FD(fd);

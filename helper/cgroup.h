@@ -28,14 +28,16 @@ enum cgroup_backend {
 struct cgroup {
         const struct cgroups *cgroups;
         enum cgroup_backend backend;
-        int fd;        /* <root>; -1: there is none (yet) */
-        int events_fd; /* cgroup_events(); -1 until asked for */
+        int fd;                     /* <root>; -1: there is none (yet) */
+        int events_fd;              /* cgroup_events(); -1 until asked for */
         char path[PROTO_PATH_SIZE]; /* below the cgroup2 mount, from "/" on */
-        bool forgotten; /* a scope's directory that systemd has given up on: ours to remove */
+        bool forgotten;             /* a scope's directory that systemd has given up on: ours to remove */
 };
-#define CGROUP_INIT {.fd = -1, .events_fd = -1}
+#define CGROUP_INIT \
+        { .fd = -1, .events_fd = -1 }
 
-/* Names the <root> that cgroup_create() is going to make, so that it can be written down before; cgroup_remove() finds it by that. */
+/* Names the <root> that cgroup_create() is going to make, so that it can be written down before; cgroup_remove()
+ * finds it by that. */
 void cgroup_plan(struct cgroup *ret, const struct cgroups *cgroups, const char *name);
 
 /* The anchor's, in <root>. */
@@ -78,8 +80,8 @@ int cgroup_give(const struct cgroup *cgroup, uid_t uid, gid_t gid);
 /* SIGKILL to every process in the subtree, present and being forked (cgroup.kill). */
 int cgroup_kill(const struct cgroup *cgroup);
 
-/* <root>/cgroup.events, whose EPOLLPRI comes when `populated` changes: a descriptor that the cgroup keeps from then on, as many
- * cgroups are alive and few are waited for. Or -errno. */
+/* <root>/cgroup.events, whose EPOLLPRI comes when `populated` changes: a descriptor that the cgroup keeps from then
+ * on, as many cgroups are alive and few are waited for. Or -errno. */
 int cgroup_events(struct cgroup *cgroup);
 
 /* Whether there is a process in the subtree: 1, 0, or -errno. Re-arms the EPOLLPRI of cgroup_events(). */
@@ -91,10 +93,10 @@ int cgroup_has_others(const struct cgroup *cgroup, pid_t except);
 /* Takes <root> and all below back from the user, so that they make nothing new in it while it is emptied. */
 void cgroup_take_back(const struct cgroup *cgroup);
 
-/* Removes the subtree, bottom-up, whoever owns its parts; each directory is taken back first. Returns 0, -EAGAIN (there
- * is more of it, for the next turn of the loop), -EBUSY while there are processes, or -errno. For a scope, systemd
- * removes the directory; returns -EINPROGRESS until it has. Do not remove it here: the scope would then stay "active" for
- * ever, and if both remove it at once systemd stops halfway. */
+/* Removes the subtree, bottom-up, whoever owns its parts; each directory is taken back first. Returns 0, -EAGAIN
+ * (there is more of it, for the next turn of the loop), -EBUSY while there are processes, or -errno. For a scope,
+ * systemd removes the directory; returns -EINPROGRESS until it has. Do not remove it here: the scope would then stay
+ * "active" for ever, and if both remove it at once systemd stops halfway. */
 int cgroup_remove(struct cgroup *cgroup);
 
 void cgroup_done(struct cgroup *cgroup);
@@ -103,11 +105,12 @@ void cgroup_done(struct cgroup *cgroup);
  * that. Waits for it, 2 s at most for each: for start-up only. */
 void cgroups_end_leftovers(const struct cgroups *cgroups, bool (*known)(void *userdata, uint64_t id), void *userdata);
 
-/* Removes the directory `name` in dirfd and all below it. take: each is taken back from its owner first, as in cgroup_remove();
- * without, one that cannot be removed is left as it was. Returns 0, also when there is none; -EBUSY: there are processes, or
- * somebody makes cgroups in it; or -errno. Async-signal-safe, as what follows is. */
+/* Removes the directory `name` in dirfd and all below it. take: each is taken back from its owner first, as in
+ * cgroup_remove(); without, one that cannot be removed is left as it was. Returns 0, also when there is none; -EBUSY:
+ * there are processes, or somebody makes cgroups in it; or -errno. Async-signal-safe, as what follows is. */
 int cgroup_remove_tree(int dirfd, const char *name, bool take);
-/* Calls fn for each cgroup in the directory dirfd until it returns another value than 0, and returns that, or -errno. */
+/* Calls fn for each cgroup in the directory dirfd until it returns another value than 0, and returns that, or
+ * -errno. */
 int cgroup_for_each_below(int dirfd, int (*fn)(int dirfd, const char *name, void *userdata), void *userdata);
 /* Whether a directory entry is a cgroup below. Names may begin with a dot: they are the user's choice. */
 struct dirent;

@@ -44,10 +44,12 @@ int cgroups_use_parent(struct cgroups *cgroups, bool make, struct errtext *err) 
         if (fd < 0)
                 return fail(err, -errno, "%s/%s cannot be opened: %m", mount, name);
         if (fstat(fd, &st) < 0 || st.st_uid != 0)
-                return fail(err, -EPERM, "%s/%s is not root's: choose another cgroup_parent in bpfdeleg.ini", mount, name);
+                return fail(err, -EPERM, "%s/%s is not root's: choose another cgroup_parent in bpfdeleg.ini", mount,
+                            name);
         /* Before anything in it is touched: what is there may be another helper's, and alive. */
         if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-                return fail(err, -errno, "another bpfdelegd has its subtrees in %s/%s (cgroup_parent in bpfdeleg.ini)", mount, name);
+                return fail(err, -errno, "another bpfdelegd has its subtrees in %s/%s (cgroup_parent in bpfdeleg.ini)",
+                            mount, name);
         cgroups->parent_fd = TAKE_FD(fd);
         return 0;
 }

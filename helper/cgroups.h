@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Where cgroup2 is, and in it the directory of all subtrees of the cgroupfs backend, for hosts where nobody else manages cgroups. */
+/* Where cgroup2 is, and in it the directory of all subtrees of the cgroupfs backend, for hosts where nobody else
+ * manages cgroups. */
 
 #include "util.h"
 
@@ -12,7 +13,8 @@ struct cgroups {
         char *name;    /* of the parent directory of all subtrees of the cgroupfs backend, in mount */
         int parent_fd; /* that directory, locked; -1 as long as it is not used */
 };
-#define CGROUPS_INIT {.mount_fd = -1, .parent_fd = -1}
+#define CGROUPS_INIT \
+        { .mount_fd = -1, .parent_fd = -1 }
 
 /* Finds cgroup2. Returns 0 and *ret, to be given to cgroups_done(); or -errno with err. */
 int cgroups_open(struct cgroups *ret, const char *name, struct errtext *err);

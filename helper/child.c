@@ -2,7 +2,8 @@
 
 /*
  * Children. A pid is used for paths in /proc (uid_map, ns/), so it must not be recycled under us: a child is left
- * unreaped as long as its struct child lives (and an anchor taken over from an earlier helper is asked by its pidfd). After that a one-shot event source of its own does the reaping.
+ * unreaped as long as its struct child lives (and an anchor taken over from an earlier helper is asked by its pidfd).
+ * After that a one-shot event source of its own does the reaping.
  */
 
 #include "config.h"
@@ -19,8 +20,8 @@
 #include "sock.h"
 
 /*
- * No child gets the heap: it needs nothing there, whoever its user is has no business with what it says of others, and a copy of its page
- * tables costs the more the more delegations there are.
+ * No child gets the heap: it needs nothing there, whoever its user is has no business with what it says of others, and
+ * a copy of its page tables costs the more the more delegations there are.
  */
 static char *heap; /* where it begins; NULL: not known, or the allocator has it elsewhere */
 
@@ -42,14 +43,16 @@ static void keep_heap_from_children(void) {
         char *end = sbrk(0);
 
         if (heap && end > heap)
-                (void) madvise(heap, (size_t) (end - heap), MADV_DONTFORK); /* what has grown since the last time is not marked yet */
+                (void) madvise(heap, (size_t) (end - heap),
+                               MADV_DONTFORK); /* what has grown since the last time is not marked yet */
 }
 
 /*
- * A fork copies all descriptors, for the child to close them again: with 5000 delegations that is more than all else that a login
- * costs. So the child shares the helper's table at first, and the first thing it does is to make one of its own, of the low numbers
- * only; what it is to keep is put there for it, in slots that nothing else has, as the helper may close its own at any time. They are
- * free again when the child has been heard of, or killed. Should all be taken, the fork copies.
+ * A fork copies all descriptors, for the child to close them again: with 5000 delegations that is more than all else
+ * that a login costs. So the child shares the helper's table at first, and the first thing it does is to make one of
+ * its own, of the low numbers only; what it is to keep is put there for it, in slots that nothing else has, as the
+ * helper may close its own at any time. They are free again when the child has been heard of, or killed. Should all be
+ * taken, the fork copies.
  */
 #define SLOTS 64 /* bits of struct child's */
 #define SLOT_FIRST 64
@@ -61,7 +64,8 @@ static uint64_t free_slots;
 void child_init(void) {
         heap = find_heap();
         slot_filler = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        /* Fewer where whoever started us had some of the numbers open, or the limit of descriptors is as low as that. */
+        /* Fewer where whoever started us had some of the numbers open, or the limit of descriptors is as low as
+         * that. */
         for (int fd; slot_filler >= 0 && (fd = fcntl(slot_filler, F_DUPFD_CLOEXEC, SLOT_FIRST)) >= 0;) {
                 if (fd >= SLOT_END) {
                         (void) close(fd);

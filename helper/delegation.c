@@ -22,11 +22,11 @@
 /* Timers of these are given an accuracy of 1: 0 would mean sd-event's default of 250 ms. */
 #define RETRY_MIN_USEC (2 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (1 * USEC_PER_SEC)
-#define PROD_USEC (64 * USEC_PER_MSEC)  /* an empty scope takes 12 to 50 ms to go; looked at for 126 ms by then */
-#define REPORT_USEC (5 * USEC_PER_SEC)  /* ending for longer than this is worth a line */
+#define PROD_USEC (64 * USEC_PER_MSEC) /* an empty scope takes 12 to 50 ms to go; looked at for 126 ms by then */
+#define REPORT_USEC (5 * USEC_PER_SEC) /* ending for longer than this is worth a line */
 #define TIDY_USEC (1 * USEC_PER_SEC)
 #define REPEAT_USEC (100 * USEC_PER_MSEC) /* so long a record of the guard's waits for its like */
-#define LINGER_USEC (1 * USEC_PER_SEC)  /* how often a lingering delegation is looked at */
+#define LINGER_USEC (1 * USEC_PER_SEC)    /* how often a lingering delegation is looked at */
 
 static uint64_t realtime_usec(void) {
         struct timespec ts;
@@ -72,15 +72,17 @@ static void delegation_free(struct delegation *d) {
 
 static int on_tidying(sd_event_source *source, uint64_t usec, void *userdata);
 
-/* A record could not be removed, or a half made one, for want of something (descriptors, memory). It counts no more, but nobody else would
- * come for it before the next start. */
+/* A record could not be removed, or a half made one, for want of something (descriptors, memory). It counts no more,
+ * but nobody else would come for it before the next start. */
 static void tidy_later(struct manager *manager) {
         int r;
 
         manager->tidying = sd_event_source_disable_unref(manager->tidying);
-        r = sd_event_add_time_relative(manager->event, &manager->tidying, CLOCK_MONOTONIC, TIDY_USEC, 0, on_tidying, manager);
+        r = sd_event_add_time_relative(manager->event, &manager->tidying, CLOCK_MONOTONIC, TIDY_USEC, 0, on_tidying,
+                                       manager);
         if (r < 0)
-                log_line(LOG_WARNING, "some of a record is left in %s until the next start: %s", manager->state.path, strerror(-r));
+                log_line(LOG_WARNING, "some of a record is left in %s until the next start: %s", manager->state.path,
+                         strerror(-r));
 }
 
 static int on_tidying(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -101,7 +103,8 @@ static void remove_record(struct manager *manager, uint64_t id) {
         if (is_shortage(r))
                 tidy_later(manager);
         else if (r < 0)
-                log_line(LOG_WARNING, "the record of %016" PRIx64 " cannot be removed from %s: %s", id, manager->state.path, strerror(-r));
+                log_line(LOG_WARNING, "the record of %016" PRIx64 " cannot be removed from %s: %s", id,
+                         manager->state.path, strerror(-r));
 }
 
 /* Nobody is left in its user namespace, and nothing that it attached. The record last: a helper that dies in between
@@ -125,8 +128,8 @@ static struct log_ratelimit *refusals_limit(struct manager *manager, uid_t uid) 
         struct delegation *d;
 
         LIST_FOREACH(d, &manager->delegations, entry)
-                if (d->uid == uid)
-                        limit = &d->refusals_limit;
+        if (d->uid == uid)
+                limit = &d->refusals_limit;
         return limit;
 }
 
@@ -159,7 +162,8 @@ static int on_refusal_timer(sd_event_source *source, uint64_t usec, void *userda
         return 0;
 }
 
-/* libbpf loads twice what was refused, and a loop in a script for ever: the same again, within a moment, is one record. */
+/* libbpf loads twice what was refused, and a loop in a script for ever: the same again, within a moment, is one
+ * record. */
 void delegation_guard_refused(void *userdata, const struct guard_report *report) {
         struct manager *manager = userdata;
         struct refusal *refusal = &manager->refusal;
@@ -176,8 +180,8 @@ void delegation_guard_refused(void *userdata, const struct guard_report *report)
         /* Now, while its process can be asked for the names of interfaces. */
         guard_describe(manager->names, report, refusal->text, sizeof(refusal->text));
         /* Without a timer it is told at once. */
-        if (!refusal->timer && sd_event_add_time_relative(manager->event, &refusal->timer, CLOCK_MONOTONIC, REPEAT_USEC, 1,
-                                                          on_refusal_timer, manager) < 0)
+        if (!refusal->timer && sd_event_add_time_relative(manager->event, &refusal->timer, CLOCK_MONOTONIC, REPEAT_USEC,
+                                                          1, on_refusal_timer, manager) < 0)
                 manager_tell_refusal(manager);
 }
 
@@ -186,8 +190,8 @@ bool delegation_lives_in(void *userdata, const struct sys_namespace *ns) {
         const struct delegation *d;
 
         LIST_FOREACH(d, &manager->delegations, entry)
-                if (d->userns.inode != 0 && sys_namespace_same(&d->userns, ns))
-                        return true;
+        if (d->userns.inode != 0 && sys_namespace_same(&d->userns, ns))
+                return true;
         return false;
 }
 
@@ -219,8 +223,9 @@ static void report_once(struct delegation *d, int r) {
         if (d->reported || now_usec() - d->ending_since < REPORT_USEC)
                 return;
         d->reported = true;
-        log_line(LOG_WARNING, "the delegation %016" PRIx64 " of uid %u is not torn down yet after %llu s (%s); going on trying", d->id,
-                 (unsigned) d->uid, (unsigned long long) (REPORT_USEC / USEC_PER_SEC),
+        log_line(LOG_WARNING,
+                 "the delegation %016" PRIx64 " of uid %u is not torn down yet after %llu s (%s); going on trying",
+                 d->id, (unsigned) d->uid, (unsigned long long) (REPORT_USEC / USEC_PER_SEC),
                  r == -EBUSY       ? "a process does not die, or makes cgroups" :
                  r == -EINPROGRESS ? "systemd has not removed its empty scope" :
                                      strerror(-r));
@@ -319,8 +324,8 @@ static int watch_cgroup(struct delegation *d) {
 }
 
 static void end_cgroup(struct delegation *d) {
-        /* All of it, so that nothing new comes while it is removed part by part; and systemd removes what is in an empty scope
-         * once: the user must not be at it at the same time. */
+        /* All of it, so that nothing new comes while it is removed part by part; and systemd removes what is in an
+         * empty scope once: the user must not be at it at the same time. */
         cgroup_take_back(&d->cgroup);
         (void) cgroup_kill(&d->cgroup);
         /* It was asked for, and where it is was not yet known. */
@@ -341,8 +346,9 @@ void delegation_fail(struct delegation *d, int result, const char *reason) {
         d->reason = strdup(reason);
         /* Before anything else: from here on no token of it is good for anything, whoever holds it. */
         if (d->manager->guard)
-                d->detaching = guard_revoke(d->manager->guard, d->id, d->policy->confine == POLICY_CONFINE_OFF ?
-                                            d->manager->cgroups.mount_fd : d->cgroup.fd);
+                d->detaching = guard_revoke(d->manager->guard, d->id,
+                                            d->policy->confine == POLICY_CONFINE_OFF ? d->manager->cgroups.mount_fd :
+                                                                                       d->cgroup.fd);
         (void) delegation_write_down(d); /* if it fails: what the old record says is ended as well */
         sessions_drop(d, result, reason);
 
@@ -397,8 +403,8 @@ static int on_linger(sd_event_source *source, uint64_t usec, void *userdata) {
 bool delegation_linger(struct delegation *d) {
         if (!d->policy->linger || d->state != PROTO_STATE_ACTIVE || cgroup_has_others(&d->cgroup, d->anchor.pid) != 1)
                 return false;
-        return d->timer || sd_event_add_time_relative(d->manager->event, &d->timer, CLOCK_MONOTONIC, LINGER_USEC, 0, on_linger,
-                                                      d) >= 0;
+        return d->timer || sd_event_add_time_relative(d->manager->event, &d->timer, CLOCK_MONOTONIC, LINGER_USEC, 0,
+                                                      on_linger, d) >= 0;
 }
 
 /* ---- opening ---- */
@@ -486,7 +492,8 @@ static void answer_sessions(struct delegation *d, const char *granted) {
                 } else
                         log_event(LOG_JOIN, &subject, "joins, %zu sessions now", d->n_sessions);
                 d->granted = true;
-                ready(session->userdata, session, 0, NULL); /* closes its own session if the client has gone, no other */
+                ready(session->userdata, session, 0,
+                      NULL); /* closes its own session if the client has gone, no other */
         }
 }
 
@@ -517,8 +524,15 @@ static int choose_id(struct delegation *d) {
 
 static void fill_record(const struct delegation *d, struct state_record *record) {
         *record = (struct state_record){
-                .id = d->id, .uid = d->uid, .gid = d->gid, .state = d->state, .created_usec = d->created_usec,
-                .last_session = d->last_number, .backend = d->cgroup.backend, .anchor = d->anchor_id, .userns = d->userns,
+                .id = d->id,
+                .uid = d->uid,
+                .gid = d->gid,
+                .state = d->state,
+                .created_usec = d->created_usec,
+                .last_session = d->last_number,
+                .backend = d->cgroup.backend,
+                .anchor = d->anchor_id,
+                .userns = d->userns,
         };
         copy_field_cut(record->user, sizeof(record->user), d->user);
         copy_field_cut(record->policy, sizeof(record->policy), d->policy->name);
@@ -556,7 +570,11 @@ static struct delegation *delegation_alloc(struct manager *manager, const char *
                 return NULL;
         }
         *d = (struct delegation){
-                .manager = manager, .user = strdup(user), .policy = take_policy, .cgroup = CGROUP_INIT, .anchor = CHILD_INIT,
+                .manager = manager,
+                .user = strdup(user),
+                .policy = take_policy,
+                .cgroup = CGROUP_INIT,
+                .anchor = CHILD_INIT,
                 .userns_fd = -1,
         };
         LIST_INIT(&d->sessions);
@@ -584,22 +602,38 @@ static int record_again(void *userdata, struct errtext *err) {
 static int put_under_guard(void *userdata, int mount_fd) {
         struct delegation *d = userdata;
         const struct guard_entry entry = {
-                .id = d->id, .uid = d->uid, .caps = d->policy->caps, .confine = d->policy->confine != POLICY_CONFINE_OFF,
-                .host_wide = d->policy->allow_host_wide, .long_loops = d->policy->long_loops, .mount_fd = mount_fd, .cgroup_fd = d->cgroup.fd,
+                .id = d->id,
+                .uid = d->uid,
+                .caps = d->policy->caps,
+                .confine = d->policy->confine != POLICY_CONFINE_OFF,
+                .host_wide = d->policy->allow_host_wide,
+                .long_loops = d->policy->long_loops,
+                .mount_fd = mount_fd,
+                .cgroup_fd = d->cgroup.fd,
         };
         return d->manager->guard ? guard_add(d->manager->guard, &entry) : 0;
 }
 
 static int start_setup(struct delegation *d, struct errtext *err) {
         const struct setup_spec spec = {
-                .id = d->id, .uid = d->uid, .gid = d->gid, .user = d->user, .policy = d->policy, .masks = d->masks,
-                .cgroup = &d->cgroup, .changed = record_again, .made_mount = put_under_guard, .done = on_set_up, .userdata = d,
+                .id = d->id,
+                .uid = d->uid,
+                .gid = d->gid,
+                .user = d->user,
+                .policy = d->policy,
+                .masks = d->masks,
+                .cgroup = &d->cgroup,
+                .changed = record_again,
+                .made_mount = put_under_guard,
+                .done = on_set_up,
+                .userdata = d,
         };
 
         return setup_start(&d->setup, &d->manager->setup, &spec, err);
 }
 
-int delegation_new(struct delegation **ret, struct manager *manager, struct login_request *request, struct errtext *err) {
+int delegation_new(struct delegation **ret, struct manager *manager, struct login_request *request,
+                   struct errtext *err) {
         struct delegation *d;
         int r;
 
@@ -631,7 +665,8 @@ int delegation_new(struct delegation **ret, struct manager *manager, struct logi
         return 0;
 }
 
-struct delegation *delegation_restore(struct manager *manager, const struct state_record *record, struct policy *take_policy) {
+struct delegation *delegation_restore(struct manager *manager, const struct state_record *record,
+                                      struct policy *take_policy) {
         struct delegation *d;
         struct errtext err;
 
@@ -661,8 +696,8 @@ struct delegation *manager_find(const struct manager *manager, uint64_t id) {
         struct delegation *d;
 
         LIST_FOREACH(d, &manager->delegations, entry)
-                if (d->id == id)
-                        return d;
+        if (d->id == id)
+                return d;
         return NULL;
 }
 
@@ -670,8 +705,8 @@ struct delegation *manager_find_uid(const struct manager *manager, uid_t uid) {
         struct delegation *d;
 
         LIST_FOREACH(d, &manager->by_uid[uid % DELEGATION_BUCKETS], by_uid)
-                if (d->uid == uid)
-                        return d;
+        if (d->uid == uid)
+                return d;
         return NULL;
 }
 
@@ -694,9 +729,9 @@ static void list_ids(const struct manager *manager, uid_t uid, char *buf, size_t
 
         buf[0] = '\0';
         LIST_FOREACH(d, &manager->delegations, entry)
-                if (d->uid == uid && d->state == PROTO_STATE_ACTIVE && n < size)
-                        n += (size_t) snprintf(buf + n, size - n, "%s%016" PRIx64 "-%" PRIu64 " (%s)", n ? ", " : "", d->id,
-                                               d->last_number, d->policy->name);
+        if (d->uid == uid && d->state == PROTO_STATE_ACTIVE && n < size)
+                n += (size_t) snprintf(buf + n, size - n, "%s%016" PRIx64 "-%" PRIu64 " (%s)", n ? ", " : "", d->id,
+                                       d->last_number, d->policy->name);
 }
 
 struct delegation *delegation_find(const struct manager *manager, uid_t uid, const struct proto_cookie *cookie,
@@ -706,18 +741,19 @@ struct delegation *delegation_find(const struct manager *manager, uid_t uid, con
         char ids[400];
 
         LIST_FOREACH(d, &manager->delegations, entry)
-                if (d->uid == uid && d->state == PROTO_STATE_ACTIVE &&
-                    (cookie->delegation == 0 || d->id == cookie->delegation)) {
-                        found = d;
-                        n++;
-                }
+        if (d->uid == uid && d->state == PROTO_STATE_ACTIVE &&
+            (cookie->delegation == 0 || d->id == cookie->delegation)) {
+                found = d;
+                n++;
+        }
         if (n == 1)
                 return found;
         if (cookie->delegation != 0)
                 (void) fail(err, 0, "this user has no delegation %016" PRIx64 " (any more): log in again, or unset %s",
                             cookie->delegation, PROTO_COOKIE_ENV);
         else if (n == 0)
-                (void) fail(err, 0, "this user has no delegation: none of their logins matched a policy, or all have ended; "
+                (void) fail(err, 0,
+                            "this user has no delegation: none of their logins matched a policy, or all have ended; "
                             "ask the admin for a file in /etc/bpfdeleg/policy.d that names you or one of your groups");
         else {
                 list_ids(manager, uid, ids, sizeof(ids));

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * One delegation: what one user has under one policy, and the sessions that share it. The manager (manager.h) holds all.
+ * One delegation: what one user has under one policy, and the sessions that share it. The manager (manager.h) holds
+ * all.
  *
  *     OPENING   cgroup there, maker at work; sessions wait
  *     ACTIVE    the anchor sleeps; sessions join and leave
@@ -45,23 +46,23 @@ struct delegation {
         struct child anchor;
         struct sys_process anchor_id;
         struct sys_namespace userns; /* inode 0 as long as there is none */
-        int userns_fd;               /* from the beginning of its end on, so that the number is not given out again; -1: none */
+        int userns_fd; /* from the beginning of its end on, so that the number is not given out again; -1: none */
         sd_event_source *anchor_source, *events_source, *timer;
 
         uint64_t ending_since; /* CLOCK_MONOTONIC */
         uint64_t retry_usec;
-        bool detaching; /* what it has attached */
-        bool reported; /* that it does not go */
+        bool detaching;                      /* what it has attached */
+        bool reported;                       /* that it does not go */
         struct log_ratelimit refusals_limit; /* of the guard's, for this user */
-        bool granted;  /* somebody was given it: its end is worth a record */
-        char *reason;  /* why it ends */
+        bool granted;                        /* somebody was given it: its end is worth a record */
+        char *reason;                        /* why it ends */
 
         void (*ended)(void *userdata); /* called once when it is torn down, if set */
         void *ended_userdata;
 };
 
-/* Finds the delegation a user means: by its cookie, or the only one they have. Returns NULL with err: it is not theirs, is
- * ending, there are several, or none. */
+/* Finds the delegation a user means: by its cookie, or the only one they have. Returns NULL with err: it is not
+ * theirs, is ending, there are several, or none. */
 struct delegation *delegation_find(const struct manager *manager, uid_t uid, const struct proto_cookie *cookie,
                                    struct errtext *err);
 
@@ -104,10 +105,12 @@ void delegation_detached(void *userdata, uint64_t id, bool late);
 /* ---- for login.c and recover.c ---- */
 
 /* Begins a delegation for a login, OPENING, without a session. */
-int delegation_new(struct delegation **ret, struct manager *manager, struct login_request *request, struct errtext *err);
+int delegation_new(struct delegation **ret, struct manager *manager, struct login_request *request,
+                   struct errtext *err);
 /* One that an earlier helper made, as far as the record says; still without descriptors, anchor and session. NULL: no
  * memory. */
-struct delegation *delegation_restore(struct manager *manager, const struct state_record *record, struct policy *take_policy);
+struct delegation *delegation_restore(struct manager *manager, const struct state_record *record,
+                                      struct policy *take_policy);
 /* Ends the delegation like delegation_end(). Sessions that still wait for it get `result` as their answer. */
 void delegation_fail(struct delegation *delegation, int result, const char *why);
 /* It has all that a delegation needs: watches the anchor, writes it down, is ACTIVE. */

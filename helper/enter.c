@@ -4,10 +4,13 @@
  * ENTER and its escort. The escort is a short-lived root child that does the two things which must not be done in the
  * helper:
  *
- *  - it joins the anchor's mount namespace (that one only: in the user's user namespace its owner could stop it) and clones the bpffs mount there;
- *  - it moves the peer. cgroup.procs takes a number, and a number may be another process by the time it is looked up: moving a stranger into a user's
- *    subtree would put it under that user's programs. So the escort first attaches with PTRACE_SEIZE, which does not stop the process, but keeps
- *    its number from being freed until the escort has gone (a traced process stays a zombie until its tracer lets go); only then the pidfd is asked
+ *  - it joins the anchor's mount namespace (that one only: in the user's user namespace its owner could stop it) and
+ *    clones the bpffs mount there; - it moves the peer. cgroup.procs takes a number, and a number may be another
+ *    process by the time it is looked up: moving a stranger into a user's
+ *    subtree would put it under that user's programs. So the escort first attaches with PTRACE_SEIZE, which does not
+ *    stop the process, but keeps
+ *    its number from being freed until the escort has gone (a traced process stays a zombie until its tracer lets go);
+ *    only then the pidfd is asked
  *    whether it was the right one. Where tracing is off for everyone (yama 3)
  *    nobody is moved.
  *
@@ -42,8 +45,8 @@ int enter_check(const struct peer *peer, const struct sys_namespace *inside, str
         struct peer_facts first, facts;
         int r;
 
-        /* Twice, and what is judged is the second look: /proc/PID/status tells Threads before NoNewPrivs, so a thread made and
-         * no_new_privs set between the two lines would pass a single one. */
+        /* Twice, and what is judged is the second look: /proc/PID/status tells Threads before NoNewPrivs, so a thread
+         * made and no_new_privs set between the two lines would pass a single one. */
         r = peer_inspect(peer, &first);
         if (r >= 0)
                 r = peer_inspect(peer, &facts);
@@ -54,27 +57,38 @@ int enter_check(const struct peer *peer, const struct sys_namespace *inside, str
         if (facts.user_ns.dev == own_user.st_dev && facts.user_ns.ino == inside->inode)
                 return ENTER_INSIDE;
         if (facts.user_ns.ino != own_user.st_ino || facts.user_ns.dev != own_user.st_dev)
-                return fail(err, -EXDEV, "the process is in another user namespace (a container, or unshare): "
+                return fail(err, -EXDEV,
+                            "the process is in another user namespace (a container, or unshare): "
                             "run bpfdeleg from the plain login session");
         if (facts.pid_ns.ino != own_pid.st_ino || facts.pid_ns.dev != own_pid.st_dev)
-                return fail(err, -EXDEV, "the process is in another pid namespace (a container): "
+                return fail(err, -EXDEV,
+                            "the process is in another pid namespace (a container): "
                             "run bpfdeleg from the plain login session");
         if (!facts.same_uids || facts.uid != peer->cred.uid)
-                return fail(err, -EPERM, "the process has more than one uid (a setuid program), so it is not moved: "
+                return fail(err, -EPERM,
+                            "the process has more than one uid (a setuid program), so it is not moved: "
                             "run bpfdeleg from a plain process");
         /* Later threads inherit it, so with one thread now all that will ever be in there have it. */
         if (!first.no_new_privs || !facts.no_new_privs)
-                return fail(err, -EPERM, "the process has not set no_new_privs: a setuid program in the delegated cgroup would run "
+                return fail(err, -EPERM,
+                            "the process has not set no_new_privs: a setuid program in the delegated cgroup would run "
                             "under the user's BPF programs; use `bpfdeleg run`, which sets it");
         if (first.threads != 1 || facts.threads != 1)
-                return fail(err, -EPERM, "the process has %llu threads, and some may lack no_new_privs: ask before it starts threads, "
-                            "or use `bpfdeleg run`", (unsigned long long) facts.threads);
+                return fail(
+                        err, -EPERM,
+                        "the process has %llu threads, and some may lack no_new_privs: ask before it starts threads, "
+                        "or use `bpfdeleg run`",
+                        (unsigned long long) facts.threads);
         if (is_tracing_off())
-                return fail(err, -EPERM, "kernel.yama.ptrace_scope is 3 on this host, so that no process can be held on to while it is "
-                            "moved; ask the admin for 2 or less (3 stays until the next boot)");
+                return fail(
+                        err, -EPERM,
+                        "kernel.yama.ptrace_scope is 3 on this host, so that no process can be held on to while it is "
+                        "moved; ask the admin for 2 or less (3 stays until the next boot)");
         if (facts.tracer != 0)
-                return fail(err, -EPERM, "the process is traced by pid %llu, so that it cannot be moved safely: trace the command "
-                            "instead (`bpfdeleg run -- strace CMD`)", (unsigned long long) facts.tracer);
+                return fail(err, -EPERM,
+                            "the process is traced by pid %llu, so that it cannot be moved safely: trace the command "
+                            "instead (`bpfdeleg run -- strace CMD`)",
+                            (unsigned long long) facts.tracer);
         return 0;
 }
 
@@ -97,7 +111,8 @@ static int clone_mount(int mnt_ns_fd) {
         if (setns(mnt_ns_fd, CLONE_NEWNS) < 0)
                 return -errno;
         fd = sys_open_tree_clone(AT_FDCWD, MAKER_BPFFS);
-        /* Should its user ever find a way in there (they have CAP_SYS_ADMIN over it), what they mount is not handed out. */
+        /* Should its user ever find a way in there (they have CAP_SYS_ADMIN over it), what they mount is not handed
+         * out. */
         if (fd >= 0 && sys_fs_magic(fd) != BPF_FS_MAGIC)
                 return -EPROTO;
         return take_fd(&fd);
@@ -195,10 +210,11 @@ static int start_escort(struct enter *enter, pid_t pid, const int fds[FD_MAX], u
 
         r = child_spawn(&enter->escort, -1, escort_main, &pid, fds, FD_MAX);
         if (r >= 0)
-                r = sd_event_add_io(enter->event, &enter->exit_source, enter->escort.pidfd, EPOLLIN, on_exit_of_escort, enter);
+                r = sd_event_add_io(enter->event, &enter->exit_source, enter->escort.pidfd, EPOLLIN, on_exit_of_escort,
+                                    enter);
         if (r >= 0)
-                r = sd_event_add_time_relative(enter->event, &enter->deadline, CLOCK_MONOTONIC, timeout_usec, 0, on_deadline,
-                                               enter);
+                r = sd_event_add_time_relative(enter->event, &enter->deadline, CLOCK_MONOTONIC, timeout_usec, 0,
+                                               on_deadline, enter);
         return r;
 }
 
@@ -219,7 +235,8 @@ int enter_start(struct enter **ret, sd_event *event, const struct peer *peer, co
         if (!enter)
                 return fail(err, -ENOMEM, "out of memory");
         *enter = (struct enter){.event = event, .done = done, .userdata = userdata, .escort = CHILD_INIT};
-        r = start_escort(enter, peer->cred.pid, (const int[FD_MAX]){[FD_MNT_NS] = mnt_ns_fd, [FD_PROCS] = procs_fd, [FD_PEER] = peer->pidfd},
+        r = start_escort(enter, peer->cred.pid,
+                         (const int[FD_MAX]){[FD_MNT_NS] = mnt_ns_fd, [FD_PROCS] = procs_fd, [FD_PEER] = peer->pidfd},
                          timeout_usec);
         if (r < 0) {
                 enter_free(enter);

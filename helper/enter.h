@@ -10,8 +10,9 @@
 #include "child.h"
 #include "peer.h"
 
-/* Judges whether the process may be moved at all. Returns 0, or -errno with err for the user. inside:
- * the delegation's user namespace, where `run` inside `run` sits: then ENTER_INSIDE is returned and nothing is to be done. */
+/* Judges whether the process may be moved at all. Returns 0, or -errno with err for the user. inside: the
+ * delegation's user namespace, where `run` inside `run` sits: then ENTER_INSIDE is returned and nothing is to be
+ * done. */
 enum { ENTER_INSIDE = 1 };
 int enter_check(const struct peer *peer, const struct sys_namespace *inside, struct errtext *err);
 

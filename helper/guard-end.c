@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Detaching. A socket, a map or a link that was handed outside keeps a program running when its cgroup has long gone. */
+/* Detaching. A socket, a map or a link that was handed outside keeps a program running when its cgroup has long
+ * gone. */
 
 #include "config.h"
 
@@ -15,10 +16,10 @@
 #include "cgroup.h"
 #include "log.h"
 
-#define QUERIED 64  /* BPF_CGROUP_MAX_PROGS; a sockmap has one of each type */
+#define QUERIED 64 /* BPF_CGROUP_MAX_PROGS; a sockmap has one of each type */
 #define MAX_DEPTH 64
-/* What one turn of the loop does, in links, maps or sockets looked at: half a millisecond or so. A cgroup has some thirty attach
- * types. */
+/* What one turn of the loop does, in links, maps or sockets looked at: half a millisecond or so. A cgroup has some
+ * thirty attach types. */
 #define SLICE 256
 #define CGROUP_COSTS 32
 
@@ -33,7 +34,7 @@ struct end {
         TAILQ_ENTRY(end) entry;
         uint64_t id;
         bool late;
-        uint32_t flags; /* what is still to be done */
+        uint32_t flags;     /* what is still to be done */
         uint32_t map, link; /* the last looked at */
         unsigned sockets;   /* how many more may be taken out */
         struct sockmap sockmap;
@@ -57,7 +58,9 @@ static void end_link(const struct guard_ends *ends, uint64_t id, uint32_t link) 
         _cleanup_close_ int fd = bpf_link_get_fd_by_id(link);
 
         if (fd >= 0 && ends->owns(ends->guard, id, fd) && bpf_link_detach(fd) < 0)
-                log_line(LOG_ERR, "%016" PRIx64 ": its link %u cannot be detached, and goes on as long as somebody holds it: %m", id, link);
+                log_line(LOG_ERR,
+                         "%016" PRIx64 ": its link %u cannot be detached, and goes on as long as somebody holds it: %m",
+                         id, link);
 }
 
 /* Like all of these: returns whether there is more to do. */
@@ -73,7 +76,8 @@ static bool end_links(const struct guard_ends *ends, struct end *end) {
 /* ---- what is attached without a link ---- */
 
 /* How many programs of the delegation target_fd has of one attach type. They are detached if that is asked for. */
-static unsigned end_type(const struct guard_ends *ends, uint64_t id, int target_fd, enum bpf_attach_type type, bool detach) {
+static unsigned end_type(const struct guard_ends *ends, uint64_t id, int target_fd, enum bpf_attach_type type,
+                         bool detach) {
         uint32_t progs[QUERIED], n = QUERIED;
         unsigned found = 0;
 
@@ -87,7 +91,9 @@ static unsigned end_type(const struct guard_ends *ends, uint64_t id, int target_
                 found++;
                 /* One that a link has attached is the link's to detach. */
                 if (detach && bpf_prog_detach2(fd, target_fd, type) < 0 && errno != EBUSY && errno != ENOENT)
-                        log_line(LOG_ERR, "%016" PRIx64 ": its program %u cannot be detached, and goes on for sockets that are kept: %m",
+                        log_line(LOG_ERR,
+                                 "%016" PRIx64
+                                 ": its program %u cannot be detached, and goes on for sockets that are kept: %m",
                                  id, progs[i]);
         }
         return found;
@@ -178,8 +184,10 @@ static void leave_sockmap(const struct guard_ends *ends, struct end *end) {
 
         (void) end_target(ends, end->id, map->fd, GUARD_AT_MAP, true);
         if (end->sockets == 0 && map->more && map->left > 0)
-                log_line(LOG_WARNING, "%016" PRIx64 ": its sockmaps are too large to be emptied; a program of it may go on for "
-                         "sockets of its user's that are kept", end->id);
+                log_line(LOG_WARNING,
+                         "%016" PRIx64 ": its sockmaps are too large to be emptied; a program of it may go on for "
+                         "sockets of its user's that are kept",
+                         end->id);
         map->fd = close_fd(map->fd);
 }
 
@@ -222,8 +230,12 @@ static bool end_more(const struct guard_ends *ends, struct end *end) {
 }
 
 static void end_init(struct end *end, uint64_t id, uint32_t flags, int cgroup_fd, bool late) {
-        *end = (struct end) {
-                .id = id, .late = late, .flags = flags & STEPS, .sockets = GUARD_END_SOCKETS, .sockmap = {.fd = -1},
+        *end = (struct end){
+                .id = id,
+                .late = late,
+                .flags = flags & STEPS,
+                .sockets = GUARD_END_SOCKETS,
+                .sockmap = {.fd = -1},
         };
         if (end->flags & GUARD_LEGACY && cgroup_fd >= 0)
                 enter_cgroup(end, cgroup_fd, ".");
@@ -291,14 +303,14 @@ void guard_ends_finish(struct guard_ends *ends) {
                 one_slice(ends);
 }
 
-int guard_ends_new(struct guard_ends **ret, sd_event *event, const struct guard *guard, guard_owner owns, guard_detached detached,
-                   void *userdata) {
+int guard_ends_new(struct guard_ends **ret, sd_event *event, const struct guard *guard, guard_owner owns,
+                   guard_detached detached, void *userdata) {
         struct guard_ends *ends = malloc(sizeof(*ends));
         int r;
 
         if (!ends)
                 return -ENOMEM;
-        *ends = (struct guard_ends) {.guard = guard, .owns = owns, .detached = detached, .userdata = userdata};
+        *ends = (struct guard_ends){.guard = guard, .owns = owns, .detached = detached, .userdata = userdata};
         TAILQ_INIT(&ends->list);
         r = sd_event_add_defer(event, &ends->source, on_turn, ends);
         if (r >= 0)

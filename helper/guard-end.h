@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * The guard's last work for a delegation: its tokens are dead by now, but what is attached goes on by itself. Only programs
- * of the delegation are touched, wherever they are attached.
+ * The guard's last work for a delegation: its tokens are dead by now, but what is attached goes on by itself. Only
+ * programs of the delegation are touched, wherever they are attached.
  *
- * Links and maps: their descriptors and pins may be anywhere, so all of the host are looked at, and another user may have
- * made a million of them. That is why it is done in slices, in turn for all that have ended, while the loop serves others.
+ * Links and maps: their descriptors and pins may be anywhere, so all of the host are looked at, and another user may
+ * have made a million of them. That is why it is done in slices, in turn for all that have ended, while the loop
+ * serves others.
  */
 
 #include <systemd/sd-event.h>
@@ -26,13 +27,17 @@ void guard_ends_free(struct guard_ends *ends);
 
 /*
  * Begins, by what the delegation's flags (guard.bpf.h) say it has ever attached:
- * - GUARD_SOCKMAP: detaches its programs from sockmaps, and takes the sockets out of those, since each has its own reference to
- *   the program (net/core/sock_map.c, sock_map_link); no more than GUARD_END_SOCKETS of them. What stays, of more than that or in
+ * - GUARD_SOCKMAP: detaches its programs from sockmaps, and takes the sockets out of those, since each has its own
+ *   reference to
+ *   the program (net/core/sock_map.c, sock_map_link); no more than GUARD_END_SOCKETS of them. What stays, of more than
+ *   that or in
  *   a map that the user has frozen, sees that user's own sockets only.
  * - GUARD_LINKED: detaches its links.
- * - GUARD_LEGACY: undoes what was attached to cgroup_fd, if it is one, and the cgroups below without a link (BPF_PROG_ATTACH).
- *   What was attached so to a network namespace goes with that: it is the delegation's own, or the guard has refused it.
- * Returns whether detached(id, late) will be called from the loop: else it is done. cgroup_fd stays the caller's.
+ * - GUARD_LEGACY: undoes what was attached to cgroup_fd, if it is one, and the cgroups below without a link
+ *   (BPF_PROG_ATTACH).
+ *   What was attached so to a network namespace goes with that: it is the delegation's own, or the guard has refused
+ *   it. Returns whether detached(id, late) will be called from the loop: else it is done. cgroup_fd stays the
+ *   caller's.
  */
 #define GUARD_END_SOCKETS 65536u
 bool guard_ends_add(struct guard_ends *ends, uint64_t id, uint32_t flags, int cgroup_fd, bool late);

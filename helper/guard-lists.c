@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What programs of a delegation may call: BPF helpers by class of program, kfuncs by name. Allow-lists, because the next
- * kernel brings the next helper: what is not here is refused. A helper that is here with no class was tried and is
- * refused for the reason given, which is for people. Names as in enum bpf_func_id, without prefix.
+ * What programs of a delegation may call: BPF helpers by class of program, kfuncs by name. Allow-lists, because the
+ * next kernel brings the next helper: what is not here is refused. A helper that is here with no class was tried and
+ * is refused for the reason given, which is for people. Names as in enum bpf_func_id, without prefix.
  *
- * Each row answers three questions (guard-lists.h), from the kernel's source; docs/contexts.md names the functions. A unit
- * test fails where a row is allowed although an answer forbids it.
+ * Each row answers three questions (guard-lists.h), from the kernel's source; docs/contexts.md names the functions. A
+ * unit test fails where a row is allowed although an answer forbids it.
  */
 
 #include "config.h"
@@ -25,13 +25,15 @@
 #define SENDS GUARD_SENDS
 #define BYTES GUARD_BYTES
 
+/* clang-format off */
 const struct guard_helper guard_helpers[] = {
         {1, "map_lookup_elem", S | C | N, "the user's own maps", GIVES_OWN, ACTS_OWN, TAKES_NOTHING},
         {2, "map_update_elem", S | C | N, "the user's own maps", GIVES_NOTHING, ACTS_OWN, TAKES_CHARGED},
         {3, "map_delete_elem", S | C | N, "the user's own maps", GIVES_NOTHING, ACTS_OWN, TAKES_NOTHING},
         {4, "probe_read", 0, "reads the kernel's memory", REFUSED},
         {5, "ktime_get_ns", S | C | N, "clocks", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
-        {6, "trace_printk", 0, "writes to the host's trace buffer, which is everybody's; a ringbuf is the user's own", REFUSED},
+        {6, "trace_printk", 0,
+         "writes to the host's trace buffer, which is everybody's; a ringbuf is the user's own", REFUSED},
         {7, "get_prandom_u32", S | C | N, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
         {8, "get_smp_processor_id", S | C | N, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
         {9, "skb_store_bytes", S | N | WALKS, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
@@ -40,9 +42,11 @@ const struct guard_helper guard_helpers[] = {
         {12, "tail_call", S | C | N, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
         {13, "clone_redirect", N | SENDS, "within the user's own network namespace",
          GIVES_NOTHING, ACTS_NETWORK, TAKES_BOUNDED},
-        {14, "get_current_pid_tgid", S | C, "the user's own process; for packets, at most the number of the one they interrupt",
+        {14, "get_current_pid_tgid", S | C,
+         "the user's own process; for packets, at most the number of the one they interrupt",
          GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
-        {15, "get_current_uid_gid", S | C, "the user's own process; for packets, at most the number of the one they interrupt",
+        {15, "get_current_uid_gid", S | C,
+         "the user's own process; for packets, at most the number of the one they interrupt",
          GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
         {16, "get_current_comm", C, "the name of the user's own process", GIVES_OWN, ACTS_NOWHERE, TAKES_NOTHING},
         {17, "get_cgroup_classid", S | C | N, "what is at hand: its packet, its socket",
@@ -105,7 +109,8 @@ const struct guard_helper guard_helpers[] = {
          GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {65, "xdp_adjust_tail", N | COSTS, "the packet at hand", GIVES_CLEARED, ACTS_AT_HAND, TAKES_BOUNDED},
         {66, "skb_get_xfrm_state", 0, "the host's IPsec state", REFUSED},
-        {68, "skb_load_bytes_relative", S | C | N | WALKS, "the packet at hand", GIVES_OWN, ACTS_AT_HAND, TAKES_NOTHING},
+        {68, "skb_load_bytes_relative", S | C | N | WALKS, "the packet at hand", GIVES_OWN, ACTS_AT_HAND,
+         TAKES_NOTHING},
         {69, "fib_lookup", N | COSTS, "within the user's own network namespace",
          GIVES_NOTHING, ACTS_NETWORK, TAKES_NOTHING},
         {70, "sock_hash_update", C | COSTS, "what is at hand: its packet, its socket",
@@ -208,7 +213,8 @@ const struct guard_helper guard_helpers[] = {
         {170, "timer_set_callback", 0, "goes on after everything has ended", REFUSED},
         {171, "timer_start", 0, "goes on after everything has ended", REFUSED},
         {172, "timer_cancel", 0, "goes on after everything has ended", REFUSED},
-        {177, "trace_vprintk", 0, "writes to the host's trace buffer, which is everybody's; a ringbuf is the user's own", REFUSED},
+        {177, "trace_vprintk", 0,
+         "writes to the host's trace buffer, which is everybody's; a ringbuf is the user's own", REFUSED},
         {181, "loop", S | C | N | LOOPS, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
         {182, "strncmp", S | C | N | BYTES, "computes", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
         {186, "get_retval", C, "the socket or call of the user's own process",
@@ -230,8 +236,10 @@ const struct guard_helper guard_helpers[] = {
         {203, "dynptr_data", S | C | N, "the user's own buffers", GIVES_OWN, ACTS_OWN, TAKES_NOTHING},
         {204, "tcp_raw_gen_syncookie_ipv4", 0, "makes SYN cookies by a secret that is the whole host's", REFUSED},
         {205, "tcp_raw_gen_syncookie_ipv6", 0, "makes SYN cookies by a secret that is the whole host's", REFUSED},
-        {206, "tcp_raw_check_syncookie_ipv4", 0, "an oracle for SYN cookies, whose secret is the whole host's", REFUSED},
-        {207, "tcp_raw_check_syncookie_ipv6", 0, "an oracle for SYN cookies, whose secret is the whole host's", REFUSED},
+        {206, "tcp_raw_check_syncookie_ipv4", 0, "an oracle for SYN cookies, whose secret is the whole host's",
+         REFUSED},
+        {207, "tcp_raw_check_syncookie_ipv6", 0, "an oracle for SYN cookies, whose secret is the whole host's",
+         REFUSED},
         {208, "ktime_get_tai_ns", S | C | N, "clocks", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
         {209, "user_ringbuf_drain", S | C | N | LOOPS, "the user's own buffers", GIVES_OWN, ACTS_OWN, TAKES_NOTHING},
         {210, "cgrp_storage_get", C | COSTS, "only where the cgroup is the user's own",
@@ -239,6 +247,7 @@ const struct guard_helper guard_helpers[] = {
         {211, "cgrp_storage_delete", C | COSTS, "only where the cgroup is the user's own",
          GIVES_NOTHING, ACTS_OWN, TAKES_NOTHING},
 };
+/* clang-format on */
 const size_t guard_n_helpers = ELEMENTSOF(guard_helpers);
 
 /* Of vmlinux only. A name that this kernel lacks is passed over. */
@@ -248,26 +257,26 @@ const struct guard_kfunc guard_kfuncs[] = {
         {"bpf_iter_num_destroy", S | C | N | LOOPS, "loops", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
         {"bpf_iter_bits_new", 0, "reads the kernel's memory: it takes any address", REFUSED},
         {"bpf_rcu_read_lock", S | C | N, "guards what the verifier gives", GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
-        {"bpf_rcu_read_unlock", S | C | N, "guards what the verifier gives",
-         GIVES_NOTHING, ACTS_NOWHERE, TAKES_NOTHING},
-        {"bpf_dynptr_slice", S | C | N, "the user's own buffers, the packet at hand",
-         GIVES_OWN, ACTS_AT_HAND, TAKES_NOTHING},
-        {"bpf_dynptr_slice_rdwr", S | C | N, "the user's own buffers, the packet at hand",
-         GIVES_OWN, ACTS_AT_HAND, TAKES_NOTHING},
-        {"bpf_dynptr_adjust", S | C | N, "the user's own buffers, the packet at hand",
-         GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
-        {"bpf_dynptr_is_null", S | C | N, "the user's own buffers, the packet at hand",
-         GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
-        {"bpf_dynptr_is_rdonly", S | C | N, "the user's own buffers, the packet at hand",
-         GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
-        {"bpf_dynptr_size", S | C | N, "the user's own buffers, the packet at hand",
-         GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
-        {"bpf_dynptr_clone", S | C | N, "the user's own buffers, the packet at hand",
-         GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
-        {"bpf_dynptr_copy", S | C | N | COSTS, "the user's own buffers, the packet at hand",
-         GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
-        {"bpf_dynptr_memset", S | C | N | COSTS, "the user's own buffers, the packet at hand",
-         GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
+        {"bpf_rcu_read_unlock", S | C | N, "guards what the verifier gives", GIVES_NOTHING, ACTS_NOWHERE,
+         TAKES_NOTHING},
+        {"bpf_dynptr_slice", S | C | N, "the user's own buffers, the packet at hand", GIVES_OWN, ACTS_AT_HAND,
+         TAKES_NOTHING},
+        {"bpf_dynptr_slice_rdwr", S | C | N, "the user's own buffers, the packet at hand", GIVES_OWN, ACTS_AT_HAND,
+         TAKES_NOTHING},
+        {"bpf_dynptr_adjust", S | C | N, "the user's own buffers, the packet at hand", GIVES_NOTHING, ACTS_AT_HAND,
+         TAKES_NOTHING},
+        {"bpf_dynptr_is_null", S | C | N, "the user's own buffers, the packet at hand", GIVES_NOTHING, ACTS_AT_HAND,
+         TAKES_NOTHING},
+        {"bpf_dynptr_is_rdonly", S | C | N, "the user's own buffers, the packet at hand", GIVES_NOTHING, ACTS_AT_HAND,
+         TAKES_NOTHING},
+        {"bpf_dynptr_size", S | C | N, "the user's own buffers, the packet at hand", GIVES_NOTHING, ACTS_AT_HAND,
+         TAKES_NOTHING},
+        {"bpf_dynptr_clone", S | C | N, "the user's own buffers, the packet at hand", GIVES_NOTHING, ACTS_AT_HAND,
+         TAKES_NOTHING},
+        {"bpf_dynptr_copy", S | C | N | COSTS, "the user's own buffers, the packet at hand", GIVES_NOTHING,
+         ACTS_AT_HAND, TAKES_NOTHING},
+        {"bpf_dynptr_memset", S | C | N | COSTS, "the user's own buffers, the packet at hand", GIVES_NOTHING,
+         ACTS_AT_HAND, TAKES_NOTHING},
         {"bpf_dynptr_from_skb", S | C | N | WALKS, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {"bpf_dynptr_from_xdp", N, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {"bpf_dynptr_from_skb_meta", N, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
@@ -275,7 +284,7 @@ const struct guard_kfunc guard_kfuncs[] = {
         {"bpf_xdp_metadata_rx_hash", N, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {"bpf_xdp_metadata_rx_vlan_tag", N, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
         {"bpf_sk_assign_tcp_reqsk", N | COSTS, "the packet at hand", GIVES_NOTHING, ACTS_AT_HAND, TAKES_BOUNDED},
-        {"bpf_sock_addr_set_sun_path", C, "the call of the user's own process",
-         GIVES_NOTHING, ACTS_AT_HAND, TAKES_NOTHING},
+        {"bpf_sock_addr_set_sun_path", C, "the call of the user's own process", GIVES_NOTHING, ACTS_AT_HAND,
+         TAKES_NOTHING},
 };
 const size_t guard_n_kfuncs = ELEMENTSOF(guard_kfuncs);

@@ -8,9 +8,10 @@
 
 /*
  * With GUARD_LOOPS: only where the policy has long_loops = yes, as it goes round as often as the program says. With
- * GUARD_COSTS: one call may take microseconds, so a program has fewer instructions for it. With GUARD_WALKS still fewer: a
- * packet can be put together of thousands of parts, and each call goes through all of them. With GUARD_SENDS fewer than these:
- * it sends a packet, which may be taken apart for that. With GUARD_BYTES it looks at bytes one by one.
+ * GUARD_COSTS: one call may take microseconds, so a program has fewer instructions for it. With GUARD_WALKS still
+ * fewer: a packet can be put together of thousands of parts, and each call goes through all of them. With GUARD_SENDS
+ * fewer than these: it sends a packet, which may be taken apart for that. With GUARD_BYTES it looks at bytes one by
+ * one.
  */
 #define GUARD_BIT(class) (1u << (class))
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* In place of guard.c where it is not built: there is no guard, and this says why. Nothing else of it is ever called. */
+/* In place of guard.c where it is not built: there is no guard, and this says why. Nothing else of it is ever
+ * called. */
 
 #include "config.h"
 
@@ -8,8 +9,8 @@
 
 #include <stdlib.h>
 
-int guard_new(struct guard **ret, sd_event *event, const struct mask_names *names, const char *dir, const struct guard_callbacks *callbacks,
-              void *userdata, struct errtext *err) {
+int guard_new(struct guard **ret, sd_event *event, const struct mask_names *names, const char *dir,
+              const struct guard_callbacks *callbacks, void *userdata, struct errtext *err) {
         (void) ret;
         (void) event;
         (void) names;

@@ -24,15 +24,19 @@ static const char *const reasons[] = {
         [GUARD_LOAD_HELPER] = "it calls a helper that is not on the guard's list",
         [GUARD_LOAD_KFUNC] = "it calls a kernel function that is not on the guard's list",
         [GUARD_LOAD_SOURCE] = "it has the address of a variable of the kernel, or a call of an unknown kind, in it",
-        [GUARD_LOAD_TYPE] = "programs of this type reach the whole machine (allow_host_wide is not set), or are not known to the guard",
+        [GUARD_LOAD_TYPE] =
+                "programs of this type reach the whole machine (allow_host_wide is not set), or are not known to the "
+                "guard",
         [GUARD_TOO_LONG] = "it is longer than the guard can look through",
         [GUARD_LONG_HELPER] = "it calls a helper that can hold a processor for long" LONG_LOOPS,
         [GUARD_LONG_KFUNC] = "it calls a kernel function that can hold a processor for long" LONG_LOOPS,
         [GUARD_LONG_JUMP] = "it has a loop (may_goto) that can hold a processor for long" LONG_LOOPS,
         [GUARD_LONG_CALLS] = "one run of it can take too long" LONG_LOOPS,
         [GUARD_BTF_SIZE] = "its BTF is larger than 1 MiB, and no memory limit counts BTF",
-        [GUARD_BTF_FULL] = "the delegation has loaded 16 MiB of BTF, which no memory limit counts: close programs and maps that are not needed, "
-                           "and try again in a second",
+        [GUARD_BTF_FULL] =
+                "the delegation has loaded 16 MiB of BTF, which no memory limit counts: close programs and maps that "
+                "are not needed, "
+                "and try again in a second",
         [GUARD_LONG_RUN] = "one run of it can take too long" LONG_LOOPS,
         [GUARD_LONG_INSNS] = "it has more than 65536 instructions" LONG_LOOPS,
         [GUARD_TARGET_CGROUP] = "that is not in the user's own subtree",
@@ -41,7 +45,8 @@ static const char *const reasons[] = {
         [GUARD_TARGET_UNKNOWN] = "the guard does not know what that is attached to",
         [GUARD_TARGET_LINK] = "the link is not one of the delegation's",
         [GUARD_NO_LINK] = "on a network that goes by link_create only: a link can be ended with the session",
-        [GUARD_SHARED_TABLE] = "the process shares its descriptors with another (threads), so what is seen of them does not hold",
+        [GUARD_SHARED_TABLE] =
+                "the process shares its descriptors with another (threads), so what is seen of them does not hold",
         [GUARD_REVOKED_USE] = "the delegation has ended",
         [GUARD_CAPABILITY] = "it binds ports, which needs CAP_NET_BIND_SERVICE among the policy's caps",
         [GUARD_LEFT_NAMESPACE] = "it may not leave the delegation's user namespace",
@@ -52,7 +57,8 @@ static const char *const reasons[] = {
         [GUARD_DETACHED_OUTSIDE] = "that is in a delegation's subtree, and the process is not in that delegation",
         [GUARD_COUNTED_FULL] = "the delegation has as many maps of local storage and of sockets as one may (32)",
         [GUARD_SOCKETS_SIZE] = "a map of sockets may have 65536 entries",
-        [GUARD_ELEMENT_SIZE] = "an element may have 256 KiB, key and value together: put large data into several elements",
+        [GUARD_ELEMENT_SIZE] =
+                "an element may have 256 KiB, key and value together: put large data into several elements",
         [GUARD_SYMLINK] = "nothing of BPF needs one, and no limit counts its memory",
         [GUARD_NEW_TASK] = "the delegation has ended (the first of such refusals: the others are only counted)",
         [GUARD_JOINED_ENDED] = "the delegation has ended",
@@ -114,7 +120,8 @@ static bool interface_name(uint32_t pid, uint32_t interface, char name[16]) {
                 (void) snprintf(path, sizeof(path), "/proc/%" PRIu32 "/net/%s", pid, files[i]);
                 f = fopen(path, "re");
                 while (f && !found && lines++ < LINES_MAX && fgets(line, sizeof(line), f))
-                        found = isdigit((unsigned char) line[0]) && sscanf(line, "%u %15s", &number, name) == 2 && number == interface;
+                        found = isdigit((unsigned char) line[0]) && sscanf(line, "%u %15s", &number, name) == 2 &&
+                                number == interface;
                 if (f)
                         (void) fclose(f);
                 if (found)
@@ -129,7 +136,8 @@ static void write_act(const struct mask_names *names, const struct guard_report 
         if (report->cmd != ~0u)
                 bit_name(names, POLICY_CMDS, report->cmd, buf, size);
         else
-                (void) snprintf(buf, size, "%s", (report->what < ELEMENTSOF(acts) ? acts[report->what] : NULL) ?: "an act");
+                (void) snprintf(buf, size, "%s",
+                                (report->what < ELEMENTSOF(acts) ? acts[report->what] : NULL) ?: "an act");
 }
 
 static void write_prog(const struct mask_names *names, const struct guard_report *report, char *buf, size_t size) {
@@ -148,8 +156,8 @@ static void write_prog(const struct mask_names *names, const struct guard_report
 
 static bool is_attach(const struct guard_report *report) {
         return report->what == GUARD_TARGET_UNKNOWN || report->what == GUARD_NO_LINK ||
-               (report->what == GUARD_SHARED_TABLE && (report->cmd == BPF_LINK_CREATE || report->cmd == BPF_PROG_ATTACH ||
-                                                       report->cmd == BPF_PROG_DETACH));
+               (report->what == GUARD_SHARED_TABLE &&
+                (report->cmd == BPF_LINK_CREATE || report->cmd == BPF_PROG_ATTACH || report->cmd == BPF_PROG_DETACH));
 }
 
 static void write_target(const struct mask_names *names, const struct guard_report *report, char *buf, size_t size) {
@@ -176,16 +184,19 @@ static void write_detail(const struct guard_report *report, char *buf, size_t si
 
         buf[0] = '\0';
         if (report->what == GUARD_LONG_RUN || report->what == GUARD_LONG_CALLS) {
-                (void) snprintf(buf, size, " (%" PRIu32 " instructions were verified; %s)", report->detail,
-                                report->what == GUARD_LONG_RUN ? "fewer of them, smaller maps and ring buffers, and no costly helpers take less time" :
-                                                                 "make its functions static, so that the kernel counts their calls");
+                (void) snprintf(
+                        buf, size, " (%" PRIu32 " instructions were verified; %s)", report->detail,
+                        report->what == GUARD_LONG_RUN ?
+                                "fewer of them, smaller maps and ring buffers, and no costly helpers take less time" :
+                                "make its functions static, so that the kernel counts their calls");
         } else if (report->what == GUARD_LOAD_HELPER || report->what == GUARD_LONG_HELPER) {
                 helper = find_helper(report->detail);
                 if (helper && report->what == GUARD_LONG_HELPER)
                         (void) snprintf(buf, size, " (%s)", helper->name);
                 else if (helper)
                         (void) snprintf(buf, size, " (%s%s%s)", helper->name, helper->classes == 0 ? ": " : "",
-                                        helper->classes == 0 ? helper->reason : ", which is for other types of programs");
+                                        helper->classes == 0 ? helper->reason :
+                                                               ", which is for other types of programs");
                 else
                         (void) snprintf(buf, size, " (number %" PRIu32 ")", report->detail);
         } else if (report->what == GUARD_LOAD_KFUNC || report->what == GUARD_LONG_KFUNC) {
@@ -201,6 +212,8 @@ void guard_describe(const struct mask_names *names, const struct guard_report *r
         write_prog(names, report, prog, sizeof(prog));
         write_target(names, report, target, sizeof(target));
         write_detail(report, detail, sizeof(detail));
-        (void) snprintf(buf, size, "%.16s (pid %" PRIu32 "): %s%s%s: %s%s", report->comm, report->pid, act, prog, target,
-                        (report->what < ELEMENTSOF(reasons) ? reasons[report->what] : NULL) ?: "refused by the guard", detail);
+        (void) snprintf(buf, size, "%.16s (pid %" PRIu32 "): %s%s%s: %s%s", report->comm, report->pid, act, prog,
+                        target,
+                        (report->what < ELEMENTSOF(reasons) ? reasons[report->what] : NULL) ?: "refused by the guard",
+                        detail);
 }

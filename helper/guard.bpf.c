@@ -266,7 +266,7 @@ struct {
 /* Allow-lists: class * GUARD_HELPERS + helper; BTF id of a kfunc → bit of each class. */
 struct {
         __uint(type, BPF_MAP_TYPE_ARRAY);
-        __uint(max_entries, GUARD_CLASSES * GUARD_HELPERS);
+        __uint(max_entries, GUARD_CLASSES *GUARD_HELPERS);
         __type(key, __u32);
         __type(value, __u8);
 } helpers SEC(".maps");
@@ -371,10 +371,12 @@ static void write_path(struct guard_report *report, struct cgroup *cgroup) {
 
                 if (n >= GUARD_PATH - 1)
                         return;
-                (void) bpf_probe_read_kernel(&at, sizeof(at), (const char *) cgroup + bpf_core_field_offset(cgroup->ancestors) +
-                                                                      (__u32) i * sizeof(at));
+                (void) bpf_probe_read_kernel(&at, sizeof(at),
+                                             (const char *) cgroup + bpf_core_field_offset(cgroup->ancestors) +
+                                                     (__u32) i * sizeof(at));
                 report->path[n++ & (GUARD_PATH - 1)] = '/';
-                size = bpf_probe_read_kernel_str(report->path + (n & (GUARD_PATH - 1)), GUARD_NAME, BPF_CORE_READ(at, kn, name));
+                size = bpf_probe_read_kernel_str(report->path + (n & (GUARD_PATH - 1)), GUARD_NAME,
+                                                 BPF_CORE_READ(at, kn, name));
                 if (size <= 1)
                         return;
                 n += (__u32) size - 1;
@@ -575,7 +577,7 @@ struct scan {
         const struct bpf_insn *insns;
         __u32 len, class_bit, class;
         __u32 what, detail; /* the first that is refused, or NOTHING_WRONG */
-        bool half; /* the second half of a 16-byte load comes */
+        bool half;          /* the second half of a 16-byte load comes */
         bool long_loops;
         __u32 step;
         __u32 bytes; /* GUARD_RUN_BYTES or 0 */
@@ -614,7 +616,8 @@ static long scan_one(__u32 index, struct scan *scan) {
         }
         if (insn.code == (BPF_LD | BPF_IMM | BPF_DW)) {
                 scan->half = true;
-                /* Maps, their values, and functions of its own; a variable of the kernel (BTF id) and what is newer not. */
+                /* Maps, their values, and functions of its own; a variable of the kernel (BTF id) and what is newer
+                 * not. */
                 if (insn.src_reg == BPF_PSEUDO_BTF_ID || insn.src_reg > BPF_PSEUDO_MAP_IDX_VALUE) {
                         scan->what = GUARD_LOAD_SOURCE;
                         scan->detail = insn.src_reg;
@@ -711,9 +714,11 @@ int BPF_PROG(guard_prog_load, struct bpf_prog *prog, union bpf_attr *attr, struc
                 return REFUSE(.what = GUARD_LOAD_TYPE, .cmd = BPF_PROG_LOAD, .prog = prog);
         attach = BPF_CORE_READ(prog, expected_attach_type);
         /* One that returns 3 binds a port below 1024. */
-        if (type == BPF_PROG_TYPE_CGROUP_SOCK_ADDR && (attach == BPF_CGROUP_INET4_BIND || attach == BPF_CGROUP_INET6_BIND) &&
+        if (type == BPF_PROG_TYPE_CGROUP_SOCK_ADDR &&
+            (attach == BPF_CGROUP_INET4_BIND || attach == BPF_CGROUP_INET6_BIND) &&
             !(d->caps & 1ULL << CAP_NET_BIND_SERVICE))
-                return REFUSE(.what = GUARD_CAPABILITY, .cmd = BPF_PROG_LOAD, .prog = prog, .detail = CAP_NET_BIND_SERVICE);
+                return REFUSE(.what = GUARD_CAPABILITY, .cmd = BPF_PROG_LOAD, .prog = prog,
+                              .detail = CAP_NET_BIND_SERVICE);
         scan.insns = (const struct bpf_insn *) ((const char *) prog + bpf_core_field_offset(prog->insnsi));
         scan.len = BPF_CORE_READ(prog, len);
         scan.class_bit = 1u << (scan.class & 31);
@@ -732,11 +737,13 @@ int BPF_PROG(guard_prog_load, struct bpf_prog *prog, union bpf_attr *attr, struc
 
 /* ---- maps ---- */
 
-static __always_inline bool holds_sockets(__u32 type) { return type == BPF_MAP_TYPE_SOCKMAP || type == BPF_MAP_TYPE_SOCKHASH; }
+static __always_inline bool holds_sockets(__u32 type) {
+        return type == BPF_MAP_TYPE_SOCKMAP || type == BPF_MAP_TYPE_SOCKHASH;
+}
 
 static __always_inline bool is_counted(__u32 type) {
-        return type == BPF_MAP_TYPE_SK_STORAGE || type == BPF_MAP_TYPE_INODE_STORAGE || type == BPF_MAP_TYPE_TASK_STORAGE ||
-               type == BPF_MAP_TYPE_CGRP_STORAGE || holds_sockets(type);
+        return type == BPF_MAP_TYPE_SK_STORAGE || type == BPF_MAP_TYPE_INODE_STORAGE ||
+               type == BPF_MAP_TYPE_TASK_STORAGE || type == BPF_MAP_TYPE_CGRP_STORAGE || holds_sockets(type);
 }
 
 static __always_inline int count_map(struct guard_delegation *d, __u64 id, __u64 map) {
@@ -873,7 +880,8 @@ static __always_inline __u64 element_of(struct bpf_map *map, __u64 ringbuf) {
 
         if (type == BPF_MAP_TYPE_RINGBUF)
                 return ringbuf;
-        /* A node for each bit, as deep as it gets; the first four bytes say how many there are. Each compares the key from its start. */
+        /* A node for each bit, as deep as it gets; the first four bytes say how many there are. Each compares the key
+         * from its start. */
         if (type == BPF_MAP_TYPE_LPM_TRIE)
                 return key * 8 * (GUARD_RUN_BIT + key * GUARD_RUN_BYTE);
         return type == BPF_MAP_TYPE_BLOOM_FILTER ? value * GUARD_RUN_BLOOM : (key + value) * GUARD_RUN_BYTE;
@@ -905,9 +913,9 @@ static long count_global(__u32 index, struct functions *functions) {
         __u16 linkage = 0;
 
         /* The first is the program itself. */
-        (void) bpf_probe_read_kernel(&linkage, sizeof(linkage), functions->aux +
-                                                                        (index + 1) * bpf_core_type_size(struct bpf_func_info_aux) +
-                                                                        bpf_core_field_offset(aux->linkage));
+        (void) bpf_probe_read_kernel(&linkage, sizeof(linkage),
+                                     functions->aux + (index + 1) * bpf_core_type_size(struct bpf_func_info_aux) +
+                                             bpf_core_field_offset(aux->linkage));
         functions->global += linkage == BTF_FUNC_GLOBAL;
         return 0;
 }
@@ -921,7 +929,8 @@ static __always_inline __u32 some_zero(void) {
 }
 
 static __always_inline __u32 global_functions(struct bpf_prog *prog) {
-        struct functions functions = {.aux = (const char *) BPF_CORE_READ(prog, aux, func_info_aux), .global = some_zero()};
+        struct functions functions = {.aux = (const char *) BPF_CORE_READ(prog, aux, func_info_aux),
+                                      .global = some_zero()};
         __u32 n = BPF_CORE_READ(prog, aux, func_info_cnt);
 
         if (functions.aux && n > 1)
@@ -930,8 +939,8 @@ static __always_inline __u32 global_functions(struct bpf_prog *prog) {
 }
 
 /*
- * The longest way, in instructions: no longer than what the verifier has followed. But it follows a global function once,
- * however often it is called, which is at most once for each instruction, and so for each that calls another.
+ * The longest way, in instructions: no longer than what the verifier has followed. But it follows a global function
+ * once, however often it is called, which is at most once for each instruction, and so for each that calls another.
  */
 static __always_inline __u64 longest_way(__u64 insns, __u32 global) {
         __u64 way = insns;
@@ -941,10 +950,12 @@ static __always_inline __u64 longest_way(__u64 insns, __u32 global) {
         return way <= GUARD_RUN_MAX ? way : GUARD_RUN_MAX;
 }
 
-/* Here, and not before the load: the kernel asks once more when it is verified, and nobody has a descriptor of it yet. */
+/* Here, and not before the load: the kernel asks once more when it is verified, and nobody has a descriptor of it
+ * yet. */
 static __always_inline int judge_length(struct bpf_prog *prog, struct guard_delegation *d, __u64 id) {
         struct reach reach = {.maps = BPF_CORE_READ(prog, aux, used_maps), .times = 1};
-        __u32 insns = BPF_CORE_READ(prog, aux, verified_insns), maps = BPF_CORE_READ(prog, aux, used_map_cnt), global, step;
+        __u32 insns = BPF_CORE_READ(prog, aux, verified_insns), maps = BPF_CORE_READ(prog, aux, used_map_cnt), global,
+              step;
 
         if (d->flags & GUARD_LONG_LOOPS || class_of(BPF_CORE_READ(prog, type)) >= GUARD_HOST)
                 return 0;
@@ -957,7 +968,8 @@ static __always_inline int judge_length(struct bpf_prog *prog, struct guard_dele
                 reach.bytes *= GUARD_RUN_BYTE;
         if (longest_way(insns, global) * reach.times <= GUARD_RUN_MAX / (step + reach.bytes))
                 return 0;
-        return REFUSE(.what = global > 0 ? GUARD_LONG_CALLS : GUARD_LONG_RUN, .cmd = BPF_PROG_LOAD, .prog = prog, .detail = insns);
+        return REFUSE(.what = global > 0 ? GUARD_LONG_CALLS : GUARD_LONG_RUN, .cmd = BPF_PROG_LOAD, .prog = prog,
+                      .detail = insns);
 }
 
 SEC("lsm/bpf_prog")
@@ -977,8 +989,9 @@ int BPF_PROG(guard_prog, struct bpf_prog *prog) {
 #define S_IFREG 0100000
 
 /*
- * A token through /proc/PID/fd; there is no other way. Of what is on a bpf file system it alone is a regular file that is
- * in no directory: its dentry is its own parent. What is opened so is no token, but reading its fdinfo oopses the kernel.
+ * A token through /proc/PID/fd; there is no other way. Of what is on a bpf file system it alone is a regular file that
+ * is in no directory: its dentry is its own parent. What is opened so is no token, but reading its fdinfo oopses the
+ * kernel.
  */
 SEC("lsm/file_open")
 int BPF_PROG(guard_file_open, struct file *file) {
@@ -1025,8 +1038,8 @@ int BPF_PROG(guard_capable, const struct cred *cred, struct user_namespace *ns, 
         struct guard_delegation *d;
         __u64 id;
 
-        /* Who may join is asked by ns_capable(). A question without audit is about something else, and none of ours: listmount(2)
-         * and statmount(2) of its mount namespace, for one. */
+        /* Who may join is asked by ns_capable(). A question without audit is about something else, and none of ours:
+         * listmount(2) and statmount(2) of its mount namespace, for one. */
         if (cap != CAP_SYS_ADMIN || opts & CAP_OPT_NOAUDIT || ns->level == 0 || is_admin(cred))
                 return 0;
         for (int i = 0; i < GUARD_DEPTH && at; i++) {
@@ -1046,7 +1059,9 @@ static __always_inline __u64 ancestor_id(struct cgroup *cgroup, __u32 level) {
 
         if (!cgroup || BPF_CORE_READ(cgroup, level) < (int) level || level > GUARD_LEVELS)
                 return 0;
-        (void) bpf_probe_read_kernel(&at, sizeof(at), (const char *) cgroup + bpf_core_field_offset(cgroup->ancestors) + level * sizeof(at));
+        (void) bpf_probe_read_kernel(&at, sizeof(at),
+                                     (const char *) cgroup + bpf_core_field_offset(cgroup->ancestors) +
+                                             level * sizeof(at));
         return BPF_CORE_READ(at, kn, id);
 }
 
@@ -1084,7 +1099,8 @@ static __always_inline bool network_in_bounds(const struct guard_delegation *d) 
         return is_below(BPF_CORE_READ(task, nsproxy, net_ns, user_ns), d->userns);
 }
 
-/* A descriptor of a network namespace: f_inode->i_private is its ns_common. If it is anything else, the kernel refuses it. */
+/* A descriptor of a network namespace: f_inode->i_private is its ns_common. If it is anything else, the kernel
+ * refuses it. */
 static __always_inline bool network_fd_in_bounds(const struct guard_delegation *d, __u32 fd) {
         const char *ns = BPF_CORE_READ(file_of(fd), f_inode, i_private);
         const struct net *net = (const struct net *) (ns - bpf_core_field_offset(struct net, ns));
@@ -1134,8 +1150,10 @@ static __always_inline bool names_network(const struct attempt *a) {
         return a->cmd == BPF_LINK_CREATE && (a->attach == BPF_SK_LOOKUP || a->attach == BPF_FLOW_DISSECTOR);
 }
 
-static __always_inline int judge_network(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a) {
-        bool by_fd = names_network(a), by_index = !by_fd && a->attach != BPF_NETFILTER && a->attach != BPF_FLOW_DISSECTOR;
+static __always_inline int judge_network(struct guard_delegation *d, __u64 id, struct bpf_prog *prog,
+                                         const struct attempt *a) {
+        bool by_fd = names_network(a),
+             by_index = !by_fd && a->attach != BPF_NETFILTER && a->attach != BPF_FLOW_DISSECTOR;
 
         if (by_fd ? network_fd_in_bounds(d, a->target_fd) : network_in_bounds(d))
                 return 0;
@@ -1145,10 +1163,10 @@ static __always_inline int judge_network(struct guard_delegation *d, __u64 id, s
 
 /* What is attached to a cgroup without a link, and without BPF_F_ALLOW_MULTI, is the one of its kind there. */
 static __always_inline int attach_index(__u32 attach) {
-#define INDEX(type)                                                                     \
-        case BPF_##type:                                                                \
-                if (!bpf_core_enum_value_exists(enum cgroup_bpf_attach_type, type))     \
-                        break;                                                          \
+#define INDEX(type)                                                                 \
+        case BPF_##type:                                                            \
+                if (!bpf_core_enum_value_exists(enum cgroup_bpf_attach_type, type)) \
+                        break;                                                      \
                 return (int) bpf_core_enum_value(enum cgroup_bpf_attach_type, type)
         switch (attach) {
                 INDEX(CGROUP_INET_INGRESS);
@@ -1198,21 +1216,23 @@ static __always_inline struct bpf_prog *victim_of(struct cgroup *cgroup, __u32 a
 
         if (index < 0 || index >= INDEX_MAX)
                 return NULL;
-        (void) bpf_probe_read_kernel(&flags, sizeof(flags), (const char *) cgroup + bpf_core_field_offset(cgroup->bpf.flags) + index);
+        (void) bpf_probe_read_kernel(&flags, sizeof(flags),
+                                     (const char *) cgroup + bpf_core_field_offset(cgroup->bpf.flags) + index);
         if (flags & BPF_F_ALLOW_MULTI || multi)
                 return prog_of(file_of(named_fd));
-        (void) bpf_probe_read_kernel(&first, sizeof(first), (const char *) cgroup + bpf_core_field_offset(cgroup->bpf.progs) +
-                                                                    (__u32) index * sizeof(struct hlist_head *));
+        (void) bpf_probe_read_kernel(&first, sizeof(first),
+                                     (const char *) cgroup + bpf_core_field_offset(cgroup->bpf.progs) +
+                                             (__u32) index * sizeof(struct hlist_head *));
         if (first)
-                (void) bpf_probe_read_kernel(&prog, sizeof(prog), (const char *) first -
-                                                                          bpf_core_field_offset(struct bpf_prog_list, node) +
-                                                                          bpf_core_field_offset(struct bpf_prog_list, prog));
+                (void) bpf_probe_read_kernel(&prog, sizeof(prog),
+                                             (const char *) first - bpf_core_field_offset(struct bpf_prog_list, node) +
+                                                     bpf_core_field_offset(struct bpf_prog_list, prog));
         return prog;
 }
 
 /* PROG_ATTACH may put one in the place of another: of the delegation's own only. */
-static __always_inline int judge_replaced(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a,
-                                          struct cgroup *cgroup) {
+static __always_inline int judge_replaced(struct guard_delegation *d, __u64 id, struct bpf_prog *prog,
+                                          const struct attempt *a, struct cgroup *cgroup) {
         bool multi = a->flags & BPF_F_ALLOW_MULTI;
         struct bpf_prog *victim;
         __u64 its;
@@ -1225,7 +1245,8 @@ static __always_inline int judge_replaced(struct guard_delegation *d, __u64 id, 
         return REFUSE(.what = GUARD_TARGET_OTHERS, .cmd = a->cmd, .prog = prog, .detail = a->attach, .cgroup = cgroup);
 }
 
-static __always_inline int judge_target(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a) {
+static __always_inline int judge_target(struct guard_delegation *d, __u64 id, struct bpf_prog *prog,
+                                        const struct attempt *a) {
         enum guard_target target = guard_target_of(a->attach);
         struct cgroup *cgroup;
 
@@ -1242,7 +1263,8 @@ static __always_inline int judge_target(struct guard_delegation *d, __u64 id, st
 }
 
 /* An existing link: its container was judged when it was made, if its program is the delegation's, too. */
-static __always_inline int judge_link(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a) {
+static __always_inline int judge_link(struct guard_delegation *d, __u64 id, struct bpf_prog *prog,
+                                      const struct attempt *a) {
         struct bpf_prog *present = prog_of(file_of(a->link_fd));
         __u64 its;
 
@@ -1251,17 +1273,18 @@ static __always_inline int judge_link(struct guard_delegation *d, __u64 id, stru
         return REFUSE(.what = GUARD_TARGET_LINK, .cmd = a->cmd, .prog = prog);
 }
 
-static __always_inline int judge_test_run(struct guard_delegation *d, __u64 id, struct bpf_prog *prog, const struct attempt *a) {
+static __always_inline int judge_test_run(struct guard_delegation *d, __u64 id, struct bpf_prog *prog,
+                                          const struct attempt *a) {
         __u32 type = BPF_CORE_READ(prog, type);
 
-        if (type == BPF_PROG_TYPE_SOCKET_FILTER || type == BPF_PROG_TYPE_SK_REUSEPORT || type == BPF_PROG_TYPE_CGROUP_SKB ||
-            network_in_bounds(d))
+        if (type == BPF_PROG_TYPE_SOCKET_FILTER || type == BPF_PROG_TYPE_SK_REUSEPORT ||
+            type == BPF_PROG_TYPE_CGROUP_SKB || network_in_bounds(d))
                 return 0;
         return REFUSE(.what = GUARD_TARGET_NETWORK, .cmd = a->cmd, .prog = prog);
 }
 
-/* What the end will have to look for. Only ever set: an attempt that the kernel refuses does no harm here. Before the look at
- * GUARD_REVOKED, as the end sets that and then looks at these. */
+/* What the end will have to look for. Only ever set: an attempt that the kernel refuses does no harm here. Before the
+ * look at GUARD_REVOKED, as the end sets that and then looks at these. */
 static __always_inline void remember(struct guard_delegation *d, const struct attempt *a) {
         __u32 flags = a->cmd == BPF_LINK_CREATE || a->cmd == BPF_RAW_TRACEPOINT_OPEN ? GUARD_LINKED :
                       a->cmd == BPF_PROG_ATTACH                                      ? GUARD_LEGACY :
@@ -1377,7 +1400,7 @@ int BPF_PROG(guard_task_alloc, struct task_struct *task, unsigned long clone_fla
 #define RTM_NEWNEXTHOP 104
 #define NFT_MSG_NEWRULE (10 << 8 | 6)
 #define IFLA_XDP 43
-#define KIND 1           /* TCA_KIND, TCA_ACT_KIND, NFTA_MATCH_NAME */
+#define KIND 1 /* TCA_KIND, TCA_ACT_KIND, NFTA_MATCH_NAME */
 #define RTA_ENCAP_TYPE 21
 #define NHA_ENCAP_TYPE 7
 #define ENCAP_BPF 6
@@ -1453,7 +1476,8 @@ static __always_inline long next_message(struct messages *m) {
         }
         m->at = m->next;
         if (m->at > m->len || m->len - m->at < sizeof(head) ||
-            bpf_probe_read_kernel(&head, sizeof(head), m->data + m->at) < 0 || head.len < sizeof(head) || head.len > m->len - m->at)
+            bpf_probe_read_kernel(&head, sizeof(head), m->data + m->at) < 0 || head.len < sizeof(head) ||
+            head.len > m->len - m->at)
                 return 1;
         m->type = head.type;
         m->named = false;
@@ -1518,8 +1542,8 @@ static __always_inline bool has_bpf(const struct cred *cred) {
         return cred->cap_effective.val & (1ULL << CAP_SYS_ADMIN | 1ULL << CAP_BPF | 1ULL << CAP_NET_ADMIN);
 }
 
-/* Whether root has made the namespace, or the outermost one above it: a container's, where an admin may have delegated a
- * token by hand. */
+/* Whether root has made the namespace, or the outermost one above it: a container's, where an admin may have
+ * delegated a token by hand. */
 static __always_inline bool is_made_by_root(struct user_namespace *ns) {
         for (int i = 0; i < GUARD_DEPTH && ns; i++) {
                 int level = BPF_CORE_READ(ns, level);
@@ -1543,8 +1567,8 @@ static __always_inline bool is_any_alive(void) {
         return found;
 }
 
-/* A descriptor may mean another cgroup by the time it is used. Outside, nobody who has no BPF of their own needs this; of them
- * nothing is reported, as it is no delegation's. */
+/* A descriptor may mean another cgroup by the time it is used. Outside, nobody who has no BPF of their own needs
+ * this; of them nothing is reported, as it is no delegation's. */
 static __always_inline int judge_detach_shared(const struct attempt *a) {
         const struct cred *cred = bpf_get_current_task_btf()->cred;
         struct guard_delegation *d;
@@ -1557,7 +1581,8 @@ static __always_inline int judge_detach_shared(const struct attempt *a) {
 }
 
 /* By one who is inside of `in`: what `in` has attached, in its own subtree. */
-static __always_inline int judge_detach_inside(struct guard_delegation *d, __u64 id, const struct attempt *a, struct cgroup *cgroup) {
+static __always_inline int judge_detach_inside(struct guard_delegation *d, __u64 id, const struct attempt *a,
+                                               struct cgroup *cgroup) {
         struct bpf_prog *victim;
         __u64 its;
 
@@ -1565,16 +1590,21 @@ static __always_inline int judge_detach_inside(struct guard_delegation *d, __u64
                 return REFUSE(.what = GUARD_TARGET_CGROUP, .cmd = a->cmd, .detail = a->attach, .cgroup = cgroup);
         /* One of the whole machine, or of a kernel that is newer. */
         if (attach_index(a->attach) < 0)
-                return d->flags & GUARD_HOST_WIDE ? 0 : REFUSE(.what = GUARD_TARGET_UNKNOWN, .cmd = a->cmd, .detail = a->attach);
+                return d->flags & GUARD_HOST_WIDE ?
+                               0 :
+                               REFUSE(.what = GUARD_TARGET_UNKNOWN, .cmd = a->cmd, .detail = a->attach);
         victim = victim_of(cgroup, a->attach, false, a->prog_fd);
         if (!victim || (owner_of(victim, &its) && its == id))
                 return 0;
-        return REFUSE(.what = GUARD_TARGET_OTHERS, .cmd = a->cmd, .prog = victim, .detail = a->attach, .cgroup = cgroup);
+        return REFUSE(.what = GUARD_TARGET_OTHERS, .cmd = a->cmd, .prog = victim, .detail = a->attach,
+                      .cgroup = cgroup);
 }
 
 static __always_inline int judge_detach(const union bpf_attr *attr) {
-        const struct attempt a = {
-                .cmd = BPF_PROG_DETACH, .prog_fd = attr->attach_bpf_fd, .target_fd = attr->target_fd, .attach = attr->attach_type};
+        const struct attempt a = {.cmd = BPF_PROG_DETACH,
+                                  .prog_fd = attr->attach_bpf_fd,
+                                  .target_fd = attr->target_fd,
+                                  .attach = attr->attach_type};
         const struct cred *cred = bpf_get_current_task_btf()->cred;
         enum guard_target target = guard_target_of(a.attach);
         struct guard_delegation *d, *in;
@@ -1582,7 +1612,8 @@ static __always_inline int judge_detach(const union bpf_attr *attr) {
         __u64 id, in_id;
 
         /* A sockmap's program must be named to be detached. Of a type that it has not, the kernel itself says so. */
-        if (target == GUARD_AT_MAP || is_admin(cred) || a.attach >= bpf_core_enum_value(enum bpf_attach_type, __MAX_BPF_ATTACH_TYPE))
+        if (target == GUARD_AT_MAP || is_admin(cred) ||
+            a.attach >= bpf_core_enum_value(enum bpf_attach_type, __MAX_BPF_ATTACH_TYPE))
                 return 0;
         in = inside_of(&in_id);
         if (target == GUARD_AT_NETWORK)
@@ -1606,7 +1637,8 @@ static __always_inline void leave_trace(void) {
                 k->proven = 1;
 }
 
-/* Before it is loaded: the kernel's copy of attr can no longer change. What it refuses then stays counted until the next count. */
+/* Before it is loaded: the kernel's copy of attr can no longer change. What it refuses then stays counted until the
+ * next count. */
 static __always_inline int judge_btf(__u64 size) {
         struct guard_delegation *d;
         __u64 id;
@@ -1699,8 +1731,9 @@ static __always_inline int number_of(__u32 pidfd) {
         const char *pid = BPF_CORE_READ(file_of(pidfd), f_inode, i_private);
         int nr = 0;
 
-        (void) bpf_probe_read_kernel(&nr, sizeof(nr), pid + bpf_core_field_offset(struct pid, numbers) +
-                                                              bpf_core_field_offset(struct upid, nr));
+        (void) bpf_probe_read_kernel(&nr, sizeof(nr),
+                                     pid + bpf_core_field_offset(struct pid, numbers) +
+                                             bpf_core_field_offset(struct upid, nr));
         return nr;
 }
 

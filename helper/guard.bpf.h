@@ -8,8 +8,8 @@
 
 #define GUARD_DELEGATIONS 16384 /* as many as the helper keeps, and ended ones */
 /*
- * Tokens alive. Some are kept for each delegation, whatever others do; beyond these a delegation draws on what all have in
- * common, of which a user gets a small share. So no user, and no few of them, can leave another without.
+ * Tokens alive. Some are kept for each delegation, whatever others do; beyond these a delegation draws on what all
+ * have in common, of which a user gets a small share. So no user, and no few of them, can leave another without.
  */
 #define GUARD_TOKENS_KEPT 2       /* for each delegation */
 #define GUARD_TOKENS_COMMON 32768 /* in all */
@@ -17,9 +17,9 @@
 #define GUARD_TOKENS_EACH 256     /* of one delegation, both together */
 #define GUARD_TOKENS (GUARD_TOKENS_COMMON + GUARD_TOKENS_KEPT * GUARD_DELEGATIONS)
 #define GUARD_USERS 16384 /* counters; users whose uids have the same remainder share one, and so the share */
-#define GUARD_HELPERS 512     /* ids of BPF helpers that can be judged */
+#define GUARD_HELPERS 512 /* ids of BPF helpers that can be judged */
 #define GUARD_KFUNCS 256
-#define GUARD_DEPTH 33 /* of user namespaces, kernel/user_namespace.c */
+#define GUARD_DEPTH 33  /* of user namespaces, kernel/user_namespace.c */
 #define GUARD_LEVELS 64 /* of cgroups: <root> may be as deep as this */
 
 /* Of maps and of what is in them. A helper that finds another one pinned leaves it alone (guard.c): whoever changes a
@@ -33,9 +33,9 @@ enum guard_flags {
         GUARD_CONFINE = 1,   /* targets are judged */
         GUARD_HOST_WIDE = 2, /* allow_host_wide: contents are not */
         GUARD_REVOKED = 4,
-        GUARD_LINKED = 8,  /* has been near to making a link: the end looks for them */
-        GUARD_LEGACY = 16, /* or to attaching to a cgroup without one: the end has more to undo */
-        GUARD_SOCKMAP = 32, /* or to attaching to a sockmap, either way */
+        GUARD_LINKED = 8,      /* has been near to making a link: the end looks for them */
+        GUARD_LEGACY = 16,     /* or to attaching to a cgroup without one: the end has more to undo */
+        GUARD_SOCKMAP = 32,    /* or to attaching to a sockmap, either way */
         GUARD_LONG_LOOPS = 64, /* long_loops: how long a program can run is not judged */
         /* Of the end. */
         GUARD_HELD = 1 << 16,   /* its anchor is in `holders': the entry stays until it is swept */
@@ -61,11 +61,12 @@ enum guard_allowed {
 #define GUARD_BYTES (1u << 12)
 
 /*
- * How long one run of a program may be, unless its delegation has GUARD_LONG_LOOPS: the instructions that the verifier has
- * followed, times what one of them may take. That is the most that a look into one of its maps takes, and GUARD_RUN_STEP for the
- * rest; or more where it calls a helper that may take microseconds (COSTLY), that goes through a packet of thousands of parts
- * (WALK), or that does so for one instruction, or sends a packet (SEND). docs/memory.md has what each was measured to take:
- * 2^29 are 20 ms, so 27 are a nanosecond. A program that makes tail calls may be followed by 33 others.
+ * How long one run of a program may be, unless its delegation has GUARD_LONG_LOOPS: the instructions that the verifier
+ * has followed, times what one of them may take. That is the most that a look into one of its maps takes, and
+ * GUARD_RUN_STEP for the rest; or more where it calls a helper that may take microseconds (COSTLY), that goes through
+ * a packet of thousands of parts (WALK), or that does so for one instruction, or sends a packet (SEND). docs/memory.md
+ * has what each was measured to take: 2^29 are 20 ms, so 27 are a nanosecond. A program that makes tail calls may be
+ * followed by 33 others.
  */
 #define GUARD_RUN_MAX (1ull << 29)
 #define GUARD_RUN_STEP 8192
@@ -82,28 +83,28 @@ enum guard_allowed {
 #define GUARD_RUN_UNKNOWN (1 << 24) /* a ring buffer in a map of maps may have any size */
 #define GUARD_LOADING 4096          /* programs between the two looks at them */
 #define GUARD_RUN_TAILS 34
-#define GUARD_FRAMES 8 /* the kernel's MAX_CALL_FRAMES */
+#define GUARD_FRAMES 8     /* the kernel's MAX_CALL_FRAMES */
 #define GUARD_MAPS_EACH 64 /* of a program, the kernel's MAX_USED_MAPS */
 
 /*
- * BTF is charged to no memory cgroup. So one may be so large, and all that a delegation has loaded together; each counts as
- * a page at least. Nobody tells when one is freed: the helper counts what is there (guard.c, recount_btf()).
+ * BTF is charged to no memory cgroup. So one may be so large, and all that a delegation has loaded together; each
+ * counts as a page at least. Nobody tells when one is freed: the helper counts what is there (guard.c, recount_btf()).
  */
 #define GUARD_BTF_MAX (1ull << 20)
 #define GUARD_BTF_ALL (1ull << 24)
 #define GUARD_BTF_LEAST 4096
 
 /*
- * Maps of local storage and of sockets that a delegation has at once. What the former keep on one socket, cgroup or inode
- * is a list, which the kernel walks: it would be as long as there are maps. For each entry of the latter the kernel keeps
- * 32 bytes that it charges to nobody (sk_psock_init_link()).
+ * Maps of local storage and of sockets that a delegation has at once. What the former keep on one socket, cgroup or
+ * inode is a list, which the kernel walks: it would be as long as there are maps. For each entry of the latter the
+ * kernel keeps 32 bytes that it charges to nobody (sk_psock_init_link()).
  */
 #define GUARD_COUNTED 32
 #define GUARD_COUNTED_ALL 65536
 #define GUARD_SOCKETS (1u << 16) /* entries of one map of sockets */
 /*
- * Key and value of a map together. bpf(2) copies them into memory that it charges to nobody, and keeps that as long as a
- * page of the caller's does not come (kvmemdup_bpfptr()).
+ * Key and value of a map together. bpf(2) copies them into memory that it charges to nobody, and keeps that as long as
+ * a page of the caller's does not come (kvmemdup_bpfptr()).
  */
 #define GUARD_ELEMENT (1u << 18)
 
@@ -118,8 +119,8 @@ struct guard_delegation {
         __u32 flags;
         __u32 tokens, supers; /* alive */
         __u32 tokens_kept;    /* of the tokens, those of GUARD_TOKENS_KEPT */
-        __u64 btf; /* bytes of BTF loaded since the helper has last counted */
-        __u32 counted; /* maps alive, of GUARD_COUNTED */
+        __u64 btf;            /* bytes of BTF loaded since the helper has last counted */
+        __u32 counted;        /* maps alive, of GUARD_COUNTED */
         __u32 padding;
 };
 
@@ -235,7 +236,16 @@ struct guard_report {
 };
 
 /* What the helper has the syscall program do. */
-enum guard_op { GUARD_LEARN, GUARD_ADD, GUARD_REVOKE, GUARD_WHOSE, GUARD_PROVE, GUARD_SET_BTF, GUARD_HOLD, GUARD_FORGET };
+enum guard_op {
+        GUARD_LEARN,
+        GUARD_ADD,
+        GUARD_REVOKE,
+        GUARD_WHOSE,
+        GUARD_PROVE,
+        GUARD_SET_BTF,
+        GUARD_HOLD,
+        GUARD_FORGET
+};
 struct guard_request {
         __u64 delegation;
         __u32 op; /* enum guard_op */

@@ -31,12 +31,12 @@ struct guard {
         struct guard_callbacks callbacks;
         void *userdata;
         struct guard_ends *ends;
-        unsigned reported; /* since on_readable began */
+        unsigned reported;  /* since on_readable began */
         uint64_t recounted; /* when recount_btf() did */
         struct undead {
                 uint64_t id;
                 uid_t uid;
-        } *undead; /* revoked, and not seen to be gone */
+        } * undead; /* revoked, and not seen to be gone */
         size_t n_undead;
 };
 
@@ -68,9 +68,13 @@ static int explain_host(struct errtext *err, int r) {
         if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
                 return fail(err, r, "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)");
         if (strstr(lockdown, "[confidentiality]"))
-                return fail(err, r, "this kernel is locked down (confidentiality, kernel_lockdown(7)), so it takes no BPF LSM programs");
+                return fail(err, r,
+                            "this kernel is locked down (confidentiality, kernel_lockdown(7)), so it takes no BPF LSM "
+                            "programs");
         if (lsm[0] != '\0' && !strstr(lsm, "bpf"))
-                return fail(err, r, "this kernel was booted without BPF LSM: add bpf to lsm= on its command line (lsm=%s,bpf)", lsm);
+                return fail(err, r,
+                            "this kernel was booted without BPF LSM: add bpf to lsm= on its command line (lsm=%s,bpf)",
+                            lsm);
         return 0;
 }
 
@@ -85,15 +89,23 @@ static bool is_locked_down(void) {
 
 static int explain(struct errtext *err, int r, const char *dir) {
         if (r == -EXDEV)
-                return fail(err, r, "another version of bpfdelegd has its guard in %s, and what it keeps cannot be taken over: end those "
-                            "delegations with that version (bpfdelegd --end-all), or restart the host", dir);
+                return fail(err, r,
+                            "another version of bpfdelegd has its guard in %s, and what it keeps cannot be taken over: "
+                            "end those "
+                            "delegations with that version (bpfdelegd --end-all), or restart the host",
+                            dir);
         if (explain_host(err, r) < 0)
                 return r;
         if (r == -EOPNOTSUPP)
-                return fail(err, r, "this kernel takes LSM programs and never calls them: it was booted without BPF LSM (add bpf to lsm= on "
-                            "its command line)");
+                return fail(
+                        err, r,
+                        "this kernel takes LSM programs and never calls them: it was booted without BPF LSM (add bpf "
+                        "to lsm= on "
+                        "its command line)");
         if (r == -EPERM && is_locked_down())
-                return fail(err, r, "this kernel takes no BPF LSM programs; that it is locked down (integrity, kernel_lockdown(7)) may be why");
+                return fail(err, r,
+                            "this kernel takes no BPF LSM programs; that it is locked down (integrity, "
+                            "kernel_lockdown(7)) may be why");
         return fail(err, r, "the guard cannot be loaded: %s (`bpfdelegd --debug' says more)", strerror(-r));
 }
 
@@ -116,7 +128,8 @@ static int open_dir(const char *dir, struct errtext *err) {
         int fd;
 
         if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-                return fail(err, -errno, "%s cannot be made (`mount -t bpf bpf /sys/fs/bpf' makes the file system for it): %m", dir);
+                return fail(err, -errno,
+                            "%s cannot be made (`mount -t bpf bpf /sys/fs/bpf' makes the file system for it): %m", dir);
         fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
                 return fail(err, -errno, "%s cannot be opened: %m", dir);
@@ -157,7 +170,8 @@ static int pin_maps(const struct guard *guard, const char *dir) {
         return r;
 }
 
-/* In one step: between an unlink and a pin nothing would hold the hook, if the helper died there. NEXT is none's after that. */
+/* In one step: between an unlink and a pin nothing would hold the hook, if the helper died there. NEXT is none's
+ * after that. */
 #define NEXT "next"
 
 static int pin_instead(struct bpf_link *link, const char *dir, const char *name) {
@@ -235,7 +249,10 @@ static int prove(const struct guard *guard) {
 
 static int teach_types(const struct guard *guard) {
         static const enum guard_class classes[] = {
-                [RISK_SOCKET] = GUARD_SOCKET, [RISK_CGROUP] = GUARD_CGROUP, [RISK_NETNS] = GUARD_NETNS, [RISK_HOST] = GUARD_HOST,
+                [RISK_SOCKET] = GUARD_SOCKET,
+                [RISK_CGROUP] = GUARD_CGROUP,
+                [RISK_NETNS] = GUARD_NETNS,
+                [RISK_HOST] = GUARD_HOST,
         };
         int fd = bpf_map__fd(guard->skel->maps.classes), r = 0;
 
@@ -302,7 +319,9 @@ static int teach_kfuncs(const struct guard *guard) {
                 return -errno;
         forget_kfuncs(btf, fd);
         for (size_t i = 0; r >= 0 && i < guard_n_kfuncs; i++) {
-                int id = guard_kfuncs[i].classes == 0 ? 0 : btf__find_by_name_kind(btf, guard_kfuncs[i].name, BTF_KIND_FUNC);
+                int id = guard_kfuncs[i].classes == 0 ?
+                                 0 :
+                                 btf__find_by_name_kind(btf, guard_kfuncs[i].name, BTF_KIND_FUNC);
 
                 if (id > 0)
                         r = bpf_map_update_elem(fd, &id, &guard_kfuncs[i].classes, BPF_ANY) < 0 ? -errno : 0;
@@ -373,8 +392,9 @@ static uint64_t btf_size(uint32_t id) {
 #define RECOUNT_USEC USEC_PER_SEC
 
 /*
- * What a delegation has of BTF is at most what there is on the host, but for that of root's programs. Its counter is full
- * meanwhile, so nothing is added behind the count. A user who keeps much may have others counted for it (SECURITY.md).
+ * What a delegation has of BTF is at most what there is on the host, but for that of root's programs. Its counter is
+ * full meanwhile, so nothing is added behind the count. A user who keeps much may have others counted for it
+ * (SECURITY.md).
  */
 static void recount_btf(struct guard *guard, uint64_t id_of_delegation) {
         struct guard_request request = {.op = GUARD_SET_BTF, .delegation = id_of_delegation};
@@ -407,7 +427,9 @@ static int on_report(void *ctx, void *data, size_t size) {
                         recount_btf(guard, report->delegation);
                 guard->callbacks.refused(guard->userdata, report);
         }
-        return ++guard->reported < REPORTS_AT_ONCE ? 0 : -EAGAIN; /* libbpf goes no further; the descriptor stays readable */
+        return ++guard->reported < REPORTS_AT_ONCE ?
+                       0 :
+                       -EAGAIN; /* libbpf goes no further; the descriptor stays readable */
 }
 
 static int on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
@@ -466,7 +488,8 @@ size_t guard_undead(struct guard *guard, uid_t uid) {
         return n;
 }
 
-typedef int (*delegation_visitor)(struct guard *guard, uint64_t id, const struct guard_delegation *delegation, void *userdata);
+typedef int (*delegation_visitor)(struct guard *guard, uint64_t id, const struct guard_delegation *delegation,
+                                  void *userdata);
 
 static int for_each_delegation(struct guard *guard, delegation_visitor visit, void *userdata) {
         int fd = bpf_map__fd(guard->skel->maps.delegations), r = 0;
@@ -493,7 +516,8 @@ static int find_undead(struct guard *guard) {
 
 /* ---- life ---- */
 
-/* What a helper of another version has pinned is in force as it is: it cannot be taken over, and must not be mixed up. */
+/* What a helper of another version has pinned is in force as it is: it cannot be taken over, and must not be mixed
+ * up. */
 static int check_layout(const char *dir) {
         struct guard_kinds kinds = {0};
         struct bpf_map_info info = {0};
@@ -598,10 +622,14 @@ void guard_free(struct guard *guard) {
 
 int guard_add(struct guard *guard, const struct guard_entry *entry) {
         struct guard_request request = {
-                .op = GUARD_ADD, .mount_fd = (uint32_t) entry->mount_fd, .cgroup_fd = (uint32_t) entry->cgroup_fd, .delegation = entry->id,
+                .op = GUARD_ADD,
+                .mount_fd = (uint32_t) entry->mount_fd,
+                .cgroup_fd = (uint32_t) entry->cgroup_fd,
+                .delegation = entry->id,
         };
         const struct guard_delegation delegation = {
-                .caps = entry->caps, .uid = entry->uid,
+                .caps = entry->caps,
+                .uid = entry->uid,
                 .flags = (entry->confine ? GUARD_CONFINE : 0) | (entry->host_wide ? GUARD_HOST_WIDE : 0) |
                          (entry->long_loops ? GUARD_LONG_LOOPS : 0),
         };
@@ -669,7 +697,8 @@ struct strangers {
         void *userdata;
 };
 
-static int revoke_stranger(struct guard *guard, uint64_t id, const struct guard_delegation *delegation, void *userdata) {
+static int revoke_stranger(struct guard *guard, uint64_t id, const struct guard_delegation *delegation,
+                           void *userdata) {
         const struct strangers *strangers = userdata;
 
         if (strangers->known(strangers->userdata, id))
@@ -738,10 +767,14 @@ int guard_remove(const struct guard *guard, const char *dir, struct errtext *err
         if (wait_for_none(guard, &counts))
                 return take_away(dir, err);
         if (counts.tokens + counts.supers == 0)
-                return fail(err, -EBUSY, "the guard stays in force, pinned in %s: processes of %zu ended delegations do not "
-                            "die, and without it they could go on; when they have, `bpfdelegd --end-all' takes the guard away",
-                            dir, counts.delegations);
-        return fail(err, -EBUSY, "the guard stays in force, pinned in %s: of ended delegations processes outside still hold "
+                return fail(
+                        err, -EBUSY,
+                        "the guard stays in force, pinned in %s: processes of %zu ended delegations do not "
+                        "die, and without it they could go on; when they have, `bpfdelegd --end-all' takes the guard "
+                        "away",
+                        dir, counts.delegations);
+        return fail(err, -EBUSY,
+                    "the guard stays in force, pinned in %s: of ended delegations processes outside still hold "
                     "%zu tokens or programs and %zu bpf file systems, and without it they would work again; when those "
                     "processes have ended, or after a reboot, `rm -r %s' takes the guard away",
                     dir, counts.tokens, counts.supers, dir);

@@ -16,7 +16,8 @@ struct guard;
 struct guard_callbacks {
         /* A refusal; called from the loop. report is good until it returns. */
         void (*refused)(void *userdata, const struct guard_report *report);
-        /* What guard_revoke(), or if late guard_revoke_late(), has begun is done; called from the loop or guard_finish(). */
+        /* What guard_revoke(), or if late guard_revoke_late(), has begun is done; called from the loop or
+         * guard_finish(). */
         void (*detached)(void *userdata, uint64_t id, bool late);
 };
 
@@ -28,9 +29,9 @@ struct guard_callbacks {
 int guard_new(struct guard **ret, sd_event *event, const struct mask_names *names, const char *dir,
               const struct guard_callbacks *callbacks, void *userdata, struct errtext *err);
 /*
- * Takes the guard off the host, once nothing that it keeps is left; waits 2 s for that. What is pinned goes now, the rest
- * with guard_free(). Returns 0; -EBUSY and err: it stays, because something of an ended delegation is still held; or
- * -errno and err.
+ * Takes the guard off the host, once nothing that it keeps is left; waits 2 s for that. What is pinned goes now, the
+ * rest with guard_free(). Returns 0; -EBUSY and err: it stays, because something of an ended delegation is still held;
+ * or -errno and err.
  */
 int guard_remove(const struct guard *guard, const char *dir, struct errtext *err);
 /* The guard stays in force. */
@@ -40,11 +41,11 @@ struct guard_entry {
         uint64_t id;
         uid_t uid;
         uint64_t caps;
-        bool confine;   /* targets are judged */
-        bool host_wide; /* @host types are let by */
+        bool confine;    /* targets are judged */
+        bool host_wide;  /* @host types are let by */
         bool long_loops; /* so are programs that can hold a processor for long */
-        int mount_fd;   /* of the delegated bpffs, not yet in the user's hands */
-        int cgroup_fd;  /* <root> */
+        int mount_fd;    /* of the delegated bpffs, not yet in the user's hands */
+        int cgroup_fd;   /* <root> */
 };
 
 /* Puts a delegation under guard: before the first token of it can be made. Returns 0 or -errno. */
@@ -62,10 +63,9 @@ void guard_forget(struct guard *guard, uint64_t id);
 /* Whether it knows a delegation, and how many acts of it were refused. */
 bool guard_knows(const struct guard *guard, uint64_t id, uint64_t *ret_refusals);
 
-/* From now on every use of its tokens and programs is refused, for all holders. What is attached is being detached then, in
- * slices of the loop, for all links of the host are looked at; of what was attached without a link, on cgroup_fd (not kept)
- * and below. Returns whether detached() will be called: else it is
- * done already. */
+/* From now on every use of its tokens and programs is refused, for all holders. What is attached is being detached
+ * then, in slices of the loop, for all links of the host are looked at; of what was attached without a link, on
+ * cgroup_fd (not kept) and below. Returns whether detached() will be called: else it is done already. */
 bool guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd);
 
 /* Detaches again after all processes of the delegation are dead. Needed because an attach may have passed the guard
@@ -79,9 +79,9 @@ void guard_finish(struct guard *guard);
 void guard_revoke_strangers(struct guard *guard, bool (*living)(void *userdata, uint64_t id), void *userdata);
 
 /*
- * How many ended delegations of a user are still there, because one of their processes that is none of the session's holds a
- * descriptor of the bpffs, or tokens: 16 of those count as one more. They are good for nothing, but each is an entry: at
- * GUARD_UNDEAD_EACH the user gets no new one, so that nobody fills the tables by logging out.
+ * How many ended delegations of a user are still there, because one of their processes that is none of the session's
+ * holds a descriptor of the bpffs, or tokens: 16 of those count as one more. They are good for nothing, but each is an
+ * entry: at GUARD_UNDEAD_EACH the user gets no new one, so that nobody fills the tables by logging out.
  */
 #define GUARD_UNDEAD_EACH 64
 size_t guard_undead(struct guard *guard, uid_t uid);

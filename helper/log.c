@@ -4,8 +4,8 @@
  * One record, one write(2), so that lines never mix. When stderr is the journal's stream, events go to the journal
  * with their fields, and plain lines get the "<N>" prefix of sd-daemon(3).
  *
- * The guarantee: nobody's login waits for whoever reads the log. A journal that hangs, or a pipe that is full, costs lines; how many
- * they were is the first thing it hears again.
+ * The guarantee: nobody's login waits for whoever reads the log. A journal that hangs, or a pipe that is full, costs
+ * lines; how many they were is the first thing it hears again.
  */
 
 #include "config.h"
@@ -25,8 +25,8 @@ static const struct {
         const char *name, *id;
         int priority;
 } events[] = {
-        [LOG_GRANT] = {"grant", LOG_ID_GRANT, LOG_INFO},    [LOG_JOIN] = {"join", LOG_ID_JOIN, LOG_INFO},
-        [LOG_LEAVE] = {"leave", LOG_ID_LEAVE, LOG_INFO},    [LOG_END] = {"end", LOG_ID_END, LOG_INFO},
+        [LOG_GRANT] = {"grant", LOG_ID_GRANT, LOG_INFO},       [LOG_JOIN] = {"join", LOG_ID_JOIN, LOG_INFO},
+        [LOG_LEAVE] = {"leave", LOG_ID_LEAVE, LOG_INFO},       [LOG_END] = {"end", LOG_ID_END, LOG_INFO},
         [LOG_REFUSE] = {"refuse", LOG_ID_REFUSE, LOG_WARNING}, [LOG_GUARD] = {"guard", LOG_ID_GUARD, LOG_WARNING},
 };
 
@@ -65,8 +65,8 @@ static void write_line(int priority, char *line, size_t size, size_t n) {
                 return; /* nowhere left to say so */
 }
 
-/* Whether a write would wait. With room at all, a pipe takes a line of ours, and so does the journal's stream; stderr's flags are not ours to change:
- * it may be shared with a shell. */
+/* Whether a write would wait. With room at all, a pipe takes a line of ours, and so does the journal's stream;
+ * stderr's flags are not ours to change: it may be shared with a shell. */
 static bool is_full(void) {
         return poll(&(struct pollfd){.fd = STDERR_FILENO, .events = POLLOUT}, 1, 0) == 0;
 }
@@ -121,7 +121,8 @@ static _printf_(4, 5) void append(char *line, size_t size, size_t *n, const char
                 *n += (size_t) r;
 }
 
-/* A name in quotation marks, where it could be taken for two words or for another field: PAM and NSS allow nearly anything. */
+/* A name in quotation marks, where it could be taken for two words or for another field: PAM and NSS allow nearly
+ * anything. */
 static void append_name(char *line, size_t size, size_t *n, const char *key, const char *name) {
         if (!name)
                 return;
@@ -158,15 +159,16 @@ static _printf_(2, 3) void add_field(struct fields *fields, const char *format, 
         fields->used += (size_t) r + 1;
 }
 
-/* The journal's native protocol, https://systemd.io/JOURNAL_NATIVE_PROTOCOL. Not sd_journal_sendv(3): it waits for as long as the
- * journal does not read. */
+/* The journal's native protocol, https://systemd.io/JOURNAL_NATIVE_PROTOCOL. Not sd_journal_sendv(3): it waits for as
+ * long as the journal does not read. */
 static int send_fields(const struct fields *fields) {
         static const struct sockaddr_un journal = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
         static int fd = -1;
 
         if (fd < 0)
                 fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (fd < 0 || sendto(fd, fields->text, fields->used, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *) &journal, sizeof(journal)) < 0)
+        if (fd < 0 || sendto(fd, fields->text, fields->used, MSG_DONTWAIT | MSG_NOSIGNAL,
+                             (const struct sockaddr *) &journal, sizeof(journal)) < 0)
                 return -errno;
         return 0;
 }

@@ -40,7 +40,6 @@ struct log_subject {
 #define LOG_ID_REFUSE "b45c6538066645c0a31179e48e60b686"
 #define LOG_ID_GUARD "14ee0303ed3f4f40aa8ec3070f917699"
 
-
 /* Debug lines are written only after this. */
 void log_set_debug(bool on);
 
@@ -61,8 +60,8 @@ struct log_ratelimit {
 /* Whether a line may be written now. If so and lines were left out before, *ret_suppressed says how many, else 0. */
 bool log_ratelimit(struct log_ratelimit *limit, unsigned *ret_suppressed);
 
-/* What many may cause together: LOG_BUDGET_BURST lines at once, and one more each LOG_BUDGET_USEC, so 40 in any minute. With a line
- * of the count each LOG_RATELIMIT_USEC that makes less than 50. Zero-initialised. */
+/* What many may cause together: LOG_BUDGET_BURST lines at once, and one more each LOG_BUDGET_USEC, so 40 in any
+ * minute. With a line of the count each LOG_RATELIMIT_USEC that makes less than 50. Zero-initialised. */
 struct log_budget {
         uint64_t next; /* when it is full again */
 };

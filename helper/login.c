@@ -47,8 +47,8 @@ struct session *login_find(const struct manager *manager, const struct proto_coo
 
         if (d)
                 LIST_FOREACH(session, &d->sessions, entry)
-                        if (session->number == cookie->session)
-                                return session;
+        if (session->number == cookie->session)
+                return session;
         return NULL;
 }
 
@@ -67,8 +67,8 @@ struct session *login_find_led(const struct manager *manager, uid_t uid, int lea
                 if (d->uid != uid)
                         continue;
                 LIST_FOREACH(session, &d->sessions, entry)
-                        if (!session->ready && is_same_process(session->leader_pidfd, leader_pidfd))
-                                return session;
+                if (!session->ready && is_same_process(session->leader_pidfd, leader_pidfd))
+                        return session;
         }
         return NULL;
 }
@@ -80,9 +80,9 @@ struct session *login_find_attempt(const struct manager *manager, uint64_t attem
         if (attempt == 0)
                 return NULL;
         LIST_FOREACH(d, &manager->delegations, entry)
-                LIST_FOREACH(session, &d->sessions, entry)
-                        if (session->attempt == attempt)
-                                return session;
+        LIST_FOREACH(session, &d->sessions, entry)
+        if (session->attempt == attempt)
+                return session;
         return NULL;
 }
 
@@ -121,7 +121,8 @@ static int login_new(struct session **ret, struct delegation *d, struct login_re
         return 0;
 }
 
-int login_restore(struct session **ret, struct delegation *d, const struct state_session *record, int take_leader_pidfd) {
+int login_restore(struct session **ret, struct delegation *d, const struct state_session *record,
+                  int take_leader_pidfd) {
         return session_add(ret, d, record->number, record->attempt, record->service, take_leader_pidfd, on_leader_exit);
 }
 
@@ -163,28 +164,34 @@ static int find_or_refuse(const struct manager *manager, const struct login_requ
 
         *ret = NULL;
         LIST_FOREACH(d, &manager->delegations, entry)
-                if (d->uid == request->uid) {
-                        delegations++;
-                        sessions += d->n_sessions;
-                        if (can_join(d, request))
-                                *ret = d;
-                }
+        if (d->uid == request->uid) {
+                delegations++;
+                sessions += d->n_sessions;
+                if (can_join(d, request))
+                        *ret = d;
+        }
         if (sessions >= settings->sessions_per_uid)
-                return fail(err, -EDQUOT, "the user has %zu session%s already, which is the limit (sessions_per_uid in "
-                            "bpfdeleg.ini): log out of one, or ask the admin to raise it", sessions, plural(sessions));
+                return fail(err, -EDQUOT,
+                            "the user has %zu session%s already, which is the limit (sessions_per_uid in "
+                            "bpfdeleg.ini): log out of one, or ask the admin to raise it",
+                            sessions, plural(sessions));
         if (*ret)
                 return 0;
         if (delegations >= settings->delegations_per_uid)
-                return fail(err, -EDQUOT, "the user has %zu delegation%s already, which is the limit (delegations_per_uid in "
-                            "bpfdeleg.ini): end one, or ask the admin to raise it", delegations, plural(delegations));
+                return fail(err, -EDQUOT,
+                            "the user has %zu delegation%s already, which is the limit (delegations_per_uid in "
+                            "bpfdeleg.ini): end one, or ask the admin to raise it",
+                            delegations, plural(delegations));
         if (manager->n_delegations >= settings->delegations)
-                return fail(err, -EDQUOT, "bpfdelegd has %zu delegation%s already, which is the limit (delegations in "
-                            "bpfdeleg.ini): ask the admin to raise it", manager->n_delegations, plural(manager->n_delegations));
+                return fail(err, -EDQUOT,
+                            "bpfdelegd has %zu delegation%s already, which is the limit (delegations in "
+                            "bpfdeleg.ini): ask the admin to raise it",
+                            manager->n_delegations, plural(manager->n_delegations));
         return 0;
 }
 
 int login_open(struct manager *manager, struct login_request *request, session_ready ready, void *userdata,
-                 struct session **ret, struct errtext *err) {
+               struct session **ret, struct errtext *err) {
         struct session *session = NULL;
         struct log_subject subject;
         struct delegation *d;
@@ -206,8 +213,8 @@ int login_open(struct manager *manager, struct login_request *request, session_r
                 if (d->state == PROTO_STATE_OPENING && d->n_sessions == 0)
                         delegation_end(d, "its first session could not be kept");
                 return r == -ESRCH ? fail(err, r, "the process that opened the session has gone") :
-                                     fail(err, r, "the session cannot be kept (its record goes into %s): %s", manager->state.path,
-                                          strerror(-r));
+                                     fail(err, r, "the session cannot be kept (its record goes into %s): %s",
+                                          manager->state.path, strerror(-r));
         }
         *ret = session;
         if (d->state != PROTO_STATE_ACTIVE) {

@@ -33,10 +33,10 @@ enum { LOGIN_PENDING = 0, LOGIN_GRANTED = 1 };
  * watched from now on in any case.
  */
 int login_open(struct manager *manager, struct login_request *request, session_ready ready, void *userdata,
-                 struct session **ret, struct errtext *err);
+               struct session **ret, struct errtext *err);
 
-/* Takes a session away; why is for the record. Returns LOGIN_LAST if that ends the delegation (which may be gone by then), else
- * LOGIN_OTHERS: there are others, or it lingers. */
+/* Takes a session away; why is for the record. Returns LOGIN_LAST if that ends the delegation (which may be gone by
+ * then), else LOGIN_OTHERS: there are others, or it lingers. */
 enum { LOGIN_OTHERS = 0, LOGIN_LAST = 1 };
 int login_close(struct session *session, const char *why);
 
@@ -47,4 +47,5 @@ struct session *login_find_led(const struct manager *manager, uid_t uid, int lea
 struct session *login_find_attempt(const struct manager *manager, uint64_t attempt);
 
 /* Adds a session that an earlier helper has written down. Returns 0 or -errno. */
-int login_restore(struct session **ret, struct delegation *delegation, const struct state_session *record, int take_leader_pidfd);
+int login_restore(struct session **ret, struct delegation *delegation, const struct state_session *record,
+                  int take_leader_pidfd);

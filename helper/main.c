@@ -30,7 +30,8 @@ static const char usage[] =
         "  --policy-dir=DIR   the one directory of policy files, instead of the three of bpfdeleg-policy(5)\n"
         "  --config=FILE      its settings (" CONFIG_FILE ")\n"
         "  --guard-dir=DIR    where the guard is pinned, on a bpf file system (" GUARD_DIR ")\n"
-        "  --end-all          end what an earlier one left alive, take the guard away, and exit: before the package is removed\n"
+        "  --end-all          end what an earlier one left alive, take the guard away, and exit: before the package "
+        "is removed\n"
         "  --debug            say more on stderr\n"
         "  --version          print the version\n"
         "  --help             print this\n";
@@ -38,11 +39,14 @@ static const char usage[] =
 /* Returns 1 to go on, 0 when all is done, or -EINVAL. */
 static int parse_options(int argc, char **argv, struct options *options) {
         static const struct option longs[] = {
-                {"runtime-dir", required_argument, NULL, 'r'}, {"policy-dir", required_argument, NULL, 'p'},
-                {"config", required_argument, NULL, 'c'},      {"end-all", no_argument, NULL, 'e'},
+                {"runtime-dir", required_argument, NULL, 'r'},
+                {"policy-dir", required_argument, NULL, 'p'},
+                {"config", required_argument, NULL, 'c'},
+                {"end-all", no_argument, NULL, 'e'},
                 {"guard-dir", required_argument, NULL, 'g'},
                 {"debug", no_argument, NULL, 'd'},
-                {"version", no_argument, NULL, 'v'},           {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, 'v'},
+                {"help", no_argument, NULL, 'h'},
                 {NULL, 0, NULL, 0},
         };
         int c;
@@ -108,8 +112,8 @@ static struct running running;
 #define STOP_PASSES 3
 
 /*
- * The loop ends when what was in the making is torn down (manager_is_settled()), and with ending_all when nothing is left. The records
- * of all else say what it is, and the next start goes on from there.
+ * The loop ends when what was in the making is torn down (manager_is_settled()), and with ending_all when nothing is
+ * left. The records of all else say what it is, and the next start goes on from there.
  */
 static void on_settled(struct manager *manager) {
         if (!running.stopping || !manager_is_settled(manager, running.ending_all))
@@ -123,7 +127,8 @@ static void on_settled(struct manager *manager) {
 static int on_stop_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) usec;
         (void) userdata;
-        log_line(LOG_ERR, "some delegations could not be torn down within 10 s; the next start of bpfdelegd tries again");
+        log_line(LOG_ERR,
+                 "some delegations could not be torn down within 10 s; the next start of bpfdelegd tries again");
         return sd_event_exit(sd_event_source_get_event(source), 1);
 }
 
@@ -144,12 +149,17 @@ static void stop(bool end_all) {
         running.stopping = true;
         running.ending_all = end_all;
         (void) sd_notify(0, "STOPPING=1");
-        log_line(LOG_INFO, end_all ? "ending all of %zu delegation%s" : "stopping; of %zu delegation%s those that are active go on, and "
-                 "the next start of bpfdelegd takes them over", manager->n_delegations, plural(manager->n_delegations));
+        log_line(LOG_INFO,
+                 end_all ? "ending all of %zu delegation%s" :
+                           "stopping; of %zu delegation%s those that are active go on, and "
+                           "the next start of bpfdelegd takes them over",
+                 manager->n_delegations, plural(manager->n_delegations));
         if (running.server)
                 server_stop(running.server);
-        (void) sd_event_add_time_relative(manager->event, NULL, CLOCK_MONOTONIC, 10 * USEC_PER_SEC, 0, on_stop_timeout, NULL);
-        (void) sd_event_add_time_relative(manager->event, NULL, CLOCK_MONOTONIC, DELEGATION_GRACE_USEC, 1, on_stop_grace, NULL);
+        (void) sd_event_add_time_relative(manager->event, NULL, CLOCK_MONOTONIC, 10 * USEC_PER_SEC, 0, on_stop_timeout,
+                                          NULL);
+        (void) sd_event_add_time_relative(manager->event, NULL, CLOCK_MONOTONIC, DELEGATION_GRACE_USEC, 1,
+                                          on_stop_grace, NULL);
         manager_end_all(manager, !end_all, end_all ? "bpfdelegd was told to end all" : "bpfdelegd was stopped");
 }
 
@@ -175,8 +185,8 @@ static const struct {
         sd_event_signal_handler_t handler;
 } signals[] = {{SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_reload_signal}};
 
-/* From the first moment on: one that comes while the helper starts waits for the loop, and does there what it does later. A write to a closed
- * socket or stderr is an error to be handled, not an end. */
+/* From the first moment on: one that comes while the helper starts waits for the loop, and does there what it does
+ * later. A write to a closed socket or stderr is an error to be handled, not an end. */
 static void block_signals(void) {
         sigset_t set;
 

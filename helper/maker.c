@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Maker and anchor (ARCHITECTURE.md, "A login, step by step"). Two children and the helper pass one thing after another
- * over sockets, each step begun by a message of the one before:
+ * Maker and anchor (ARCHITECTURE.md, "A login, step by step"). Two children and the helper pass one thing after
+ * another over sockets, each step begun by a message of the one before:
  *
- *   maker   born in <root>, or moved there by the scope's job while it works; joins the nursery; becomes the user, keeping CAP_SYS_ADMIN alone; makes user, mount [and network]
+ *   maker   born in <root>, or moved there by the scope's job while it works; joins the nursery; becomes the user,
+ *           keeping CAP_SYS_ADMIN alone; makes user, mount [and network]
  *           namespaces, so that their owner is the user                                            → STEP_NAMESPACES
  *   helper  maps one uid and one gid                                                               → GO
- *   maker   fsopen("bpf"): from here on the file system's user namespace is fixed                   → STEP_CONTEXT + context
- *   helper  sets the masks (the one act that needs CAP_SYS_ADMIN of the initial namespace), creates, mounts: it knows the
+ *   maker   fsopen("bpf"): from here on the file system's user namespace is fixed                   → STEP_CONTEXT +
+ *           context
+ *   helper  sets the masks (the one act that needs CAP_SYS_ADMIN of the initial namespace), creates, mounts: it knows
+ *   the
  *           superblock from its own descriptor, never from the maker's word; waits until the maker sits in <root>
  *                                                                                                  → GO + mount
  *   maker   puts the mount on its own /bpf; makes the cgroup namespace, rooted at <root>            → STEP_READY
@@ -16,9 +19,9 @@
  *   anchor  becomes the user, joins, drops everything                                              → STEP_ANCHORED
  *   helper  ends the maker, waits for its exit: done
  *
- * The user may stop or kill both from the moment they have the user's uid. That costs the user their own delegation, at
- * the latest at the deadline. The user cannot trace maker and anchor nor open anything of them: both are not dumpable,
- * and their memory belongs to the initial user namespace.
+ * The user may stop or kill both from the moment they have the user's uid. That costs the user their own delegation,
+ * at the latest at the deadline. The user cannot trace maker and anchor nor open anything of them: both are not
+ * dumpable, and their memory belongs to the initial user namespace.
  */
 
 #include "config.h"
@@ -64,7 +67,8 @@ enum step {
 static const char *const step_words[] = {
         [STEP_NURSERY] = "joining the nursery",
         [STEP_BECOME_USER] = "becoming the user",
-        [STEP_NAMESPACES] = "making the namespaces (are user namespaces switched off, or used up? user.max_user_namespaces)",
+        [STEP_NAMESPACES] =
+                "making the namespaces (are user namespaces switched off, or used up? user.max_user_namespaces)",
         [STEP_CONTEXT] = "opening a bpf file system",
         [STEP_MOUNT] = "mounting it (or systemd's scope, where it must sit by then)",
         [STEP_NETWORK] = "bringing up lo in the private network namespace",
@@ -99,7 +103,8 @@ static int become_user(uid_t uid, gid_t gid, uint64_t keep_caps) {
 }
 
 static int hide(bool die_with_helper) {
-        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || prctl(PR_SET_PDEATHSIG, die_with_helper ? SIGKILL : 0, 0, 0, 0) < 0)
+        if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+            prctl(PR_SET_PDEATHSIG, die_with_helper ? SIGKILL : 0, 0, 0, 0) < 0)
                 return -errno;
         return 0;
 }
@@ -125,7 +130,8 @@ static void maker_main(int channel, const int *fds, void *arg) {
         (void) close(fds[0]);
         child_must(channel, STEP_BECOME_USER, become_user(spec->uid, spec->gid, CAP_BIT(CAP_SYS_ADMIN)));
         child_must(channel, STEP_BECOME_USER, hide(true));
-        child_must(channel, STEP_NAMESPACES, unshare(CLONE_NEWUSER | CLONE_NEWNS | (spec->private_network ? CLONE_NEWNET : 0)));
+        child_must(channel, STEP_NAMESPACES,
+                   unshare(CLONE_NEWUSER | CLONE_NEWNS | (spec->private_network ? CLONE_NEWNET : 0)));
         child_must(channel, STEP_NAMESPACES, hide(true));
         child_tell(channel, STEP_NAMESPACES, 0, -1);
 
@@ -167,7 +173,8 @@ static void anchor_main(int channel, const int *fds, void *arg) {
         sigset_t all;
 
         /* As the user, who owns the namespaces, and not as root: whatever might be done to this process from inside,
-         * it has nothing of root's to give. Should the helper die from here on, its successor ends it with the cgroup. */
+         * it has nothing of root's to give. Should the helper die from here on, its successor ends it with the
+         * cgroup. */
         child_must(channel, STEP_BECOME_USER, become_user(spec->uid, spec->gid, 0));
         child_must(channel, STEP_BECOME_USER, hide(false));
         for (unsigned i = 0; i < NS_MAX; i++)
@@ -184,7 +191,8 @@ static void anchor_main(int channel, const int *fds, void *arg) {
         (void) sigprocmask(SIG_SETMASK, &all, NULL);
         child_set_title("bpfdeleg-anchor");
         child_tell(channel, STEP_ANCHORED, 0, -1);
-        /* Behind the answer, for it takes as long as all before; where it fails, this sleeps as well, and is only larger. */
+        /* Behind the answer, for it takes as long as all before; where it fails, this sleeps as well, and is only
+         * larger. */
         if (fds[NS_MAX] >= 0)
                 (void) sys_execute_in(fds[NS_MAX], ANCHOR_PROGRAM);
         (void) syscall(SYS_close_range, 0U, ~0U, 0);
@@ -233,8 +241,8 @@ static _printf_(3, 4) int finish_failed(struct maker *maker, int result, const c
         return finish(maker, result, why.s);
 }
 
-/* A step of the helper's that failed. The user may kill the maker at any moment, and what such a process lacks first, its namespaces or its end
- * of the socket, is not the cause. */
+/* A step of the helper's that failed. The user may kill the maker at any moment, and what such a process lacks first,
+ * its namespaces or its end of the socket, is not the cause. */
 static int finish_step(struct maker *maker, int result, const char *step) {
         if (result == -ENOENT || result == -ESRCH || result == -EPIPE)
                 return finish(maker, -ECHILD, "the maker was killed");
@@ -327,7 +335,8 @@ static int open_namespaces(const struct maker *maker, int ret[NS_MAX]) {
 static int on_message(sd_event_source *source, int fd, uint32_t revents, void *userdata);
 static int on_exit_of_child(sd_event_source *source, int fd, uint32_t revents, void *userdata);
 
-static int watch(struct maker *maker, const struct child *child, sd_event_source **ret_channel, sd_event_source **ret_exit) {
+static int watch(struct maker *maker, const struct child *child, sd_event_source **ret_channel,
+                 sd_event_source **ret_exit) {
         int r;
 
         r = sd_event_add_io(maker->event, ret_channel, child->channel, EPOLLIN, on_message, maker);
@@ -351,7 +360,9 @@ static int check_program(int dirfd) {
 
 /* For each anchor anew, as somebody may have changed its mode. Root can read it. */
 static int usable_program(const struct maker_spec *spec) {
-        return spec->anchor_dirfd >= 0 && spec->uid != 0 && check_program(spec->anchor_dirfd) == 0 ? spec->anchor_dirfd : -1;
+        return spec->anchor_dirfd >= 0 && spec->uid != 0 && check_program(spec->anchor_dirfd) == 0 ?
+                       spec->anchor_dirfd :
+                       -1;
 }
 
 static int start_anchor(struct maker *maker) {
@@ -404,7 +415,8 @@ static int send_mount(struct maker *maker) {
 static int on_context(struct maker *maker, int fs_fd) {
         maker->mount_fd = make_bpffs(&maker->spec, fs_fd);
         if (maker->mount_fd < 0)
-                return finish_failed(maker, maker->mount_fd, "making the delegated bpf file system (Linux 6.9 or later is needed): %s",
+                return finish_failed(maker, maker->mount_fd,
+                                     "making the delegated bpf file system (Linux 6.9 or later is needed): %s",
                                      strerror(-maker->mount_fd));
         maker->next = STEP_MOUNT;
         return maker->spec.cgroup ? send_mount(maker) : 0;
@@ -444,7 +456,8 @@ static int on_message(sd_event_source *source, int fd, uint32_t revents, void *u
         if (r < 0)
                 return finish_failed(maker, -ECHILD, "the %s was killed", anchor ? "anchor" : "maker");
         if (message.error < 0 && message.step < ELEMENTSOF(step_words))
-                return finish_failed(maker, message.error, "%s: %s", step_words[message.step], strerror(-message.error));
+                return finish_failed(maker, message.error, "%s: %s", step_words[message.step],
+                                     strerror(-message.error));
         if (message.step != maker->next || anchor != (message.step == STEP_ANCHORED) ||
             (got_fd >= 0) != (message.step == STEP_CONTEXT))
                 return finish_failed(maker, -EPROTO, "the %s said what it should not", anchor ? "anchor" : "maker");
@@ -504,15 +517,22 @@ int maker_start(struct maker **ret, sd_event *event, const struct maker_spec *sp
         if (!maker)
                 return fail(err, -ENOMEM, "out of memory");
         *maker = (struct maker){
-                .spec = *spec, .event = event, .done = done, .userdata = userdata,
-                .maker = CHILD_INIT, .anchor = CHILD_INIT, .next = STEP_NAMESPACES, .userns_fd = -1, .mount_fd = -1,
+                .spec = *spec,
+                .event = event,
+                .done = done,
+                .userdata = userdata,
+                .maker = CHILD_INIT,
+                .anchor = CHILD_INIT,
+                .next = STEP_NAMESPACES,
+                .userns_fd = -1,
+                .mount_fd = -1,
         };
         r = child_spawn(&maker->maker, spec->cgroup ? spec->cgroup->fd : -1, maker_main, &own, &own.nursery_fd, 1);
         if (r >= 0)
                 r = watch(maker, &maker->maker, &maker->maker_source, &maker->maker_exit);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &maker->deadline, CLOCK_MONOTONIC, spec->timeout_usec, 0, on_deadline,
-                                               maker);
+                r = sd_event_add_time_relative(event, &maker->deadline, CLOCK_MONOTONIC, spec->timeout_usec, 0,
+                                               on_deadline, maker);
         if (r < 0) {
                 maker_free(maker);
                 return fail(err, r, "starting the maker: %s", strerror(-r));
@@ -585,7 +605,8 @@ int nursery_new(const char *dir, struct errtext *err) {
         r = child_spawn(&child, -1, nursery_main, (void *) (uintptr_t) dir, NULL, 0);
         if (r < 0)
                 return fail(err, r, "the nursery cannot be started: %s", strerror(-r));
-        (void) poll((struct pollfd[]){{.fd = child.channel, .events = POLLIN}, {.fd = child.pidfd, .events = POLLIN}}, 2, 5000);
+        (void) poll((struct pollfd[]){{.fd = child.channel, .events = POLLIN}, {.fd = child.pidfd, .events = POLLIN}},
+                    2, 5000);
         r = child_hear(&child, &message, &fd);
         if (r == -EAGAIN)
                 r = sys_pidfd_exited(child.pidfd) ? -ECHILD : -ETIMEDOUT;
@@ -615,7 +636,10 @@ int anchor_program_open(struct errtext *err) {
         fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
         r = fd < 0 ? -errno : check_program(fd);
         if (r == -EPERM)
-                return fail(err, r, "%.200s/" ANCHOR_PROGRAM " must be root's, with mode 0711: who can read a program can trace it", dir);
+                return fail(err, r,
+                            "%.200s/" ANCHOR_PROGRAM
+                            " must be root's, with mode 0711: who can read a program can trace it",
+                            dir);
         if (r < 0)
                 return fail(err, r, "%.200s/" ANCHOR_PROGRAM ": %s", dir, strerror(-r));
         return TAKE_FD(fd);

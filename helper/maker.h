@@ -19,8 +19,9 @@
 int nursery_new(const char *dir, struct errtext *err);
 
 /*
- * Where the program is that anchors become (helper/anchor.c): beside the helper's own file. Returns a descriptor of that directory, or
- * -errno with err: there is none, or its mode is wrong. Without it they stay forks of the helper, and are larger.
+ * Where the program is that anchors become (helper/anchor.c): beside the helper's own file. Returns a descriptor of
+ * that directory, or -errno with err: there is none, or its mode is wrong. Without it they stay forks of the helper,
+ * and are larger.
  */
 #define ANCHOR_PROGRAM "bpfdeleg-anchor"
 int anchor_program_open(struct errtext *err);
@@ -31,12 +32,13 @@ struct maker_spec {
         uint64_t masks[POLICY_AXES];
         mode_t mode;
         bool private_network;
-        int nursery_fd;              /* stays the caller's */
-        int anchor_dirfd;            /* likewise; -1: none */
-        const struct cgroup *cgroup; /* stays the caller's, and outlives the maker; NULL: maker_set_cgroup() tells later */
+        int nursery_fd;   /* stays the caller's */
+        int anchor_dirfd; /* likewise; -1: none */
+        const struct cgroup
+                *cgroup; /* stays the caller's, and outlives the maker; NULL: maker_set_cgroup() tells later */
         uint64_t timeout_usec;
-        /* Called when the delegated bpffs is made, the maker sits in <root>, and nobody has the mount yet. Returns 0, or
-         * -errno: then the making fails. Gets the userdata of maker_start(). */
+        /* Called when the delegated bpffs is made, the maker sits in <root>, and nobody has the mount yet. Returns 0,
+         * or -errno: then the making fails. Gets the userdata of maker_start(). */
         int (*made_mount)(void *userdata, int mount_fd);
 };
 

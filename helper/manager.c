@@ -41,7 +41,9 @@ static void on_scopes_settled(void *userdata) {
 /* The scope backend where systemd is the service manager, unless bpfdeleg.ini wants another. */
 static int choose_backend(struct manager *manager, struct errtext *err) {
         static const struct scopes_callbacks callbacks = {
-                .known = on_known, .unknown = delegation_scope_unknown, .settled = on_scopes_settled,
+                .known = on_known,
+                .unknown = delegation_scope_unknown,
+                .settled = on_scopes_settled,
         };
         enum settings_backend backend = manager->settings.backend;
         int r;
@@ -49,12 +51,15 @@ static int choose_backend(struct manager *manager, struct errtext *err) {
         if (backend == SETTINGS_BACKEND_CGROUPFS || (backend == SETTINGS_BACKEND_AUTO && sd_booted() <= 0))
                 return 0;
         if (sd_booted() <= 0)
-                return fail(err, -EOPNOTSUPP, "backend = systemd, and systemd is not the service manager here (sd_booted(3)); "
+                return fail(err, -EOPNOTSUPP,
+                            "backend = systemd, and systemd is not the service manager here (sd_booted(3)); "
                             "`backend = auto' takes what there is");
         /* Scopes have one name space for the whole host: two helpers would end each other's. */
         if (flock(manager->cgroups.mount_fd, LOCK_EX | LOCK_NB) < 0)
-                return fail(err, -errno, "another bpfdelegd makes scopes on this host; one beside it needs `backend = cgroupfs' and a "
-                            "cgroup_parent of its own in its bpfdeleg.ini");
+                return fail(
+                        err, -errno,
+                        "another bpfdelegd makes scopes on this host; one beside it needs `backend = cgroupfs' and a "
+                        "cgroup_parent of its own in its bpfdeleg.ini");
         r = scopes_new(&manager->scopes, manager->event, &callbacks, manager);
         if (r < 0)
                 return fail(err, r, "%s", strerror(-r));
@@ -78,11 +83,13 @@ static int open_places(struct manager *manager, const struct options *options, s
 
 /* Under all locks: a second helper must not put its guard in the place of the first one's. */
 static void load_guard(struct manager *manager, const struct options *options) {
-        static const struct guard_callbacks callbacks = {.refused = delegation_guard_refused, .detached = delegation_detached};
+        static const struct guard_callbacks callbacks = {.refused = delegation_guard_refused,
+                                                         .detached = delegation_detached};
 
         if (guard_new(&manager->guard, manager->event, manager->names, options->guard_dir, &callbacks, manager,
                       &manager->guard_why) < 0)
-                log_line(LOG_NOTICE, "no guard, so policies with confine = required grant nothing: %s", manager->guard_why.s);
+                log_line(LOG_NOTICE, "no guard, so policies with confine = required grant nothing: %s",
+                         manager->guard_why.s);
         /* What the kernel's BTF took. Each maker is a fork, and pays for the page tables of what is kept. */
         (void) malloc_trim(0);
 }
@@ -141,7 +148,8 @@ int manager_init(struct manager *manager, const struct options *options, struct 
         if (r < 0)
                 return fail(err, r, "%s", strerror(-r));
         if (!mask_names_from_kernel(manager->names))
-                log_line(LOG_WARNING, "this kernel has no BTF: names in policies are those of the headers bpfdelegd was built with");
+                log_line(LOG_WARNING,
+                         "this kernel has no BTF: names in policies are those of the headers bpfdelegd was built with");
         r = open_nursery(manager, err);
         if (r >= 0)
                 r = cgroups_open(&manager->cgroups, manager->settings.cgroup_parent, err);
@@ -188,9 +196,9 @@ bool manager_is_settled(const struct manager *manager, bool all) {
                 return false;
 
         LIST_FOREACH(d, &manager->delegations, entry)
-                if (all || (d->state != PROTO_STATE_ACTIVE && (d->state != PROTO_STATE_ENDING ||
-                                                               now_usec() - d->ending_since < DELEGATION_GRACE_USEC)))
-                        return false;
+        if (all || (d->state != PROTO_STATE_ACTIVE &&
+                    (d->state != PROTO_STATE_ENDING || now_usec() - d->ending_since < DELEGATION_GRACE_USEC)))
+                return false;
         return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * STATUS= as sd_notify(3) has it, but without waiting: sd_notify() does so while the service manager does not read, and a login must
- * not wait for that. After each turn of the loop the numbers are compared with what was told last.
+ * STATUS= as sd_notify(3) has it, but without waiting: sd_notify() does so while the service manager does not read,
+ * and a login must not wait for that. After each turn of the loop the numbers are compared with what was told last.
  */
 
 #include "config.h"
@@ -40,8 +40,10 @@ static void tell(struct notify *notify) {
         fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return;
-        size = snprintf(text, sizeof(text), "STATUS=%s, %zu delegation%s", notify->manager->guard ? "guard in force" : "no guard", n, plural(n));
-        if (sendto(fd, text, (size_t) size, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *) &address, sizeof(address)) < 0)
+        size = snprintf(text, sizeof(text), "STATUS=%s, %zu delegation%s",
+                        notify->manager->guard ? "guard in force" : "no guard", n, plural(n));
+        if (sendto(fd, text, (size_t) size, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *) &address,
+                   sizeof(address)) < 0)
                 notify->told = SIZE_MAX; /* once more, after the next turn */
 }
 

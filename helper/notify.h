@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What `systemctl status bpfdelegd` shows as Status: whether the guard is in force, and how many delegations there are. */
+/* What `systemctl status bpfdelegd` shows as Status: whether the guard is in force, and how many delegations there
+ * are. */
 
 struct manager;
 struct notify;

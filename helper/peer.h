@@ -5,9 +5,9 @@
  * Who is at the other end of a connection, by the kernel's word alone: SO_PEERPIDFD, and what that pidfd says of its
  * process. A fact from here is about the very process that connected, or there is an error instead.
  *
- * SO_PEERCRED is not asked. An accepted socket belongs to the cgroup of whoever connected, so a cgroup_sockopt program there
- * runs on our getsockopt(2) and may answer what it likes. The kernel keeps such programs from SO_PEERPIDFD, and from
- * SCM_CREDENTIALS, which are no option of a socket.
+ * SO_PEERCRED is not asked. An accepted socket belongs to the cgroup of whoever connected, so a cgroup_sockopt program
+ * there runs on our getsockopt(2) and may answer what it likes. The kernel keeps such programs from SO_PEERPIDFD, and
+ * from SCM_CREDENTIALS, which are no option of a socket.
  */
 
 #include <sys/socket.h>
@@ -22,16 +22,17 @@ struct peer {
         } cred;
         int pidfd;
 };
-#define PEER_INIT {.pidfd = -1}
+#define PEER_INIT \
+        { .pidfd = -1 }
 
 /*
  * Asks the kernel about a connected socket. Returns 0 and *ret (to be given to peer_done()), -ESRCH if the process
  * has gone, or -errno.
  *
- * The pidfd is of the process that has called connect(2); its uid is what it has now, some time later. It is the real uid,
- * because that is no one's to raise: who executes a setuid program keeps it, and to change it takes privilege, which can only be
- * given up by that. So nobody's connection is charged to, or speaks for, a uid that they could not have had when they connected.
- * SCM_CREDENTIALS have the real uid too, and each request is compared with them.
+ * The pidfd is of the process that has called connect(2); its uid is what it has now, some time later. It is the real
+ * uid, because that is no one's to raise: who executes a setuid program keeps it, and to change it takes privilege,
+ * which can only be given up by that. So nobody's connection is charged to, or speaks for, a uid that they could not
+ * have had when they connected. SCM_CREDENTIALS have the real uid too, and each request is compared with them.
  */
 int peer_get(int fd, struct peer *ret);
 void peer_done(struct peer *peer);
@@ -42,7 +43,7 @@ struct peer_facts {
         uid_t uid;         /* the real one */
         bool no_new_privs; /* of its main thread */
         uint64_t threads;
-        uint64_t tracer;   /* pid or 0 */
+        uint64_t tracer; /* pid or 0 */
         struct {
                 dev_t dev;
                 ino_t ino;

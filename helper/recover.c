@@ -32,13 +32,16 @@ static int revive(struct delegation *d, enum proto_state state, struct errtext *
         int r;
 
         if (state == PROTO_STATE_OPENING || state == PROTO_STATE_ENDING)
-                return fail(err, -ECANCELED, state == PROTO_STATE_OPENING ? "bpfdelegd was stopped while it was being made" :
-                                                                             "bpfdelegd was stopped while it was being torn down");
+                return fail(err, -ECANCELED,
+                            state == PROTO_STATE_OPENING ? "bpfdelegd was stopped while it was being made" :
+                                                           "bpfdelegd was stopped while it was being torn down");
         if (d->cgroup.fd < 0)
                 return fail(err, -ENOENT, "its cgroup has gone");
         r = sys_process_open(&d->anchor_id);
         if (r < 0)
-                return fail(err, r, r == -ESRCH ? "its anchor was killed while no bpfdelegd ran" : "its anchor cannot be looked at");
+                return fail(err, r,
+                            r == -ESRCH ? "its anchor was killed while no bpfdelegd ran" :
+                                          "its anchor cannot be looked at");
         d->anchor = (struct child){.pid = d->anchor_id.pid, .pidfd = r, .channel = -1};
         userns_fd = child_open_proc(&d->anchor, "ns/user");
         r = userns_fd < 0 ? userns_fd : sys_namespace_identify(userns_fd, &userns);
@@ -98,7 +101,8 @@ static void on_session(void *userdata, uint64_t id, const struct state_session *
         if (is_shortage(r))
                 recovery->shortage = r;
         else if (r < 0)
-                log_line(LOG_ERR, "session %016" PRIx64 "-%" PRIu64 " cannot be taken over: %s", id, record->number, strerror(-r));
+                log_line(LOG_ERR, "session %016" PRIx64 "-%" PRIu64 " cannot be taken over: %s", id, record->number,
+                         strerror(-r));
         else
                 recovery->sessions++;
 }
@@ -106,8 +110,8 @@ static void on_session(void *userdata, uint64_t id, const struct state_session *
 /* Only now: by a session's record alone it would be alive still, with its leader. */
 static void on_closed(void *userdata, const struct proto_cookie *cookie, uint64_t attempt) {
         const struct recovery *recovery = userdata;
-        struct session *session = attempt != 0 ? login_find_attempt(recovery->manager, attempt) :
-                                                 login_find(recovery->manager, cookie);
+        struct session *session =
+                attempt != 0 ? login_find_attempt(recovery->manager, attempt) : login_find(recovery->manager, cookie);
 
         if (session)
                 login_close(session, "the session was closed while no bpfdelegd ran");
@@ -144,8 +148,10 @@ int manager_recover(struct manager *manager, struct errtext *err) {
                 return r;
         /* What cannot be looked at must not be taken for gone: users are at work in there. */
         if (recovery.shortage < 0)
-                return fail(err, recovery.shortage, "what an earlier bpfdelegd left cannot be taken over now, and stays as it is for the next "
-                            "start: %s", strerror(-recovery.shortage));
+                return fail(err, recovery.shortage,
+                            "what an earlier bpfdelegd left cannot be taken over now, and stays as it is for the next "
+                            "start: %s",
+                            strerror(-recovery.shortage));
         state_read_closed(&manager->state, on_closed, &recovery);
         end_deserted(manager);
         if (manager->guard)
@@ -155,7 +161,7 @@ int manager_recover(struct manager *manager, struct errtext *err) {
         if (manager->scopes)
                 scopes_end_leftovers(manager->scopes);
         if (recovery.taken_over + recovery.ended > 0)
-                log_line(LOG_INFO, "taken over: %zu delegation%s with %zu session%s; ended: %zu", recovery.taken_over, plural(recovery.taken_over),
-                         recovery.sessions, plural(recovery.sessions), recovery.ended);
+                log_line(LOG_INFO, "taken over: %zu delegation%s with %zu session%s; ended: %zu", recovery.taken_over,
+                         plural(recovery.taken_over), recovery.sessions, plural(recovery.sessions), recovery.ended);
         return 0;
 }

@@ -39,9 +39,13 @@ static int reply_opened(struct connection *connection, int result, const struct 
         return connection_reply(connection, &opened, NULL, 0);
 }
 
-static void refuse_open(struct connection *connection, const struct proto_open_session *request, int result, const char *why) {
+static void refuse_open(struct connection *connection, const struct proto_open_session *request, int result,
+                        const char *why) {
         struct log_subject subject = {
-                .uid = request->uid, .user = request->user, .service = request->service, .policy = request->policy,
+                .uid = request->uid,
+                .user = request->user,
+                .service = request->service,
+                .policy = request->policy,
         };
 
         log_event(LOG_REFUSE, &subject, "%s", why);
@@ -102,19 +106,27 @@ static int read_policy(const struct manager *manager, const struct proto_open_se
         if (r < 0)
                 return r;
         if (memcmp(policy->digest, request->digest, SHA256_SIZE) != 0)
-                return fail(err, PROTO_RESULT_STALE, "the policy %s has changed since the module read it", request->policy);
+                return fail(err, PROTO_RESULT_STALE, "the policy %s has changed since the module read it",
+                            request->policy);
         if (policy->error.s[0] != '\0')
                 return fail(err, PROTO_RESULT_POLICY_BROKEN, "%s", policy->error.s);
         if (policy_matches(policy, &login) != 1)
                 return fail(err, -EPERM, "the policy %s is not for this login", request->policy);
         if (policy->confine == POLICY_CONFINE_REQUIRED && !manager->guard)
-                return fail(err, -EPERM, "%s wants what it delegates confined (confine = required, the default), and bpfdelegd has no "
-                            "guard to do it: %s. Without one a user could attach outside their own subtree and read kernel memory; to grant "
-                            "it without a guard, write `confine = off` under [bpf] there (see SECURITY.md)", policy->path, manager->guard_why.s);
+                return fail(
+                        err, -EPERM,
+                        "%s wants what it delegates confined (confine = required, the default), and bpfdelegd has no "
+                        "guard to do it: %s. Without one a user could attach outside their own subtree and read "
+                        "kernel memory; to grant "
+                        "it without a guard, write `confine = off` under [bpf] there (see SECURITY.md)",
+                        policy->path, manager->guard_why.s);
         if (manager->guard && guard_undead(manager->guard, request->uid) >= GUARD_UNDEAD_EACH)
-                return fail(err, -EMFILE, "too many ended delegations of uid %u are still held by descriptors of their tokens "
-                            "and bpf file systems, in processes outside of them: the user gets no new delegation until those "
-                            "processes exit", (unsigned) request->uid);
+                return fail(err, -EMFILE,
+                            "too many ended delegations of uid %u are still held by descriptors of their tokens "
+                            "and bpf file systems, in processes outside of them: the user gets no new delegation until "
+                            "those "
+                            "processes exit",
+                            (unsigned) request->uid);
         *ret = TAKE_PTR(policy);
         return 0;
 }
@@ -123,8 +135,13 @@ static void request_open_session(struct connection *connection, const union prot
         const struct proto_open_session *open = &message->open_session;
         struct manager *manager = connection_manager(connection);
         struct login_request request = {
-                .uid = open->uid, .gid = open->gid, .user = open->user, .service = open->service,
-                .attempt = open->attempt, .leader = connection->peer.cred.pid, .take_leader_pidfd = -1,
+                .uid = open->uid,
+                .gid = open->gid,
+                .user = open->user,
+                .service = open->service,
+                .attempt = open->attempt,
+                .leader = connection->peer.cred.pid,
+                .take_leader_pidfd = -1,
         };
         struct session *session = NULL;
         struct opening *opening;
@@ -162,10 +179,11 @@ static void request_open_session(struct connection *connection, const union prot
 /* ---- FIND_SESSION ---- */
 
 static void request_find_session(struct connection *connection, const union proto_message *message) {
-        const struct session *session = login_find_led(connection_manager(connection), message->find_session.uid,
-                                                         connection->peer.pidfd);
+        const struct session *session =
+                login_find_led(connection_manager(connection), message->find_session.uid, connection->peer.pidfd);
 
-        (void) reply_opened(connection, session ? 0 : -ENOENT, session, session ? NULL : "this process has opened no such session");
+        (void) reply_opened(connection, session ? 0 : -ENOENT, session,
+                            session ? NULL : "this process has opened no such session");
 }
 
 /* ---- CLOSE_SESSION ---- */
@@ -225,8 +243,8 @@ static struct closing *closing_new(struct connection *connection, struct delegat
         if (!closing)
                 return NULL;
         *closing = (struct closing){.connection = connection, .delegation = delegation};
-        if (sd_event_add_time_relative(manager->event, &closing->timer, CLOCK_MONOTONIC, manager->settings.close_timeout, 0,
-                                       on_closing_timeout, closing) < 0) {
+        if (sd_event_add_time_relative(manager->event, &closing->timer, CLOCK_MONOTONIC,
+                                       manager->settings.close_timeout, 0, on_closing_timeout, closing) < 0) {
                 free(closing);
                 return NULL;
         }
@@ -306,7 +324,8 @@ static int collect_fds(const struct delegation *d, int fds[PROTO_ENTERED_FDS_MAX
         return 0;
 }
 
-static void reply_entered(struct connection *connection, const struct delegation *d, uint32_t flags, const int *fds, size_t n) {
+static void reply_entered(struct connection *connection, const struct delegation *d, uint32_t flags, const int *fds,
+                          size_t n) {
         struct proto_entered entered = PROTO_INIT(PROTO_ENTERED);
 
         entered.flags = flags;
@@ -420,11 +439,12 @@ static void request_status(struct connection *connection, const union proto_mess
 
         (void) message;
         LIST_FOREACH(d, &connection_manager(connection)->delegations, entry)
-                if (d->uid == connection->peer.cred.uid && r >= 0) {
-                        r = send_row(connection, d);
-                        end.rows += r >= 0;
-                }
-        /* delegations_per_uid rows fit a socket's buffer many times over; a client that lets it fill gets no end row. */
+        if (d->uid == connection->peer.cred.uid && r >= 0) {
+                r = send_row(connection, d);
+                end.rows += r >= 0;
+        }
+        /* delegations_per_uid rows fit a socket's buffer many times over; a client that lets it fill gets no end
+         * row. */
         end.result = r;
         end.guard = !!connection_manager(connection)->guard;
         if (!end.guard)
@@ -442,8 +462,8 @@ struct ordering {
         uint64_t id;
 };
 
-static void refuse_order(struct connection *connection, const struct delegation *d, const struct subgroup_order *order, int result,
-                         const char *why) {
+static void refuse_order(struct connection *connection, const struct delegation *d, const struct subgroup_order *order,
+                         int result, const char *why) {
         struct log_subject subject = user_subject(connection, d);
 
         if (connection_log_allowed(connection))
@@ -457,7 +477,8 @@ static void on_ordered(void *userdata, const struct subgroup_order *order, int r
         struct connection *connection = ordering->connection;
 
         if (result < 0)
-                refuse_order(connection, manager_find(connection_manager(connection), ordering->id), order, result, why);
+                refuse_order(connection, manager_find(connection_manager(connection), ordering->id), order, result,
+                             why);
         else
                 reply(connection, 0, "");
         subgroup_free(ordering->subgroup);
@@ -471,7 +492,8 @@ static void on_ordering_gone(void *userdata) {
         free(ordering);
 }
 
-static void request_order(struct connection *connection, const struct proto_cookie *cookie, const struct subgroup_order *order) {
+static void request_order(struct connection *connection, const struct proto_cookie *cookie,
+                          const struct subgroup_order *order) {
         struct subgroup_target target;
         const struct delegation *d;
         struct ordering *ordering;
@@ -501,7 +523,8 @@ static void request_order(struct connection *connection, const struct proto_cook
 }
 
 static void request_kill_subgroup(struct connection *connection, const union proto_message *message) {
-        const struct subgroup_order order = {.path = message->kill_subgroup.path, .signal = message->kill_subgroup.signal};
+        const struct subgroup_order order = {.path = message->kill_subgroup.path,
+                                             .signal = message->kill_subgroup.signal};
 
         request_order(connection, &message->kill_subgroup.cookie, &order);
 }

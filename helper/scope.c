@@ -37,9 +37,9 @@ LIST_HEAD(job_list, scope_job);
 
 struct scopes {
         sd_event *event;
-        sd_bus *bus; /* NULL: not connected */
-        bool ready;  /* it has answered, and tells us of jobs */
-        bool lost;   /* it has gone, and is dropped at the next use */
+        sd_bus *bus;    /* NULL: not connected */
+        bool ready;     /* it has answered, and tells us of jobs */
+        bool lost;      /* it has gone, and is dropped at the next use */
         bool no_pidfds; /* systemd before 255 has no PIDFDs= */
         struct job_list jobs;
         unsigned stopping; /* StopUnit calls without an answer */
@@ -139,11 +139,11 @@ static int setup_bus(struct scopes *scopes) {
         if (r >= 0)
                 r = sd_bus_attach_event(scopes->bus, scopes->event, SD_EVENT_PRIORITY_NORMAL);
         if (r >= 0)
-                r = sd_bus_match_signal_async(scopes->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER, "JobRemoved", on_job_removed,
-                                              on_subscribed, scopes);
+                r = sd_bus_match_signal_async(scopes->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER, "JobRemoved",
+                                              on_job_removed, on_subscribed, scopes);
         if (r >= 0)
-                r = sd_bus_match_signal(scopes->bus, NULL, "org.freedesktop.DBus.Local", NULL, "org.freedesktop.DBus.Local",
-                                        "Disconnected", on_disconnected, scopes);
+                r = sd_bus_match_signal(scopes->bus, NULL, "org.freedesktop.DBus.Local", NULL,
+                                        "org.freedesktop.DBus.Local", "Disconnected", on_disconnected, scopes);
         return r;
 }
 
@@ -269,8 +269,8 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *error
         if (sd_bus_message_read(m, "uoss", &id, &path, &unit, &result) < 0)
                 return 0;
         LIST_FOREACH(job, &scopes->jobs, entry)
-                if (job->path && streq(job->path, path))
-                        break;
+        if (job->path && streq(job->path, path))
+                break;
         /* Anybody on the bus may send a signal of this form, and the next job's path can be guessed: only the one who
          * answered our call counts. */
         if (!job || !streq(sd_bus_message_get_sender(m) ?: "", job->sender))
@@ -288,7 +288,8 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) source;
         (void) usec;
         if (!job->sent)
-                return job_failed(job, -ENOTCONN, "systemd cannot be asked for a scope", "the system bus does not answer");
+                return job_failed(job, -ENOTCONN, "systemd cannot be asked for a scope",
+                                  "the system bus does not answer");
         return job_failed(job, -ETIMEDOUT, "systemd has not made the scope in time", "is it busy, or frozen?");
 }
 
@@ -306,14 +307,16 @@ static const struct {
         [POLICY_CPU_QUOTA] = {"CPUQuotaPerSecUSec", USEC_PER_SEC / 100},
         [POLICY_IO_WEIGHT] = {"IOWeight", 1},
 };
-_Static_assert(POLICY_LIMITS == 8, "a new limit needs a row here, in lib/policy.c and in helper/cgroup.c; then raise this number");
+_Static_assert(POLICY_LIMITS == 8,
+               "a new limit needs a row here, in lib/policy.c and in helper/cgroup.c; then raise this number");
 
 static int append_limits(sd_bus_message *m, const uint64_t limit[POLICY_LIMITS]) {
         int r = 0;
 
         for (unsigned i = 0; r >= 0 && i < POLICY_LIMITS; i++)
                 if (limit[i] != POLICY_UNSET && limit_properties[i].property)
-                        r = sd_bus_message_append(m, "(sv)", limit_properties[i].property, "t", limit[i] * limit_properties[i].factor);
+                        r = sd_bus_message_append(m, "(sv)", limit_properties[i].property, "t",
+                                                  limit[i] * limit_properties[i].factor);
         /* Not systemd's default for units: what the policy does not bound, only the user's slice does. */
         if (r >= 0 && limit[POLICY_PIDS_MAX] == POLICY_UNSET)
                 r = sd_bus_message_append(m, "(sv)", "TasksMax", "t", UINT64_MAX);
@@ -334,8 +337,9 @@ static size_t controllers(const uint64_t limit[POLICY_LIMITS], const char *ret[P
 }
 
 /*
- * The policy's controllers and no others: each one more costs the whole slice something. DelegateControllers adds to what
- * Delegate=yes has turned on, which is all of them, and an empty list takes all away; so each alone would be wrong once.
+ * The policy's controllers and no others: each one more costs the whole slice something. DelegateControllers adds to
+ * what Delegate=yes has turned on, which is all of them, and an empty list takes all away; so each alone would be
+ * wrong once.
  */
 static int append_delegate(sd_bus_message *m, const uint64_t limit[POLICY_LIMITS]) {
         const char *names[POLICY_LIMITS + 1];
@@ -371,8 +375,9 @@ static int append_properties(sd_bus_message *m, const struct scope_spec *spec, b
 
         describe(spec, description, sizeof(description));
         (void) snprintf(slice, sizeof(slice), "user-%u.slice", (unsigned) spec->uid);
-        r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)", "Description", "s", description, "Slice", "s", slice, "KillSignal", "i",
-                                  (int32_t) SIGKILL, "SendSIGHUP", "b", 0, "CollectMode", "s", "inactive-or-failed");
+        r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)", "Description", "s", description, "Slice", "s", slice,
+                                  "KillSignal", "i", (int32_t) SIGKILL, "SendSIGHUP", "b", 0, "CollectMode", "s",
+                                  "inactive-or-failed");
         if (r >= 0)
                 r = append_delegate(m, spec->limit);
         if (r >= 0)
@@ -434,22 +439,25 @@ static void send_waiting(struct scopes *scopes) {
         }
 }
 
-int scope_start(struct scope_job **ret, struct scopes *scopes, const struct scope_spec *spec, scope_done done, void *userdata,
-                struct errtext *err) {
+int scope_start(struct scope_job **ret, struct scopes *scopes, const struct scope_spec *spec, scope_done done,
+                void *userdata, struct errtext *err) {
         struct scope_job *job;
         int r;
 
         r = connect_bus(scopes);
         if (r < 0)
-                return fail(err, r, "systemd cannot be asked for a scope: the system bus cannot be reached: %s "
-                            "(`systemctl start dbus`, or `backend = cgroupfs` in bpfdeleg.ini)", strerror(-r));
+                return fail(err, r,
+                            "systemd cannot be asked for a scope: the system bus cannot be reached: %s "
+                            "(`systemctl start dbus`, or `backend = cgroupfs` in bpfdeleg.ini)",
+                            strerror(-r));
         job = malloc(sizeof(*job));
         if (!job)
                 return fail(err, -ENOMEM, "out of memory");
         *job = (struct scope_job){.scopes = scopes, .spec = *spec, .done = done, .userdata = userdata};
         LIST_INSERT_HEAD(&scopes->jobs, job, entry);
         /* The deadline first: once it is sent, there must be an end to waiting. */
-        r = sd_event_add_time_relative(scopes->event, &job->deadline, CLOCK_MONOTONIC, spec->timeout_usec, 1, on_deadline, job);
+        r = sd_event_add_time_relative(scopes->event, &job->deadline, CLOCK_MONOTONIC, spec->timeout_usec, 1,
+                                       on_deadline, job);
         if (r >= 0 && scopes->ready)
                 r = send_call(job);
         if (r < 0) {
@@ -500,8 +508,8 @@ void scope_stop(struct scopes *scopes, uint64_t id) {
                 return;
         *stopping = (struct stopping){.scopes = scopes, .id = id};
         scope_name(id, name);
-        if (sd_bus_call_method_async(scopes->bus, &slot, SYSTEMD, SYSTEMD_PATH, MANAGER, "StopUnit", on_stopped, stopping, "ss", name,
-                                     "replace") < 0) {
+        if (sd_bus_call_method_async(scopes->bus, &slot, SYSTEMD, SYSTEMD_PATH, MANAGER, "StopUnit", on_stopped,
+                                     stopping, "ss", name, "replace") < 0) {
                 free(stopping);
                 return;
         }
@@ -532,14 +540,17 @@ static int on_listed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         scopes->list_call = sd_bus_slot_unref(scopes->list_call);
         if (sd_bus_message_is_method_error(m, NULL)) {
                 if (!is_lost(sd_bus_message_get_error(m)))
-                        log_line(LOG_WARNING, "systemd does not list scopes of an earlier helper: %s", sd_bus_message_get_error(m)->message);
+                        log_line(LOG_WARNING, "systemd does not list scopes of an earlier helper: %s",
+                                 sd_bus_message_get_error(m)->message);
                 return 0; /* asked again with the next connection */
         }
         r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
-        while (r >= 0 && (r = sd_bus_message_read(m, "(ssssssouso)", &name, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)) > 0)
+        while (r >= 0 && (r = sd_bus_message_read(m, "(ssssssouso)", &name, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+                                                  NULL, NULL)) > 0)
                 if (parse_name(name, &id) >= 0 && !scopes->callbacks.known(scopes->userdata, id)) {
                         /* One that does not end is met again each time. */
-                        log_line(scopes->list_usec == 0 ? LOG_NOTICE : LOG_DEBUG, "ending %s of an earlier helper", name);
+                        log_line(scopes->list_usec == 0 ? LOG_NOTICE : LOG_DEBUG, "ending %s of an earlier helper",
+                                 name);
                         scope_stop(scopes, id);
                         any = true;
                 }
@@ -547,8 +558,8 @@ static int on_listed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (scopes->list_usec < LIST_MIN_USEC)
                 scopes->list_usec = LIST_MIN_USEC;
         if (any)
-                (void) sd_event_add_time_relative(scopes->event, &scopes->list_timer, CLOCK_MONOTONIC, scopes->list_usec, 1,
-                                                  on_list_timer, scopes);
+                (void) sd_event_add_time_relative(scopes->event, &scopes->list_timer, CLOCK_MONOTONIC,
+                                                  scopes->list_usec, 1, on_list_timer, scopes);
         else {
                 scopes->leftovers = false;
                 settle(scopes);
@@ -561,10 +572,11 @@ static void list_leftovers(struct scopes *scopes) {
 
         r = connect_bus(scopes);
         if (r >= 0 && scopes->ready && !scopes->list_call)
-                r = sd_bus_call_method_async(scopes->bus, &scopes->list_call, SYSTEMD, SYSTEMD_PATH, MANAGER, "ListUnitsByPatterns",
-                                             on_listed, scopes, "asas", 0, 1, PREFIX "*" SUFFIX);
+                r = sd_bus_call_method_async(scopes->bus, &scopes->list_call, SYSTEMD, SYSTEMD_PATH, MANAGER,
+                                             "ListUnitsByPatterns", on_listed, scopes, "asas", 0, 1, PREFIX "*" SUFFIX);
         if (r < 0)
-                log_line(LOG_WARNING, "systemd cannot be asked for scopes of an earlier helper, that comes with the next login: %s",
+                log_line(LOG_WARNING,
+                         "systemd cannot be asked for scopes of an earlier helper, that comes with the next login: %s",
                          strerror(-r));
 }
 

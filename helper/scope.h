@@ -27,8 +27,8 @@ struct scopes_callbacks {
 int scopes_new(struct scopes **ret, sd_event *event, const struct scopes_callbacks *callbacks, void *userdata);
 void scopes_free(struct scopes *scopes);
 
-/* Whether systemd still owes an answer to what was asked of it for the end of a scope; leftovers: or not all of those of
- * an earlier helper have gone. */
+/* Whether systemd still owes an answer to what was asked of it for the end of a scope; leftovers: or not all of those
+ * of an earlier helper have gone. */
 bool scopes_busy(const struct scopes *scopes, bool leftovers);
 
 struct scope_spec {
@@ -49,9 +49,10 @@ struct scope_job;
  * scope_job_free(). */
 typedef void (*scope_done)(void *userdata, int result, const char *why);
 
-/* Begins. All that spec points to stays the caller's, and outlives the job. Returns 0 and *ret, to be given to scope_job_free(); or -errno with err. */
-int scope_start(struct scope_job **ret, struct scopes *scopes, const struct scope_spec *spec, scope_done done, void *userdata,
-                struct errtext *err);
+/* Begins. All that spec points to stays the caller's, and outlives the job. Returns 0 and *ret, to be given to
+ * scope_job_free(); or -errno with err. */
+int scope_start(struct scope_job **ret, struct scopes *scopes, const struct scope_spec *spec, scope_done done,
+                void *userdata, struct errtext *err);
 /* Takes NULL, and one that is not done: then nobody is told. */
 void scope_job_free(struct scope_job *job);
 

@@ -25,8 +25,9 @@
 #define BACKLOG 1024
 
 /*
- * What users may take of the loop by connecting alone: so many at once, which is what a login has to wait for at each of its steps, and so many in
- * such a time. More wait in the socket's queue. Out of descriptors, accept(2) fails and the socket stays readable: it does not spin either.
+ * What users may take of the loop by connecting alone: so many at once, which is what a login has to wait for at each
+ * of its steps, and so many in such a time. More wait in the socket's queue. Out of descriptors, accept(2) fails and
+ * the socket stays readable: it does not spin either.
  */
 #define ACCEPTS_PER_TURN 2
 #define TURNS_USEC (10 * USEC_PER_MSEC)
@@ -48,11 +49,12 @@ static const struct {
 };
 
 /*
- * What one person has open on the user socket: a uid that has a delegation, or root. All other uids are one person here. Somebody with subordinate
- * uids has thousands of them, in user namespaces and, by setuid programs of those, in the initial one as well; nobody gives them delegations. They may
- * all ask, and what is done for them is to say no.
+ * What one person has open on the user socket: a uid that has a delegation, or root. All other uids are one person
+ * here. Somebody with subordinate uids has thousands of them, in user namespaces and, by setuid programs of those, in
+ * the initial one as well; nobody gives them delegations. They may all ask, and what is done for them is to say no.
  *
- * Outlives its connections for as long as its log limit and its window count, so that coming back does not start them anew.
+ * Outlives its connections for as long as its log limit and its window count, so that coming back does not start them
+ * anew.
  */
 #define NOBODYS_UID ((uid_t) -1)
 struct usage {
@@ -66,7 +68,7 @@ struct usage {
 struct server {
         struct manager *manager;
         const struct request_row *requests;
-        int dir_fd; /* locked; -1 when the sockets were handed over */
+        int dir_fd;   /* locked; -1 when the sockets were handed over */
         int spare_fd; /* see turn_away() */
         struct {
                 int fd;
@@ -90,7 +92,8 @@ struct manager *connection_manager(const struct connection *connection) {
 
 static void tell_left_out(struct server *server) {
         if (server->left_out > 0)
-                log_line(LOG_WARNING, "%u more lines about what users sent and asked for were left out", server->left_out);
+                log_line(LOG_WARNING, "%u more lines about what users sent and asked for were left out",
+                         server->left_out);
         server->left_out = 0;
 }
 
@@ -104,7 +107,8 @@ static int on_left_out(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-/* Whether a line that this one causes may be written. If not it is counted, and the count is told: without a timer by the end at the latest. */
+/* Whether a line that this one causes may be written. If not it is counted, and the count is told: without a timer by
+ * the end at the latest. */
 static bool may_log(struct server *server, struct usage *usage) {
         unsigned suppressed;
 
@@ -112,8 +116,8 @@ static bool may_log(struct server *server, struct usage *usage) {
                 return true;
         server->left_out++;
         if (!server->left_out_timer)
-                (void) sd_event_add_time_relative(server->manager->event, &server->left_out_timer, CLOCK_MONOTONIC, LOG_RATELIMIT_USEC, 1,
-                                                  on_left_out, server);
+                (void) sd_event_add_time_relative(server->manager->event, &server->left_out_timer, CLOCK_MONOTONIC,
+                                                  LOG_RATELIMIT_USEC, 1, on_left_out, server);
         return false;
 }
 
@@ -180,8 +184,9 @@ static _printf_(2, 3) void connection_violation(struct connection *connection, c
         (void) vsnprintf(why.s, sizeof(why.s), format, ap);
         va_end(ap);
         if (connection_log_allowed(connection))
-                log_line(LOG_WARNING, "%s socket: connection of uid %u, pid %d closed: %s", sockets[connection->socket].name,
-                         (unsigned) connection->peer.cred.uid, (int) connection->peer.cred.pid, why.s);
+                log_line(LOG_WARNING, "%s socket: connection of uid %u, pid %d closed: %s",
+                         sockets[connection->socket].name, (unsigned) connection->peer.cred.uid,
+                         (int) connection->peer.cred.pid, why.s);
         connection_drop(connection);
 }
 
@@ -208,7 +213,8 @@ static const struct request_row *find_row(const struct server *server, uint32_t 
         return NULL;
 }
 
-static void handle_message(struct connection *connection, const union proto_message *message, const struct sock_received *received) {
+static void handle_message(struct connection *connection, const union proto_message *message,
+                           const struct sock_received *received) {
         const struct request_row *row;
         struct errtext err;
 
@@ -227,11 +233,12 @@ static void handle_message(struct connection *connection, const union proto_mess
         }
         /* SO_PEERPIDFD is who connected: a descriptor passed on must not make another process the one that is meant. */
         if (received->cred.pid != connection->peer.cred.pid || received->cred.uid != connection->peer.cred.uid) {
-                connection_violation(connection, "sent by pid %d, another process than the one that connected", (int) received->cred.pid);
+                connection_violation(connection, "sent by pid %d, another process than the one that connected",
+                                     (int) received->cred.pid);
                 return;
         }
-        log_line(LOG_DEBUG, "%s socket: request %u of uid %u, pid %d", sockets[connection->socket].name, message->head.type,
-                 (unsigned) connection->peer.cred.uid, (int) connection->peer.cred.pid);
+        log_line(LOG_DEBUG, "%s socket: request %u of uid %u, pid %d", sockets[connection->socket].name,
+                 message->head.type, (unsigned) connection->peer.cred.uid, (int) connection->peer.cred.pid);
         connection->busy = true;
         connection->timer = sd_event_source_disable_unref(connection->timer); /* from here on the request has its own */
         row->handle(connection, message);
@@ -259,8 +266,8 @@ static int on_resume(sd_event_source *source, uint64_t usec, void *userdata) {
 /* Whether it waits from here on. Where there is no memory for a timer, it does not. */
 static bool postpone(struct connection *connection) {
         if (connection->socket != SERVER_USER || !is_over_budget(connection->usage) ||
-            sd_event_add_time_relative(connection->server->manager->event, &connection->resume, CLOCK_MONOTONIC, WINDOW_USEC, 1, on_resume,
-                                       connection) < 0)
+            sd_event_add_time_relative(connection->server->manager->event, &connection->resume, CLOCK_MONOTONIC,
+                                       WINDOW_USEC, 1, on_resume, connection) < 0)
                 return false;
         (void) sd_event_source_set_priority(connection->resume, sockets[SERVER_USER].priority);
         /* The request has come in time; what takes long is our doing. */
@@ -317,15 +324,16 @@ static bool is_half_open(const struct connection *connection) {
                poll(&(struct pollfd){.fd = connection->fd, .events = POLLIN}, 1, 0) == 0;
 }
 
-/* Gives the place of the oldest half-open connection, of usage's or (NULL) of all, to another. Returns whether there was one. */
+/* Gives the place of the oldest half-open connection, of usage's or (NULL) of all, to another. Returns whether there
+ * was one. */
 static bool make_room(struct server *server, const struct usage *usage) {
         struct connection *connection;
 
         TAILQ_FOREACH(connection, &server->connections, entry)
-                if ((!usage || connection->usage == usage) && is_half_open(connection)) {
-                        connection_violation(connection, "it had not asked for anything yet, and its place was needed");
-                        return true;
-                }
+        if ((!usage || connection->usage == usage) && is_half_open(connection)) {
+                connection_violation(connection, "it had not asked for anything yet, and its place was needed");
+                return true;
+        }
         return false;
 }
 
@@ -336,28 +344,35 @@ static bool within_limits(struct server *server, enum server_socket socket, stru
         /* The mode of its file says the same; a socket unit may have been written with another. */
         if (socket == SERVER_SESSION) {
                 if (uid != 0 && may_log(server, usage))
-                        log_line(LOG_WARNING, "session socket: connection of uid %u closed: it is for root alone, its mode should "
-                                 "be 0600", (unsigned) uid);
+                        log_line(LOG_WARNING,
+                                 "session socket: connection of uid %u closed: it is for root alone, its mode should "
+                                 "be 0600",
+                                 (unsigned) uid);
                 return uid == 0;
         }
         if (usage->connections >= settings->connections_per_uid && !make_room(server, usage)) {
                 if (may_log(server, usage))
-                        log_line(LOG_WARNING, "user socket: %s has %u connections already, one more, of uid %u, closed "
-                                 "(connections_per_uid in bpfdeleg.ini)", usage->uid == NOBODYS_UID ? "who has no delegation" : "that user",
-                                 usage->connections, (unsigned) uid);
+                        log_line(LOG_WARNING,
+                                 "user socket: %s has %u connections already, one more, of uid %u, closed "
+                                 "(connections_per_uid in bpfdeleg.ini)",
+                                 usage->uid == NOBODYS_UID ? "who has no delegation" : "that user", usage->connections,
+                                 (unsigned) uid);
                 return false;
         }
         if (server->n_user_connections >= settings->connections && !make_room(server, NULL)) {
                 if (may_log(server, usage))
-                        log_line(LOG_WARNING, "user socket: %zu connections already, one more, of uid %u, closed "
-                                 "(connections in bpfdeleg.ini)", server->n_user_connections, (unsigned) uid);
+                        log_line(LOG_WARNING,
+                                 "user socket: %zu connections already, one more, of uid %u, closed "
+                                 "(connections in bpfdeleg.ini)",
+                                 server->n_user_connections, (unsigned) uid);
                 return false;
         }
         return true;
 }
 
 /* Takes fd and peer, also on failure. */
-static int connection_new(struct server *server, enum server_socket socket, int fd, struct peer *peer, struct usage *usage) {
+static int connection_new(struct server *server, enum server_socket socket, int fd, struct peer *peer,
+                          struct usage *usage) {
         sd_event *event = server->manager->event;
         struct connection *connection;
         int r;
@@ -377,8 +392,9 @@ static int connection_new(struct server *server, enum server_socket socket, int 
         if (r >= 0)
                 r = sd_event_source_set_priority(connection->source, sockets[socket].priority);
         if (r >= 0)
-                r = sd_event_add_time_relative(event, &connection->timer, CLOCK_MONOTONIC, server->manager->settings.request_timeout,
-                                               0, on_connection_timeout, connection);
+                r = sd_event_add_time_relative(event, &connection->timer, CLOCK_MONOTONIC,
+                                               server->manager->settings.request_timeout, 0, on_connection_timeout,
+                                               connection);
         if (r < 0)
                 connection_free(connection);
         return r < 0 ? r : 0;
@@ -388,8 +404,9 @@ static void log_not_taken(struct server *server, enum server_socket socket, int 
         unsigned suppressed;
 
         if (log_ratelimit(&server->full_limit, &suppressed))
-                log_line(LOG_ERR, "%s socket: a connection is turned away: %s%s (%u such lines left out)", sockets[socket].name,
-                         strerror(error), error == EMFILE ? "; bpfdelegd needs a higher limit of them (LimitNOFILE= in its unit)" : "",
+                log_line(LOG_ERR, "%s socket: a connection is turned away: %s%s (%u such lines left out)",
+                         sockets[socket].name, strerror(error),
+                         error == EMFILE ? "; bpfdelegd needs a higher limit of them (LimitNOFILE= in its unit)" : "",
                          suppressed);
 }
 
@@ -416,8 +433,9 @@ static void admit_take(struct server *server, enum server_socket socket, int tak
 }
 
 /*
- * Out of descriptors nobody can be accepted, and all would wait for their own deadlines. One that is kept for this is given up for the first in line,
- * who is hung up on. Returns whether there was one: out of descriptors accept(2) does not even look.
+ * Out of descriptors nobody can be accepted, and all would wait for their own deadlines. One that is kept for this is
+ * given up for the first in line, who is hung up on. Returns whether there was one: out of descriptors accept(2) does
+ * not even look.
  */
 static bool turn_away(struct server *server, enum server_socket socket) {
         int fd;
@@ -439,7 +457,8 @@ static int accept_some(struct server *server, enum server_socket socket) {
                         admit_take(server, socket, fd);
                         continue;
                 }
-                if (e == EMFILE || e == ENFILE ? turn_away(server, socket) : e != EAGAIN && e != EINTR && e != ECONNABORTED)
+                if (e == EMFILE || e == ENFILE ? turn_away(server, socket) :
+                                                 e != EAGAIN && e != EINTR && e != ECONNABORTED)
                         log_not_taken(server, socket, e);
                 return 0;
         }
@@ -489,7 +508,8 @@ static int make_socket(const char *dir, enum server_socket which, struct errtext
         mode_t old;
         int r;
 
-        if ((size_t) snprintf(path, sizeof(path), "%s/%s", dir, sockets[which].name) >= sizeof(path) || sock_address(path, &sa) < 0)
+        if ((size_t) snprintf(path, sizeof(path), "%s/%s", dir, sockets[which].name) >= sizeof(path) ||
+            sock_address(path, &sa) < 0)
                 return fail(err, -ENAMETOOLONG, "%s: too long a path for a socket", dir);
         fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0 || fchmod(fd, sockets[which].mode) < 0)
@@ -537,8 +557,9 @@ static int adopt_socket(struct server *server, int fd, struct errtext *err) {
         socklen_t n = sizeof(sa) - 1;
         const char *slash;
 
-        if (sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0 || getsockname(fd, (struct sockaddr *) &sa, &n) < 0 ||
-            fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || set_options(fd) < 0)
+        if (sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) <= 0 ||
+            getsockname(fd, (struct sockaddr *) &sa, &n) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ||
+            set_options(fd) < 0)
                 return fail(err, -EINVAL, "descriptor %d, handed over, is no listening SOCK_SEQPACKET unix socket", fd);
         slash = strrchr(sa.sun_path, '/');
         for (unsigned i = 0; i < SERVER_SOCKETS; i++)
@@ -567,8 +588,8 @@ static int watch_sockets(struct server *server, struct errtext *err) {
         int r;
 
         for (unsigned i = 0; i < SERVER_SOCKETS; i++) {
-                r = sd_event_add_io(server->manager->event, &server->sockets[i].source, server->sockets[i].fd, EPOLLIN, handlers[i],
-                                    server);
+                r = sd_event_add_io(server->manager->event, &server->sockets[i].source, server->sockets[i].fd, EPOLLIN,
+                                    handlers[i], server);
                 if (r >= 0)
                         r = sd_event_source_set_priority(server->sockets[i].source, sockets[i].priority);
                 if (r >= 0)
@@ -579,7 +600,8 @@ static int watch_sockets(struct server *server, struct errtext *err) {
         return 0;
 }
 
-int server_new(struct server **ret, struct manager *manager, const struct request_row *requests, const char *dir, struct errtext *err) {
+int server_new(struct server **ret, struct manager *manager, const struct request_row *requests, const char *dir,
+               struct errtext *err) {
         struct server *server;
         int n, r;
 
@@ -587,7 +609,10 @@ int server_new(struct server **ret, struct manager *manager, const struct reques
         if (!server)
                 return fail(err, -ENOMEM, "out of memory");
         *server = (struct server){
-                .manager = manager, .requests = requests, .dir_fd = -1, .spare_fd = open("/", O_PATH | O_CLOEXEC),
+                .manager = manager,
+                .requests = requests,
+                .dir_fd = -1,
+                .spare_fd = open("/", O_PATH | O_CLOEXEC),
                 .sockets = {{.fd = -1}, {.fd = -1}},
         };
         TAILQ_INIT(&server->connections);

@@ -26,7 +26,7 @@ struct connection {
         struct usage *usage;
         sd_event_source *source, *timer;
         sd_event_source *resume; /* set while its uid has used up its share of the loop */
-        bool busy; /* a request is being worked on */
+        bool busy;               /* a request is being worked on */
 
         /* Set by whoever works on it: called, once, when the connection goes before the answer (the client hung up,
          * or said more than it should). It must not touch the connection. */
@@ -41,9 +41,10 @@ struct request_row {
         void (*handle)(struct connection *connection, const union proto_message *message);
 };
 
-/* Makes the sockets in dir (made 0755 if it is not there), or takes those that the service manager handed over. Nothing is
- * permitted until a row of requests says so; the last one has no handle. Returns 0 or -errno with err. */
-int server_new(struct server **ret, struct manager *manager, const struct request_row *requests, const char *dir, struct errtext *err);
+/* Makes the sockets in dir (made 0755 if it is not there), or takes those that the service manager handed over.
+ * Nothing is permitted until a row of requests says so; the last one has no handle. Returns 0 or -errno with err. */
+int server_new(struct server **ret, struct manager *manager, const struct request_row *requests, const char *dir,
+               struct errtext *err);
 
 /* Takes no more connections, and closes those that have not asked yet. */
 void server_stop(struct server *server);
@@ -59,8 +60,8 @@ int connection_send(struct connection *connection, const void *message);
  * taken back. */
 int connection_reply(struct connection *connection, const void *message, const int *fds, size_t n_fds);
 
-/* Whether a line that this connection causes may be logged now: what a person causes has a limit, and what all users do a budget. What is left out is
- * counted, and the count is told. */
+/* Whether a line that this connection causes may be logged now: what a person causes has a limit, and what all users
+ * do a budget. What is left out is counted, and the count is told. */
 bool connection_log_allowed(struct connection *connection);
 
 struct manager *connection_manager(const struct connection *connection);

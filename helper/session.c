@@ -54,12 +54,16 @@ int session_add(struct session **ret, struct delegation *d, uint64_t number, uin
         if (!session)
                 return -ENOMEM;
         *session = (struct session){
-                .delegation = d, .number = number, .attempt = attempt, .service = strdup(service), .leader_pidfd = TAKE_FD(leader_pidfd),
+                .delegation = d,
+                .number = number,
+                .attempt = attempt,
+                .service = strdup(service),
+                .leader_pidfd = TAKE_FD(leader_pidfd),
         };
         /* Not our child: sd_event_add_child_pidfd would end the loop with ECHILD. */
         r = !session->service ? -ENOMEM :
-                                sd_event_add_io(d->manager->event, &session->leader_source, session->leader_pidfd, ONCE_EXITED,
-                                                on_leader_exit, session);
+                                sd_event_add_io(d->manager->event, &session->leader_source, session->leader_pidfd,
+                                                ONCE_EXITED, on_leader_exit, session);
         if (r < 0) {
                 session_free(session);
                 return r;

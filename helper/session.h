@@ -23,7 +23,7 @@ typedef void (*session_ready)(void *userdata, struct session *session, int resul
 struct session {
         LIST_ENTRY(session) entry;
         struct delegation *delegation;
-        uint64_t number; /* counts up within the delegation, from 1 */
+        uint64_t number;  /* counts up within the delegation, from 1 */
         uint64_t attempt; /* of the module's to open it, 0: none; an answer may get lost, and the module asks again */
         char *service;
         int leader_pidfd; /* the process that opened: its death closes */
@@ -32,9 +32,10 @@ struct session {
         void *userdata;
 };
 
-/* Adds a session with this number and attempt, that waits for no answer; on_leader_exit gets it. Returns 0 or -errno. */
-int session_add(struct session **ret, struct delegation *delegation, uint64_t number, uint64_t attempt, const char *service,
-                int take_leader_pidfd, sd_event_io_handler_t on_leader_exit);
+/* Adds a session with this number and attempt, that waits for no answer; on_leader_exit gets it. Returns 0 or
+ * -errno. */
+int session_add(struct session **ret, struct delegation *delegation, uint64_t number, uint64_t attempt,
+                const char *service, int take_leader_pidfd, sd_event_io_handler_t on_leader_exit);
 /* Takes it out of its delegation, and its record away. */
 void session_unlink(struct session *session);
 void session_free(struct session *session);

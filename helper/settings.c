@@ -50,7 +50,9 @@ static int parse_seconds(const char *value, uint64_t *ret, struct errtext *err) 
 
 static int parse_backend(const char *value, void *target, struct errtext *err) {
         static const char *const words[] = {
-                [SETTINGS_BACKEND_AUTO] = "auto", [SETTINGS_BACKEND_SYSTEMD] = "systemd", [SETTINGS_BACKEND_CGROUPFS] = "cgroupfs",
+                [SETTINGS_BACKEND_AUTO] = "auto",
+                [SETTINGS_BACKEND_SYSTEMD] = "systemd",
+                [SETTINGS_BACKEND_CGROUPFS] = "cgroupfs",
         };
         struct settings *settings = target;
 
@@ -69,20 +71,21 @@ static int parse_cgroup_parent(const char *value, void *target, struct errtext *
 
         for (unsigned i = 0; dot && systemds[i]; i++)
                 if (streq(dot, systemds[i]))
-                        return fail(err, -EBADMSG, "'%s' is a name of systemd's; the directory must be bpfdeleg's own", value);
+                        return fail(err, -EBADMSG, "'%s' is a name of systemd's; the directory must be bpfdeleg's own",
+                                    value);
         if (value[0] == '\0' || value[0] == '.' || strpbrk(value, "/\t") ||
             copy_field(settings->cgroup_parent, sizeof(settings->cgroup_parent), value) < 0)
                 return fail(err, -EBADMSG, "'%s' is not the name of one directory below the cgroup2 mount", value);
         return 0;
 }
 
-#define NUMBER(member, min, max)                                                               \
-        static int parse_##member(const char *value, void *target, struct errtext *err) {      \
+#define NUMBER(member, min, max)                                                                  \
+        static int parse_##member(const char *value, void *target, struct errtext *err) {         \
                 return parse_number(value, min, max, &((struct settings *) target)->member, err); \
         }
 #define SECONDS(member)                                                                   \
         static int parse_##member(const char *value, void *target, struct errtext *err) { \
-                return parse_seconds(value, &((struct settings *) target)->member, err);    \
+                return parse_seconds(value, &((struct settings *) target)->member, err);  \
         }
 NUMBER(delegations, 1, 100000)
 NUMBER(delegations_per_uid, 1, 1000)

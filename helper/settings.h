@@ -24,11 +24,11 @@ struct settings {
         uint64_t connections_per_uid; /* on the user socket */
 
         /* microseconds */
-        uint64_t request_timeout; /* from accept to a whole request */
-        uint64_t open_timeout;    /* to make a delegation */
-        uint64_t enter_timeout;   /* to move a process in */
+        uint64_t request_timeout;  /* from accept to a whole request */
+        uint64_t open_timeout;     /* to make a delegation */
+        uint64_t enter_timeout;    /* to move a process in */
         uint64_t subgroup_timeout; /* to signal or remove a part of a subtree */
-        uint64_t close_timeout;   /* how long CLOSE_SESSION waits for the last process; the end goes on behind it */
+        uint64_t close_timeout;    /* how long CLOSE_SESSION waits for the last process; the end goes on behind it */
 };
 
 /* The built-in values. */

@@ -71,7 +71,9 @@ static int find_scope(const struct setup *setup, char *path, size_t size, struct
 
         r = child_cgroup(maker_child(setup->maker), found);
         if (r < 0)
-                return fail(err, r, r == -EPROTO ? "the maker sits in no cgroup of cgroup2" : "the maker's cgroup cannot be read");
+                return fail(err, r,
+                            r == -EPROTO ? "the maker sits in no cgroup of cgroup2" :
+                                           "the maker's cgroup cannot be read");
         scope_name(setup->spec.id, name);
         if (!streq(strrchr(found, '/') + 1, name) || copy_field(path, size, found) < 0)
                 return fail(err, -EPROTO, "systemd says that %s is made, but the maker sits in %s", name, found);
@@ -84,7 +86,8 @@ static int adopt_scope(struct setup *setup, struct errtext *err) {
 
         r = find_scope(setup, path, sizeof(path), err);
         if (r >= 0)
-                r = cgroup_adopt_scope(setup->spec.cgroup, setup->context->cgroups, path, setup->spec.policy->limit, err);
+                r = cgroup_adopt_scope(setup->spec.cgroup, setup->context->cgroups, path, setup->spec.policy->limit,
+                                       err);
         if (r < 0)
                 return r;
         /* From here on a restart can end it without systemd. */
@@ -108,8 +111,14 @@ static int ask_for_scope(struct setup *setup, struct errtext *err) {
         const struct child *maker = maker_child(setup->maker);
         const struct setup_spec *spec = &setup->spec;
         const struct scope_spec scope = {
-                .id = spec->id, .uid = spec->uid, .user = spec->user, .policy = spec->policy->name, .limit = spec->policy->limit,
-                .pidfd = maker->pidfd, .pid = maker->pid, .timeout_usec = setup->context->settings->open_timeout / 2,
+                .id = spec->id,
+                .uid = spec->uid,
+                .user = spec->user,
+                .policy = spec->policy->name,
+                .limit = spec->policy->limit,
+                .pidfd = maker->pidfd,
+                .pid = maker->pid,
+                .timeout_usec = setup->context->settings->open_timeout / 2,
         };
         struct errtext why;
         int r;
@@ -140,10 +149,14 @@ static int start_maker(struct setup *setup, struct errtext *err) {
         const struct setup_context *context = setup->context;
         const struct setup_spec *spec = &setup->spec;
         struct maker_spec maker = {
-                .uid = spec->uid, .gid = spec->gid, .mode = spec->policy->mode,
+                .uid = spec->uid,
+                .gid = spec->gid,
+                .mode = spec->policy->mode,
                 .private_network = spec->policy->network == POLICY_NETWORK_PRIVATE,
-                .nursery_fd = context->nursery_fd, .anchor_dirfd = context->anchor_dirfd,
-                .cgroup = context->scopes ? NULL : spec->cgroup, .timeout_usec = context->settings->open_timeout,
+                .nursery_fd = context->nursery_fd,
+                .anchor_dirfd = context->anchor_dirfd,
+                .cgroup = context->scopes ? NULL : spec->cgroup,
+                .timeout_usec = context->settings->open_timeout,
                 .made_mount = on_mount,
         };
 
@@ -151,7 +164,8 @@ static int start_maker(struct setup *setup, struct errtext *err) {
         return maker_start(&setup->maker, context->event, &maker, on_made, setup, err);
 }
 
-int setup_start(struct setup **ret, const struct setup_context *context, const struct setup_spec *spec, struct errtext *err) {
+int setup_start(struct setup **ret, const struct setup_context *context, const struct setup_spec *spec,
+                struct errtext *err) {
         struct setup *setup;
         int r;
 

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Setting a delegation up: its cgroup, its namespaces and its bpffs, from nothing to the anchor that sleeps in them. One of two
- * backends makes the cgroup: we (cgroupfs), before the maker is born in it, or systemd (a scope), while the maker works.
+ * Setting a delegation up: its cgroup, its namespaces and its bpffs, from nothing to the anchor that sleeps in them.
+ * One of two backends makes the cgroup: we (cgroupfs), before the maker is born in it, or systemd (a scope), while the
+ * maker works.
  */
 
 #include <systemd/sd-event.h>
@@ -34,7 +35,8 @@ struct setup_spec {
         const uint64_t *masks;
         struct cgroup *cgroup; /* filled in */
 
-        /* Which cgroup it is has changed, and has to be recorded before anything else is done. Returns 0 or -errno with err. */
+        /* Which cgroup it is has changed, and has to be recorded before anything else is done. Returns 0 or -errno
+         * with err. */
         int (*changed)(void *userdata, struct errtext *err);
         /* As in struct maker_spec. */
         int (*made_mount)(void *userdata, int mount_fd);
@@ -48,7 +50,8 @@ struct setup;
 /* Names the cgroup if its name is known before it is made, so that the first record has it. */
 void setup_plan(const struct setup_context *context, uint64_t id, struct cgroup *cgroup);
 /* Begins. Returns 0 and *ret; or -errno with err, and *ret all the same if there is something to free. */
-int setup_start(struct setup **ret, const struct setup_context *context, const struct setup_spec *spec, struct errtext *err);
+int setup_start(struct setup **ret, const struct setup_context *context, const struct setup_spec *spec,
+                struct errtext *err);
 /* After success: hands over the anchor and a descriptor of the user namespace. */
 void setup_take(struct setup *setup, struct child *ret_anchor, int *ret_userns_fd);
 /* Gives it up. Returns whether systemd may have, or come to have, a scope of its name. Takes NULL. */

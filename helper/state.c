@@ -35,10 +35,16 @@ struct field {
         size_t offset, size;
         bool optional; /* not in what an earlier version wrote: zero then */
 };
-#define FIELD(type, member, k) {.key = #member, .kind = (k), .offset = offsetof(struct type, member), .size = sizeof(((struct type *) 0)->member)}
+#define FIELD(type, member, k)                                                        \
+        {                                                                             \
+                .key = #member, .kind = (k), .offset = offsetof(struct type, member), \
+                .size = sizeof(((struct type *) 0)->member)                           \
+        }
 
 static const char *const state_words[] = {
-        [PROTO_STATE_OPENING] = "opening", [PROTO_STATE_ACTIVE] = "active", [PROTO_STATE_ENDING] = "ending",
+        [PROTO_STATE_OPENING] = "opening",
+        [PROTO_STATE_ACTIVE] = "active",
+        [PROTO_STATE_ENDING] = "ending",
 };
 static const char *const backend_words[] = {[CGROUP_FS] = "cgroupfs", [CGROUP_SCOPE] = "systemd"};
 
@@ -139,7 +145,7 @@ static int get_field(const struct field *field, const char *value, void *target)
 /* ---- the two kinds of file ---- */
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): a member has none */
-#define PROCESS(type, member)                                                                              \
+#define PROCESS(type, member) \
         FIELD(type, member.pid, NUMBER32), FIELD(type, member.start, NUMBER64), FIELD(type, member.inode, NUMBER64)
 /* NOLINTEND(bugprone-macro-parentheses) */
 
@@ -161,12 +167,17 @@ static const struct field record_fields[] = {
 static const struct field session_fields[] = {
         PROCESS(state_session, leader),
         FIELD(state_session, service, TEXT),
-        {.key = "attempt", .kind = NUMBER64, .offset = offsetof(struct state_session, attempt), .size = 8, .optional = true},
+        {.key = "attempt",
+         .kind = NUMBER64,
+         .offset = offsetof(struct state_session, attempt),
+         .size = 8,
+         .optional = true},
 };
 
 /* A row is copied with the size of its type; 32-bit ones must have that. */
 _Static_assert(sizeof(uid_t) == 4 && sizeof(gid_t) == 4 && sizeof(pid_t) == 4 && sizeof(enum proto_state) == 4 &&
-               sizeof(enum cgroup_backend) == 4, "fields of 32 bits");
+                       sizeof(enum cgroup_backend) == 4,
+               "fields of 32 bits");
 
 /* Writes name.new in dirfd, then gives it its name. */
 static int write_file(int dirfd, const char *name, int (*write_to)(FILE *f, const void *data), const void *data) {
@@ -272,7 +283,8 @@ static void part_name(uint64_t id, char buf[PART_SIZE]) {
 
 static int remove_dir(const struct state_dir *dir, const char *name);
 
-static int fill(const struct state_dir *dir, const char *part, const struct state_record *record, const struct bytes *policy) {
+static int fill(const struct state_dir *dir, const char *part, const struct state_record *record,
+                const struct bytes *policy) {
         _cleanup_close_ int fd = -1;
         char name[PROTO_ID_SIZE];
         int r;
@@ -288,7 +300,8 @@ static int fill(const struct state_dir *dir, const char *part, const struct stat
         return r;
 }
 
-int state_new(const struct state_dir *dir, const struct state_record *record, const char *policy_text, size_t policy_size) {
+int state_new(const struct state_dir *dir, const struct state_record *record, const char *policy_text,
+              size_t policy_size) {
         const struct bytes policy = {.p = policy_text, .size = policy_size};
         char part[PART_SIZE];
         int r;
@@ -405,9 +418,12 @@ static void set_aside(const struct state_dir *dir, const char *name, const char 
         if (unlinkat(dir->fd, bad, 0) < 0)
                 (void) remove_dir(dir, bad);
         if (renameat(dir->fd, name, dir->fd, bad) == 0)
-                log_line(LOG_ERR, "the record of a delegation makes no sense and is set aside (%s/%s): %s", dir->path, bad, why);
+                log_line(LOG_ERR, "the record of a delegation makes no sense and is set aside (%s/%s): %s", dir->path,
+                         bad, why);
         else
-                log_line(LOG_ERR, "the record of a delegation makes no sense and is passed over (it cannot be renamed to %s/%s: %m): %s",
+                log_line(LOG_ERR,
+                         "the record of a delegation makes no sense and is passed over (it cannot be renamed to %s/%s: "
+                         "%m): %s",
                          dir->path, bad, why);
 }
 
@@ -422,7 +438,8 @@ static bool is_cgroup_path(const char *path) {
         return true;
 }
 
-/* All in it is going to be killed, should the anchor have gone: each subtree has its id in its name, and nobody else's has. */
+/* All in it is going to be killed, should the anchor have gone: each subtree has its id in its name, and nobody
+ * else's has. */
 static bool is_cgroup_of(const struct state_record *record) {
         const char *name = strrchr(record->cgroup, '/');
         char id[PROTO_ID_SIZE];
@@ -536,7 +553,8 @@ static bool is_closed(const char *name, struct proto_cookie *cookie, uint64_t *a
 }
 
 void state_read_closed(const struct state_dir *dir,
-                       void (*closed)(void *userdata, const struct proto_cookie *cookie, uint64_t attempt), void *userdata) {
+                       void (*closed)(void *userdata, const struct proto_cookie *cookie, uint64_t attempt),
+                       void *userdata) {
         struct proto_cookie cookie = {0};
         const struct dirent *e;
         uint64_t attempt;
@@ -569,7 +587,8 @@ static int lock_dir(const char *path, struct errtext *err) {
                 return fail(err, -EWOULDBLOCK, "another bpfdelegd keeps its records in %s", path);
         /* One that was just ending may have removed it meanwhile. */
         if (stat(path, &now) < 0 || now.st_ino != st.st_ino)
-                return fail(err, -EAGAIN, "%s was removed at the same time by another bpfdelegd; start this one again", path);
+                return fail(err, -EAGAIN, "%s was removed at the same time by another bpfdelegd; start this one again",
+                            path);
         return TAKE_FD(fd);
 }
 

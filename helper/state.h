@@ -12,8 +12,8 @@
  * and beside these directories the module's notes of logouts that no helper heard, "closed-<cookie>".
  *
  * INI files, root's alone, each put in place by rename(2), and so is the directory, which is filled and emptied under
- * another name, ".<id>": a helper killed at any moment leaves the old or the new one, and nothing but that is ever half there.
- * They live in /run, so nothing of them outlives the kernel that the delegations live in.
+ * another name, ".<id>": a helper killed at any moment leaves the old or the new one, and nothing but that is ever
+ * half there. They live in /run, so nothing of them outlives the kernel that the delegations live in.
  */
 
 #include "cgroup.h"
@@ -23,7 +23,8 @@ struct state_dir {
         int fd; /* locked; -1: none, then nothing is written */
         char *path;
 };
-#define STATE_DIR_INIT {.fd = -1}
+#define STATE_DIR_INIT \
+        { .fd = -1 }
 
 /* Makes <runtime_dir>/state unless it is there, and locks it: one helper at a time. Returns 0 or -errno with err. */
 int state_open(struct state_dir *ret, const char *runtime_dir, struct errtext *err);
@@ -54,24 +55,27 @@ struct state_session {
         char service[PROTO_SERVICE_SIZE];
 };
 
-/* Writes a delegation's record for the first time, with its policy's bytes. Returns 0, or -errno and nothing is there. */
-int state_new(const struct state_dir *dir, const struct state_record *record, const char *policy_text, size_t policy_size);
+/* Writes a delegation's record for the first time, with its policy's bytes. Returns 0, or -errno and nothing is
+ * there. */
+int state_new(const struct state_dir *dir, const struct state_record *record, const char *policy_text,
+              size_t policy_size);
 /* Replaces the record. */
 int state_update(const struct state_dir *dir, const struct state_record *record);
 int state_add_session(const struct state_dir *dir, uint64_t id, const struct state_session *session);
 void state_remove_session(const struct state_dir *dir, uint64_t id, uint64_t number);
-/* Removes all of a delegation: the last thing of it. Does nothing if there is none. Returns 0, or -errno: what is left counts no more, and is
- * state_tidy()'s. */
+/* Removes all of a delegation: the last thing of it. Does nothing if there is none. Returns 0, or -errno: what is
+ * left counts no more, and is state_tidy()'s. */
 int state_remove(const struct state_dir *dir, uint64_t id);
 /* Removes leftovers: records whose removal failed earlier, and records that were only partly written. Returns 0 or
  * -errno. If several removals fail, resource errors (is_shortage()) take precedence. */
 int state_tidy(const struct state_dir *dir);
 
 /*
- * Reads everything. For each delegation whose record makes sense calls delegation(), with its policy (to be taken), and
- * then session() for each of its sessions. What makes no sense is set aside, renamed to "bad-<name>", with a line in
- * the log: never trusted, never fatal. What was being made or removed is removed. Returns how many there were, or -errno with err:
- * they cannot be read now, for want of something (is_shortage()), and nothing is said about those that were not read.
+ * Reads everything. For each delegation whose record makes sense calls delegation(), with its policy (to be taken),
+ * and then session() for each of its sessions. What makes no sense is set aside, renamed to "bad-<name>", with a line
+ * in the log: never trusted, never fatal. What was being made or removed is removed. Returns how many there were, or
+ * -errno with err: they cannot be read now, for want of something (is_shortage()), and nothing is said about those
+ * that were not read.
  */
 struct state_reader {
         void (*delegation)(void *userdata, const struct state_record *record, struct policy *take_policy);
@@ -80,7 +84,8 @@ struct state_reader {
 };
 int state_read(const struct state_dir *dir, const struct state_reader *reader, struct errtext *err);
 
-/* Calls closed() for each note of a logout that no helper has heard (PROTO_CLOSED), with an attempt other than 0 or else the
- * cookie, and removes the note then: a helper that is killed in between leaves it to the next one. */
+/* Calls closed() for each note of a logout that no helper has heard (PROTO_CLOSED), with an attempt other than 0 or
+ * else the cookie, and removes the note then: a helper that is killed in between leaves it to the next one. */
 void state_read_closed(const struct state_dir *dir,
-                       void (*closed)(void *userdata, const struct proto_cookie *cookie, uint64_t attempt), void *userdata);
+                       void (*closed)(void *userdata, const struct proto_cookie *cookie, uint64_t attempt),
+                       void *userdata);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The child's side of subgroup.c: a copy of the helper with a heap in an unknown state, so only async-signal-safe calls, and no memory
- * but its stack and what it maps.
+ * The child's side of subgroup.c: a copy of the helper with a heap in an unknown state, so only async-signal-safe
+ * calls, and no memory but its stack and what it maps.
  */
 
 #include "config.h"
@@ -22,8 +22,8 @@ static bool has_anchor(const struct subgroup_work *work) {
         return strncmp(path, prefix, size) == 0 && (path[size] == '/' || path[size] == '\0');
 }
 
-/* Waits until the last one is gone, so that the cgroup can be removed next. The deadline is the helper's; its death closes the
- * channel, for one that was there before the child could ask to die with it. */
+/* Waits until the last one is gone, so that the cgroup can be removed next. The deadline is the helper's; its death
+ * closes the channel, for one that was there before the child could ask to die with it. */
 static int kill_all(int fd, int channel) {
         struct cgroup cgroup = {.fd = fd, .events_fd = -1};
         struct pollfd fds[2];
@@ -45,12 +45,12 @@ static int kill_all(int fd, int channel) {
 /* ---- signals other than SIGKILL ---- */
 
 #define BATCH 128
-#define PASSES 16 /* over the tree; each finds only what was forked, or moved, during the one before */
+#define PASSES 16                  /* over the tree; each finds only what was forked, or moved, during the one before */
 #define PIDS_MAX (4 * 1024 * 1024) /* the kernel's PID_MAX_LIMIT */
 
 struct signalling {
         const struct subgroup_work *work;
-        uint8_t *seen; /* a bit for each number: one process gets one signal */
+        uint8_t *seen;  /* a bit for each number: one process gets one signal */
         unsigned found; /* in this pass */
         size_t n;
         struct {
@@ -93,7 +93,8 @@ static int mark_listed(struct signalling *s, pid_t pid, int dirfd) {
         return 0;
 }
 
-/* Signals what has been collected, and forgets it. One that has left the list may be found elsewhere, and is not marked. */
+/* Signals what has been collected, and forgets it. One that has left the list may be found elsewhere, and is not
+ * marked. */
 static int signal_batch(struct signalling *s, int dirfd) {
         int r;
 
@@ -101,7 +102,8 @@ static int signal_batch(struct signalling *s, int dirfd) {
         for (size_t i = 0; i < s->n; i++) {
                 pid_t pid = s->batch[i].pid;
 
-                if (r >= 0 && s->batch[i].listed && sys_pidfd_send_signal(s->batch[i].pidfd, (int) s->work->order.signal) >= 0) {
+                if (r >= 0 && s->batch[i].listed &&
+                    sys_pidfd_send_signal(s->batch[i].pidfd, (int) s->work->order.signal) >= 0) {
                         s->seen[pid / 8] |= (uint8_t) (1u << (pid % 8));
                         s->found++;
                 }

@@ -9,7 +9,7 @@
 enum subgroup_step { SUBGROUP_FIND, SUBGROUP_ANCHOR, SUBGROUP_KILL, SUBGROUP_SIGNAL, SUBGROUP_REMOVE, SUBGROUP_DONE };
 
 struct subgroup_work {
-        int root_fd; /* of <root> */
+        int root_fd;                                                /* of <root> */
         char root_path[PROTO_PATH_SIZE], path[PROTO_SUBGROUP_SIZE]; /* the latter is the order's */
         struct subgroup_order order;
         struct child anchor; /* gets no signal */

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A part of a subtree is signalled or removed on its user's word, by a child with root's rights. The user is at work in
- * there at the same time, and chooses names, depth, owners, modes and processes. What holds whatever the user does:
+ * A part of a subtree is signalled or removed on its user's word, by a child with root's rights. The user is at work
+ * in there at the same time, and chooses names, depth, owners, modes and processes. What holds whatever the user does:
  *
- *  - Nothing outside of the user's subtree is touched. The path is resolved once, name by name below <root>, without "..", links and other
- *    mounts; after that everything goes through descriptors of directories. One that is removed and made again meanwhile is another cgroup, and
- *    is not touched: the descriptor's own is dead.
- *  - No process is signalled for its number. SIGKILL is cgroup.kill, which the kernel does at one stroke. Any other signal goes through
- *    pidfds, and only to what the cgroup still lists after the pidfd was opened: if the pidfd's process has not been reaped by then,
- *    the number listed was its own.
- *  - The loop waits for nobody. Walks, rmdir(2) and the wait for the last process happen in the child; there is one for a uid
- *    at a time, and it is killed at its deadline. So what a user can make root do is one process's work.
- *  - The delegation itself does not suffer: not by name (its root and `supervisor`), and not where the anchor was moved to: signals pass it
- *    by, but for SIGKILL, which is refused there, as far as can be seen. A user who moves it at that very moment ends their own delegation,
+ *  - Nothing outside of the user's subtree is touched. The path is resolved once, name by name below <root>, without
+ *    "..", links and other
+ *    mounts; after that everything goes through descriptors of directories. One that is removed and made again
+ *    meanwhile is another cgroup, and
+ *    is not touched: the descriptor's own is dead. - No process is signalled for its number. SIGKILL is cgroup.kill,
+ *    which the kernel does at one stroke. Any other signal goes through
+ *    pidfds, and only to what the cgroup still lists after the pidfd was opened: if the pidfd's process has not been
+ *    reaped by then,
+ *    the number listed was its own. - The loop waits for nobody. Walks, rmdir(2) and the wait for the last process
+ *    happen in the child; there is one for a uid
+ *    at a time, and it is killed at its deadline. So what a user can make root do is one process's work. - The
+ *    delegation itself does not suffer: not by name (its root and `supervisor`), and not where the anchor was moved
+ *    to: signals pass it
+ *    by, but for SIGKILL, which is refused there, as far as can be seen. A user who moves it at that very moment ends
+ *    their own delegation,
  *    which they could do by kill(1).
  */
 
@@ -55,23 +60,34 @@ static const struct {
         int error;
         const char *why;
 } reasons[] = {
-        {SUBGROUP_FIND, -ENOENT, "there is no such cgroup in your subtree (`bpfdeleg run -- ls /sys/fs/cgroup` shows what there is)"},
+        {SUBGROUP_FIND, -ENOENT,
+         "there is no such cgroup in your subtree (`bpfdeleg run -- ls /sys/fs/cgroup` shows what there is)"},
         {SUBGROUP_FIND, -ENOTDIR, "that is a file of a cgroup and not a cgroup"},
         {SUBGROUP_FIND, -ELOOP, "there is a link in the path"},
         {SUBGROUP_FIND, -EXDEV, "the path leads out of your subtree"},
-        {SUBGROUP_ANCHOR, -EBUSY, "the anchor that keeps your delegation (ps calls it bpfdeleg-anchor) was moved there, and would be killed: move "
-                                  "it to a cgroup elsewhere first"},
-        {SUBGROUP_KILL, -EOPNOTSUPP, "it is a threaded cgroup, and signals go to whole processes: name the cgroup above it that is their domain"},
-        {SUBGROUP_SIGNAL, -EOPNOTSUPP, "it is a threaded cgroup, and signals go to whole processes: name the cgroup above it that is their domain"},
-        {SUBGROUP_SIGNAL, -EAGAIN, "its processes start others faster than these can be signalled; send them SIGKILL, or freeze them first"},
-        {SUBGROUP_REMOVE, -EBUSY, "there are processes in it, or somebody makes cgroups in it: end those first (`bpfdeleg kill` with the same path)"},
+        {SUBGROUP_ANCHOR, -EBUSY,
+         "the anchor that keeps your delegation (ps calls it bpfdeleg-anchor) was moved there, and would be killed: "
+         "move "
+         "it to a cgroup elsewhere first"},
+        {SUBGROUP_KILL, -EOPNOTSUPP,
+         "it is a threaded cgroup, and signals go to whole processes: name the cgroup above it that is their domain"},
+        {SUBGROUP_SIGNAL, -EOPNOTSUPP,
+         "it is a threaded cgroup, and signals go to whole processes: name the cgroup above it that is their domain"},
+        {SUBGROUP_SIGNAL, -EAGAIN,
+         "its processes start others faster than these can be signalled; send them SIGKILL, or freeze them first"},
+        {SUBGROUP_REMOVE, -EBUSY,
+         "there are processes in it, or somebody makes cgroups in it: end those first (`bpfdeleg kill` with the same "
+         "path)"},
         {SUBGROUP_REMOVE, -ENOENT, "there is no such cgroup in your subtree any more"},
 };
 
 static const char *const step_words[] = {
-        [SUBGROUP_FIND] = "opening it", [SUBGROUP_ANCHOR] = "looking where the anchor is",
-        [SUBGROUP_KILL] = "killing what is in it", [SUBGROUP_SIGNAL] = "signalling what is in it",
-        [SUBGROUP_REMOVE] = "removing it", [SUBGROUP_DONE] = "finishing",
+        [SUBGROUP_FIND] = "opening it",
+        [SUBGROUP_ANCHOR] = "looking where the anchor is",
+        [SUBGROUP_KILL] = "killing what is in it",
+        [SUBGROUP_SIGNAL] = "signalling what is in it",
+        [SUBGROUP_REMOVE] = "removing it",
+        [SUBGROUP_DONE] = "finishing",
 };
 
 static int finish(struct subgroup *subgroup, int result, const char *why) {
@@ -113,16 +129,21 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) source;
         (void) usec;
         if (!subgroup->at_work)
-                return finish(subgroup, -ETIMEDOUT, "not begun: others that you asked for were not done in time; ask again");
+                return finish(subgroup, -ETIMEDOUT,
+                              "not begun: others that you asked for were not done in time; ask again");
         return finish(subgroup, -ETIMEDOUT,
-                      subgroup->order.remove            ? "not all of it could be removed in time; ask again" :
-                      subgroup->order.signal == SIGKILL ? "some in it were not gone in time: they cannot end yet, or new ones come; ask again" :
-                                                          "not all in it could be signalled in time: ask again, or send SIGKILL");
+                      subgroup->order.remove ?
+                              "not all of it could be removed in time; ask again" :
+                      subgroup->order.signal == SIGKILL ?
+                              "some in it were not gone in time: they cannot end yet, or new ones come; ask again" :
+                              "not all in it could be signalled in time: ask again, or send SIGKILL");
 }
 
 static int start_child(struct subgroup *subgroup, const struct subgroup_target *target, struct errtext *err) {
         struct subgroup_work work = {
-                .root_fd = target->root->fd, .order = subgroup->order, .anchor = *target->anchor,
+                .root_fd = target->root->fd,
+                .order = subgroup->order,
+                .anchor = *target->anchor,
         };
         const int fds[] = {[SUBGROUP_FD_ROOT] = work.root_fd, [SUBGROUP_FD_ANCHOR] = work.anchor.pidfd};
         int r;
@@ -133,8 +154,8 @@ static int start_child(struct subgroup *subgroup, const struct subgroup_target *
         r = child_spawn(&subgroup->child, -1, subgroup_child, &work, fds, ELEMENTSOF(fds));
         subgroup->at_work = r >= 0;
         if (r >= 0)
-                r = sd_event_add_io(subgroup->subgroups->event, &subgroup->exit_source, subgroup->child.pidfd, EPOLLIN, on_child_exit,
-                                    subgroup);
+                r = sd_event_add_io(subgroup->subgroups->event, &subgroup->exit_source, subgroup->child.pidfd, EPOLLIN,
+                                    on_child_exit, subgroup);
         return r < 0 ? fail(err, r, "no process can be started for it: %s", strerror(-r)) : 0;
 }
 
@@ -142,8 +163,8 @@ static bool is_busy(const struct subgroups *subgroups, uid_t uid) {
         const struct subgroup *other;
 
         TAILQ_FOREACH(other, &subgroups->queue, entry)
-                if (other->uid == uid && other->at_work)
-                        return true;
+        if (other->uid == uid && other->at_work)
+                return true;
         return false;
 }
 
@@ -151,8 +172,8 @@ static struct subgroup *first_of(const struct subgroups *subgroups, uid_t uid) {
         struct subgroup *subgroup;
 
         TAILQ_FOREACH(subgroup, &subgroups->queue, entry)
-                if (subgroup->uid == uid)
-                        return subgroup;
+        if (subgroup->uid == uid)
+                return subgroup;
         return NULL;
 }
 
@@ -185,8 +206,11 @@ static int check(const struct subgroup_target *target, const struct subgroup_ord
         if (r < 0)
                 return r;
         if (strncmp(path, CGROUP_SUPERVISOR, n) == 0 && (path[n] == '\0' || path[n] == '/'))
-                return fail(err, -EPERM, "`%s` holds the anchor that keeps your delegation, and ends with it: log out, or name another cgroup",
-                            CGROUP_SUPERVISOR);
+                return fail(
+                        err, -EPERM,
+                        "`%s` holds the anchor that keeps your delegation, and ends with it: log out, or name another "
+                        "cgroup",
+                        CGROUP_SUPERVISOR);
         return 0;
 }
 
@@ -202,7 +226,12 @@ int subgroup_start(struct subgroup **ret, struct subgroups *subgroups, const str
         if (!subgroup)
                 return fail(err, -ENOMEM, "out of memory");
         *subgroup = (struct subgroup){
-                .subgroups = subgroups, .id = target->id, .uid = target->uid, .order = *order, .done = done, .userdata = userdata,
+                .subgroups = subgroups,
+                .id = target->id,
+                .uid = target->uid,
+                .order = *order,
+                .done = done,
+                .userdata = userdata,
                 .child = CHILD_INIT,
         };
         copy_field_cut(subgroup->path, sizeof(subgroup->path), order->path);
@@ -246,8 +275,8 @@ static struct subgroup *of_delegation(const struct subgroups *subgroups, uint64_
         struct subgroup *subgroup;
 
         TAILQ_FOREACH(subgroup, &subgroups->queue, entry)
-                if (subgroup->id == id)
-                        return subgroup;
+        if (subgroup->id == id)
+                return subgroup;
         return NULL;
 }
 
@@ -258,12 +287,14 @@ void subgroups_end(struct subgroups *subgroups, uint64_t id) {
                 (void) finish(subgroup, -ENOENT, "your delegation has ended meanwhile");
 }
 
-int subgroups_new(struct subgroups **ret, sd_event *event, const uint64_t *timeout_usec, subgroup_find find, void *userdata) {
+int subgroups_new(struct subgroups **ret, sd_event *event, const uint64_t *timeout_usec, subgroup_find find,
+                  void *userdata) {
         struct subgroups *subgroups = malloc(sizeof(*subgroups));
 
         if (!subgroups)
                 return -ENOMEM;
-        *subgroups = (struct subgroups){.event = event, .timeout_usec = timeout_usec, .find = find, .userdata = userdata};
+        *subgroups =
+                (struct subgroups){.event = event, .timeout_usec = timeout_usec, .find = find, .userdata = userdata};
         TAILQ_INIT(&subgroups->queue);
         *ret = subgroups;
         return 0;

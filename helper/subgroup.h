@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * KILL_SUBGROUP and REMOVE_SUBGROUP: a user signals, or removes, what is in a part of their own subtree, whoever owns its
- * parts and processes.
+ * KILL_SUBGROUP and REMOVE_SUBGROUP: a user signals, or removes, what is in a part of their own subtree, whoever owns
+ * its parts and processes.
  */
 
 #include <systemd/sd-event.h>
@@ -28,7 +28,8 @@ struct subgroup_target {
 typedef bool (*subgroup_find)(void *userdata, uint64_t id, struct subgroup_target *ret);
 
 /* timeout_usec is read for each order. Returns 0 or -ENOMEM. */
-int subgroups_new(struct subgroups **ret, sd_event *event, const uint64_t *timeout_usec, subgroup_find find, void *userdata);
+int subgroups_new(struct subgroups **ret, sd_event *event, const uint64_t *timeout_usec, subgroup_find find,
+                  void *userdata);
 void subgroups_free(struct subgroups *subgroups);
 
 struct subgroup_order {
@@ -41,9 +42,9 @@ struct subgroup_order {
 typedef void (*subgroup_done)(void *userdata, const struct subgroup_order *order, int result, const char *why);
 
 /*
- * Asks for it: done by a child, one for each uid at a time and the others in their order, all within timeouts.subgroup. The
- * order is copied. Returns 0 and *ret, for subgroup_free(); or -errno with err: the order itself is not right, or the child
- * cannot be started.
+ * Asks for it: done by a child, one for each uid at a time and the others in their order, all within
+ * timeouts.subgroup. The order is copied. Returns 0 and *ret, for subgroup_free(); or -errno with err: the order
+ * itself is not right, or the child cannot be started.
  */
 int subgroup_start(struct subgroup **ret, struct subgroups *subgroups, const struct subgroup_target *target,
                    const struct subgroup_order *order, subgroup_done done, void *userdata, struct errtext *err);

@@ -9,8 +9,8 @@
  * When a namespace is done with. Where the guard closes it (no new task in there, and nobody joins), a pass that was
  * begun after the end meets all who were forking by then: they die, and so do their forks that are not done; or they
  * have died before, and their forks are there by the end of that pass. These fork no more and keep their number, so
- * the second pass meets each: if it finds nothing, there is nothing. A process that does not die (it waits for a disk, say) is
- * looked for as long as it lives.
+ * the second pass meets each: if it finds nothing, there is nothing. A process that does not die (it waits for a disk,
+ * say) is looked for as long as it lives.
  *
  * Without a guard a chain of processes, each of which forks and exits, can be in between at every look. A pass counts
  * for nothing if a process that was the ended one's, or its user's, went away while it was being looked at, and
@@ -31,13 +31,13 @@
 
 #define SWEEP_DELAY_USEC (20 * USEC_PER_MSEC) /* many ends, one pass; the least between two */
 #define SWEEP_MAX_USEC (500 * USEC_PER_MSEC)  /* the most… */
-#define SWEEP_TIMES 10                        /* …and in between, so many times what the last one took, for the loop has other work */
-#define SWEEP_SLICE 256                       /* processes in one turn of the loop: a millisecond */
-#define SWEEP_PASSES 100                      /* then somebody out-forks us, or does not die; it is reported */
-#define SWEEP_SLOW_USEC (5 * USEC_PER_SEC)    /* how often to look whether such a process has died after all */
-#define SWEEP_STILL 2                         /* passes in a row that find nothing… */
-#define SWEEP_STILL_OPEN 4                    /* …where no guard closes the namespace */
-#define NS_DEPTH_MAX 33                       /* the kernel's own bound on nesting, kernel/user_namespace.c */
+#define SWEEP_TIMES 10   /* …and in between, so many times what the last one took, for the loop has other work */
+#define SWEEP_SLICE 256  /* processes in one turn of the loop: a millisecond */
+#define SWEEP_PASSES 100 /* then somebody out-forks us, or does not die; it is reported */
+#define SWEEP_SLOW_USEC (5 * USEC_PER_SEC) /* how often to look whether such a process has died after all */
+#define SWEEP_STILL 2                      /* passes in a row that find nothing… */
+#define SWEEP_STILL_OPEN 4                 /* …where no guard closes the namespace */
+#define NS_DEPTH_MAX 33                    /* the kernel's own bound on nesting, kernel/user_namespace.c */
 #define BUCKETS 1024
 
 struct ended {
@@ -57,10 +57,11 @@ struct ended {
 LIST_HEAD(ended_list, ended);
 
 struct sweep {
-        sd_event_source *timer; /* on while there is something to do; there from the start, for at an end there may be no memory for it */
-        DIR *proc;              /* the pass that is being made, else NULL */
-        uint64_t pass_usec;     /* what it has taken so far */
-        bool is_slow;           /* all that is left does not die: there is time until the next */
+        /* On while there is something to do; there from the start, for at an end there may be no memory for it. */
+        sd_event_source *timer;
+        DIR *proc;                        /* the pass that is being made, else NULL */
+        uint64_t pass_usec;               /* what it has taken so far */
+        bool is_slow;                     /* all that is left does not die: there is time until the next */
         struct ended_list ended[BUCKETS]; /* by their namespaces' inodes */
         size_t n_ended;
         struct stat initial; /* the helper's own user namespace: where nearly everybody is */
@@ -73,8 +74,8 @@ struct sweep {
 static bool is_meant(const struct sweep *sweep, const struct ended *ended, const struct sys_namespace *ns, int fd) {
         uid_t owner;
 
-        return ended->fd >= 0 ||
-               (ioctl(fd, NS_GET_OWNER_UID, &owner) == 0 && owner == ended->uid && !sweep->callbacks.living(sweep->userdata, ns));
+        return ended->fd >= 0 || (ioctl(fd, NS_GET_OWNER_UID, &owner) == 0 && owner == ended->uid &&
+                                  !sweep->callbacks.living(sweep->userdata, ns));
 }
 
 /* Which ended one it is, or NULL. */
@@ -85,8 +86,8 @@ static struct ended *find_ended(const struct sweep *sweep, int fd) {
         if (sys_namespace_identify(fd, &ns) < 0)
                 return NULL;
         LIST_FOREACH(ended, &sweep->ended[ns.inode % BUCKETS], entry)
-                if (sys_namespace_same(&ended->ns, &ns) && is_meant(sweep, ended, &ns, fd))
-                        return ended;
+        if (sys_namespace_same(&ended->ns, &ns) && is_meant(sweep, ended, &ns, fd))
+                return ended;
         return NULL;
 }
 
@@ -103,8 +104,8 @@ static void note_gone(struct sweep *sweep, int pid_dirfd) {
                 return;
         for (unsigned i = 0; i < BUCKETS; i++)
                 LIST_FOREACH(ended, &sweep->ended[i], entry)
-                        if (ended->uid == st.st_uid && !ended->is_closed)
-                                ended->found = true;
+        if (ended->uid == st.st_uid && !ended->is_closed)
+                ended->found = true;
 }
 
 /* Whose the user namespace of /proc/PID is, or one above it: an ended one's, or NULL. */
@@ -170,7 +171,7 @@ static int pass_begin(struct sweep *sweep) {
         sweep->pass_usec = 0;
         for (unsigned i = 0; i < BUCKETS; i++)
                 LIST_FOREACH(ended, &sweep->ended[i], entry)
-                        ended->waits = ended->found = false;
+        ended->waits = ended->found = false;
         return 0;
 }
 
@@ -204,19 +205,23 @@ static void ended_swept(struct sweep *sweep, struct ended *ended) {
 /* Whether it is done with: the head of this file says when. */
 static bool is_done(struct ended *ended) {
         if (ended->killed > 0 && ended->passes == 0)
-                log_line(LOG_NOTICE, "killed %u stray processes of the ended delegation %016" PRIx64 " of uid %u", ended->killed,
-                         ended->id, (unsigned) ended->uid);
+                log_line(LOG_NOTICE, "killed %u stray processes of the ended delegation %016" PRIx64 " of uid %u",
+                         ended->killed, ended->id, (unsigned) ended->uid);
         if (!ended->found)
                 return ++ended->still >= (ended->is_closed ? SWEEP_STILL : SWEEP_STILL_OPEN);
         ended->still = 0;
         if (ended->passes < SWEEP_PASSES && ++ended->passes < SWEEP_PASSES)
                 return false;
         if (!ended->is_closed)
-                log_line(LOG_ERR, "strays of %016" PRIx64 " (uid %u) keep coming after %u passes, and there is no guard "
-                         "that would stop them; giving up on them", ended->id, (unsigned) ended->uid, ended->passes);
+                log_line(LOG_ERR,
+                         "strays of %016" PRIx64 " (uid %u) keep coming after %u passes, and there is no guard "
+                         "that would stop them; giving up on them",
+                         ended->id, (unsigned) ended->uid, ended->passes);
         else if (!ended->reported)
-                log_line(LOG_ERR, "strays of %016" PRIx64 " (uid %u) do not die after %u passes; looking at them now and "
-                         "then", ended->id, (unsigned) ended->uid, ended->passes);
+                log_line(LOG_ERR,
+                         "strays of %016" PRIx64 " (uid %u) do not die after %u passes; looking at them now and "
+                         "then",
+                         ended->id, (unsigned) ended->uid, ended->passes);
         ended->reported = true;
         return !ended->is_closed;
 }
@@ -339,13 +344,14 @@ bool sweep_has(const struct sweep *sweep, uint64_t id) {
 
         for (unsigned i = 0; i < BUCKETS; i++)
                 LIST_FOREACH(ended, &sweep->ended[i], entry)
-                        if (ended->id == id)
-                                return true;
+        if (ended->id == id)
+                return true;
         return false;
 }
 
 void sweep_flush(struct sweep *sweep, unsigned passes) {
-        for (unsigned done = 0; sweep->n_ended > 0 && done < passes && go_on(sweep) < USEC_PER_SEC; done += !sweep->proc)
+        for (unsigned done = 0; sweep->n_ended > 0 && done < passes && go_on(sweep) < USEC_PER_SEC;
+             done += !sweep->proc)
                 if (!sweep->proc && sweep->n_ended > 0)
                         (void) usleep(SWEEP_DELAY_USEC / 10);
 }

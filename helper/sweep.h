@@ -30,11 +30,11 @@ void sweep_free(struct sweep *sweep);
  * namespace that uid owns, and that no living delegation has, is taken for it. is_closed: the guard lets no process
  * or thread be begun in there, and nobody join. Returns 0 or -errno. Takes ownership of take_fd in both cases.
  */
-int sweep_add(struct sweep *sweep, uint64_t id, uid_t uid, const struct sys_namespace *ns, int take_fd,
-              bool is_closed);
+int sweep_add(struct sweep *sweep, uint64_t id, uid_t uid, const struct sys_namespace *ns, int take_fd, bool is_closed);
 
 /* Whether a delegation is not swept yet. */
 bool sweep_has(const struct sweep *sweep, uint64_t id);
 
-/* Makes what is due at once, in so many passes at most: for the helper's own end. What they have not seen gone, the next start looks for. */
+/* Makes what is due at once, in so many passes at most: for the helper's own end. What they have not seen gone, the
+ * next start looks for. */
 void sweep_flush(struct sweep *sweep, unsigned passes);

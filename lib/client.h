@@ -14,7 +14,8 @@ struct client {
         uint64_t deadline; /* CLOCK_MONOTONIC, microseconds; nothing waits beyond it */
 };
 
-#define CLIENT_INIT {.fd = -1}
+#define CLIENT_INIT \
+        { .fd = -1 }
 
 /*
  * Connects to the helper's socket at path. timeout_usec, from now, is for everything done with this client. The

@@ -148,15 +148,16 @@ static int check_quotes(const struct line *line, const char *path, struct errtex
                 return 0;
         end = strchr(line->value + 1, quote);
         if (!end)
-                return fail(err, -EBADMSG, "%s:%u: no closing quote (%c) in the value of " QUOTE, path, line->number, quote,
-                            line->name);
+                return fail(err, -EBADMSG, "%s:%u: no closing quote (%c) in the value of " QUOTE, path, line->number,
+                            quote, line->name);
         if (memchr(line->value, '\\', (size_t) (end - line->value)))
-                return fail(err, -EBADMSG, "%s:%u: a backslash inside quotes in the value of " QUOTE, path, line->number,
-                            line->name);
+                return fail(err, -EBADMSG, "%s:%u: a backslash inside quotes in the value of " QUOTE, path,
+                            line->number, line->name);
         end += 1 + strspn(end + 1, " \t");
         if (*end != '\0' && *end != ';' && *end != '#')
-                return fail(err, -EBADMSG, "%s:%u: " QUOTE " stands behind the closing quote; quote the whole value or nothing",
-                            path, line->number, end);
+                return fail(err, -EBADMSG,
+                            "%s:%u: " QUOTE " stands behind the closing quote; quote the whole value or nothing", path,
+                            line->number, end);
         return 0;
 }
 
@@ -166,14 +167,15 @@ static int check_line(const struct line *line, const struct cursor *cursor, cons
                 return 0;
         case LINE_COMMENT:
                 if (line->continued)
-                        return fail(err, -EBADMSG, "%s:%u: this comment ends in a backslash, which hides the line below it",
-                                    path, line->number);
+                        return fail(err, -EBADMSG,
+                                    "%s:%u: this comment ends in a backslash, which hides the line below it", path,
+                                    line->number);
                 return 0;
         case LINE_SECTION:
                 /* 4.1 takes "[]" for the section before it, and "[a:b]" could overwrite key b of [a]. */
                 if (line->name[0] == '\0' || strpbrk(line->name, ":[]"))
-                        return fail(err, -EBADMSG, "%s:%u: " QUOTE " cannot be the name of a section", path, line->number,
-                                    line->name);
+                        return fail(err, -EBADMSG, "%s:%u: " QUOTE " cannot be the name of a section", path,
+                                    line->number, line->name);
                 return 0;
         case LINE_KEY:
                 if (cursor->section[0] == '\0')
@@ -183,8 +185,8 @@ static int check_line(const struct line *line, const struct cursor *cursor, cons
         case LINE_OTHER:
                 break;
         }
-        return fail(err, -EBADMSG, "%s:%u: expected KEY = VALUE or [section], not " QUOTE "%s", path, line->number, line->name,
-                    line->name[0] == '[' ? "; a [section] has its line for itself, without a comment" : "");
+        return fail(err, -EBADMSG, "%s:%u: expected KEY = VALUE or [section], not " QUOTE "%s", path, line->number,
+                    line->name, line->name[0] == '[' ? "; a [section] has its line for itself, without a comment" : "");
 }
 
 static int check_lines(const struct ini *ini, const char *path, unsigned *ret_keys, struct errtext *err) {
@@ -201,8 +203,9 @@ static int check_lines(const struct ini *ini, const char *path, unsigned *ret_ke
                 keys += line.kind == LINE_KEY;
         }
         if (r == -E2BIG)
-                return fail(err, -EBADMSG, "%s:%u: longer than %d bytes, continuations included; long lists belong in groups",
-                            path, line.number, INI_LINE_MAX);
+                return fail(err, -EBADMSG,
+                            "%s:%u: longer than %d bytes, continuations included; long lists belong in groups", path,
+                            line.number, INI_LINE_MAX);
         if (r == -ENODATA)
                 return fail(err, -EBADMSG, "%s:%u: ends in a backslash, but the file ends here", path, line.number);
         *ret_keys = keys;
@@ -272,7 +275,8 @@ static int copy_to_pipe(const char *bytes, size_t size) {
         return r < 0 ? r : TAKE_FD(from);
 }
 
-/* iniparser does not tell a file that cannot be opened, for want of descriptors or of /proc, from one that is no INI file. */
+/* iniparser does not tell a file that cannot be opened, for want of descriptors or of /proc, from one that is no INI
+ * file. */
 static int try_to_open(const char *path) {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
@@ -280,8 +284,8 @@ static int try_to_open(const char *path) {
 }
 
 /*
- * iniparser writes through NULL where there is no memory for an empty dictionary; from there on it looks. So that much is
- * taken and given back before. volatile, or the compiler takes neither.
+ * iniparser writes through NULL where there is no memory for an empty dictionary; from there on it looks. So that much
+ * is taken and given back before. volatile, or the compiler takes neither.
  */
 static bool has_memory(void) {
         void *volatile p = malloc(16384);
@@ -356,7 +360,8 @@ static int check_trusted(const struct stat *st, const char *path, struct errtext
                 return fail(err, -EPERM, "%s: owned by uid %u and not by root: not trusted; chown root it", path,
                             (unsigned) st->st_uid);
         if (st->st_mode & (S_IWGRP | S_IWOTH))
-                return fail(err, -EPERM, "%s: writable by others than its owner (mode %04o): not trusted; chmod go-w it", path,
+                return fail(err, -EPERM,
+                            "%s: writable by others than its owner (mode %04o): not trusted; chmod go-w it", path,
                             (unsigned) (st->st_mode & 07777));
         return 0;
 }
@@ -529,22 +534,23 @@ static int fail_section(const struct ini *ini, const char *path, const struct in
         unsigned line = ini_line(ini, section, NULL);
 
         if (nearest)
-                return fail(err, -EBADMSG, "%s:%u: unknown section [%.60s]; did you mean [%s]?", path, line, section, nearest);
+                return fail(err, -EBADMSG, "%s:%u: unknown section [%.60s]; did you mean [%s]?", path, line, section,
+                            nearest);
         return fail(err, -EBADMSG, "%s:%u: unknown section [%.60s]", path, line, section);
 }
 
-static int fail_key(const struct ini *ini, const char *path, const struct ini_key *keys, size_t n_keys, const char *section,
-                    const char *key, struct errtext *err) {
+static int fail_key(const struct ini *ini, const char *path, const struct ini_key *keys, size_t n_keys,
+                    const char *section, const char *key, struct errtext *err) {
         const struct ini_key *elsewhere = find_row(keys, n_keys, NULL, key);
         const char *nearest = nearest_row(keys, n_keys, section, key);
         unsigned line = ini_line(ini, section, key);
 
         if (elsewhere)
-                return fail(err, -EBADMSG, "%s:%u: unknown key " QUOTE " in [%s]; it belongs in [%s]", path, line, key, section,
-                            elsewhere->section);
+                return fail(err, -EBADMSG, "%s:%u: unknown key " QUOTE " in [%s]; it belongs in [%s]", path, line, key,
+                            section, elsewhere->section);
         if (nearest)
-                return fail(err, -EBADMSG, "%s:%u: unknown key " QUOTE " in [%s]; did you mean '%s'?", path, line, key, section,
-                            nearest);
+                return fail(err, -EBADMSG, "%s:%u: unknown key " QUOTE " in [%s]; did you mean '%s'?", path, line, key,
+                            section, nearest);
         return fail(err, -EBADMSG, "%s:%u: unknown key " QUOTE " in [%s]", path, line, key, section);
 }
 

@@ -21,13 +21,14 @@
 #define INI_LINE_MAX 1000  /* bytes in a line with its continuations; iniparser's own bound is 1022 */
 
 struct ini {
-        dictionary *dict;    /* "section:key" → value, both names in lower case */
-        char *bytes;         /* the file's content, terminated, to find lines in */
+        dictionary *dict; /* "section:key" → value, both names in lower case */
+        char *bytes;      /* the file's content, terminated, to find lines in */
         size_t size;
         uint8_t digest[SHA256_SIZE];
 };
 
-#define INI_INIT {.dict = NULL}
+#define INI_INIT \
+        { .dict = NULL }
 
 enum ini_result {
         INI_OK = 0,
@@ -35,10 +36,11 @@ enum ini_result {
 };
 
 /*
- * Reads the file name in the directory dirfd. path is what to call it in words. Returns INI_OK and *ret (to be given to
- * ini_done); INI_MASKED; or -errno with err saying file, line where known, what is wrong and what would be right:
+ * Reads the file name in the directory dirfd. path is what to call it in words. Returns INI_OK and *ret (to be given
+ * to ini_done); INI_MASKED; or -errno with err saying file, line where known, what is wrong and what would be right:
  *   -ENOENT   there is no such file
- *   -EPERM    not root's, or writable by group or others, or no regular file (a link other than one to /dev/null included)
+ *   -EPERM    not root's, or writable by group or others, or no regular file (a link other than one to /dev/null
+ *             included)
  *   -EBADMSG  it is no INI file that can be used
  * "root's" means: owned by uid 0, or by the effective uid of this process, which can only fool itself by that (the
  * tests without root live of it; in sshd and in the helper it is uid 0).

@@ -46,11 +46,8 @@ static const struct {
 };
 
 static const char *const risk_names[RISKS] = {
-        [RISK_SOCKET] = "@socket",
-        [RISK_CGROUP] = "@cgroup",
-        [RISK_NETNS] = "@netns",
-        [RISK_HOST] = "@host",
-        [RISK_PLAIN] = "",
+        [RISK_SOCKET] = "@socket", [RISK_CGROUP] = "@cgroup", [RISK_NETNS] = "@netns",
+        [RISK_HOST] = "@host",     [RISK_PLAIN] = "",
 };
 
 /* ---- risk classes ------------------------------------------------------------------------------------------------ */
@@ -67,8 +64,9 @@ struct pattern {
 
 static const struct pattern command_risks[] = {{"*", RISK_PLAIN}, {NULL, RISK_HOST}};
 
-/* Not here, so of the whole machine: struct_ops; devmap, by which frames leave on other interfaces; cpumap, which has the kernel
- * start a thread for each of its entries, in nobody's cgroup; arena, of which each takes 4 GiB of the kernel's addresses. */
+/* Not here, so of the whole machine: struct_ops; devmap, by which frames leave on other interfaces; cpumap, which has
+ * the kernel start a thread for each of its entries, in nobody's cgroup; arena, of which each takes 4 GiB of the
+ * kernel's addresses. */
 static const struct pattern map_risks[] = {
         {"hash", RISK_PLAIN},
         {"array", RISK_PLAIN},
@@ -132,7 +130,8 @@ static const struct pattern attach_risks[] = {
         {"cgroup_unix_recvmsg", RISK_HOST},
         /* It chooses the source address, and for IPv6 the kernel asks nobody whether that is the host's. */
         {"cgroup_udp6_sendmsg", RISK_HOST},
-        {"cgroup_*", RISK_CGROUP}, /* sock_ops is cgroup_sock_ops here; lsm_cgroup is an lsm program's, and not among these */
+        {"cgroup_*",
+         RISK_CGROUP}, /* sock_ops is cgroup_sock_ops here; lsm_cgroup is an lsm program's, and not among these */
         {"xdp", RISK_NETNS},
         {"xdp_*", RISK_NETNS},
         {"tcx_*", RISK_NETNS},
@@ -269,7 +268,8 @@ int mask_names_new_from_btf(const struct btf *btf, struct mask_names **ret) {
 }
 
 /* libbpf has words for the types, but none for commands. */
-#define COMMAND(name) {#name, BPF_##name}
+#define COMMAND(name) \
+        { #name, BPF_##name }
 static const struct {
         const char *text;
         unsigned value;
@@ -443,8 +443,8 @@ static int fail_name(const struct reading *reading, const char *word, struct err
                 return fail(err, -EOPNOTSUPP, "this kernel (%s) lacks the %s '%.60s'", uts.release, noun, word);
         for (unsigned a = 0; a < POLICY_AXES; a++)
                 if (find_name(reading->names, (enum policy_axis) a, word) < BITS)
-                        return fail(err, -EBADMSG, "'%.60s' is no %s; it is one of the %s and belongs in %s", word, noun,
-                                    axes[a].nouns, axes[a].key);
+                        return fail(err, -EBADMSG, "'%.60s' is no %s; it is one of the %s and belongs in %s", word,
+                                    noun, axes[a].nouns, axes[a].key);
         nearest = nearest_name(axis_of(reading), word);
         if (nearest)
                 return fail(err, -EBADMSG, "'%.60s' is no %s; did you mean '%s'?", word, noun, nearest);
@@ -464,8 +464,8 @@ static int number_bits(const struct reading *reading, const char *word, uint64_t
         uint64_t bit;
 
         if (parse_uint(word, 10, BITS - 1, &bit) < 0)
-                return fail(err, -EBADMSG, "'%.60s' is no number of a single %s (0 to %d)", word, axes[reading->axis].noun,
-                            BITS - 1);
+                return fail(err, -EBADMSG, "'%.60s' is no number of a single %s (0 to %d)", word,
+                            axes[reading->axis].noun, BITS - 1);
         if (!name_of(axis_of(reading), (unsigned) bit))
                 return fail(err, -EBADMSG, "this kernel has no %s of the number %.60s", axes[reading->axis].noun, word);
         *ret = bit_mask((unsigned) bit);
@@ -478,7 +478,8 @@ static int class_bits(const struct reading *reading, const char *word, uint64_t 
                 if (strcasecmp(word, risk_names[i]) != 0)
                         continue;
                 if (reading->axis == POLICY_CMDS || (reading->axis == POLICY_MAPS && i != RISK_HOST))
-                        return fail(err, -EBADMSG, "%s is no class of %s; classes are for delegate_progs and delegate_attachs",
+                        return fail(err, -EBADMSG,
+                                    "%s is no class of %s; classes are for delegate_progs and delegate_attachs",
                                     risk_names[i], axes[reading->axis].nouns);
                 *ret = axis_of(reading)->by_risk[i];
                 return 0;
@@ -508,7 +509,8 @@ static int apply_item(const struct reading *reading, const char *item, uint64_t 
         int r;
 
         if (word[0] == '\0')
-                return fail(err, -EBADMSG, "'%s' is no item of a list; expected words with one comma between them", item);
+                return fail(err, -EBADMSG, "'%s' is no item of a list; expected words with one comma between them",
+                            item);
         r = word_bits(reading, word, &bits, err);
         if (r < 0)
                 return r;
@@ -538,7 +540,8 @@ int mask_parse(const struct mask_names *names, enum policy_axis axis, const char
         if (r < 0)
                 return fail(err, -EBADMSG, "a word of the list is too long for a %s", axes[axis].noun);
         if (mask == 0)
-                return fail(err, -EBADMSG, "the list comes to nothing; leave the line out if no %s is meant", axes[axis].noun);
+                return fail(err, -EBADMSG, "the list comes to nothing; leave the line out if no %s is meant",
+                            axes[axis].noun);
         *ret = mask;
         return 0;
 }
@@ -558,8 +561,10 @@ int mask_parse_policy(const struct mask_names *names, const struct policy *polic
                 all |= masks[a];
         }
         if (all == 0)
-                return fail(err, -EBADMSG, "%s: delegates nothing; expected one of delegate_cmds, delegate_maps, delegate_progs and "
-                            "delegate_attachs in [bpf]", policy->path);
+                return fail(err, -EBADMSG,
+                            "%s: delegates nothing; expected one of delegate_cmds, delegate_maps, delegate_progs and "
+                            "delegate_attachs in [bpf]",
+                            policy->path);
         memcpy(ret, masks, sizeof(masks));
         return 0;
 }

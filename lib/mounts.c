@@ -19,7 +19,8 @@ int mounts_find_cgroup2(const char *mountinfo, char *ret, size_t size) {
                 char root[256], path[256];
 
                 /* Of a part of it that is mounted elsewhere one could not tell which. */
-                if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %255s %255s", root, path) == 2 && streq(root, "/"))
+                if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %255s %255s", root, path) == 2 &&
+                    streq(root, "/"))
                         r = copy_field(ret, size, path);
         }
         (void) fclose(f);

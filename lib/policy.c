@@ -44,10 +44,11 @@ static int parse_list(const char *value, char **ret, struct errtext *err) {
                 const char *word = item[0] == '~' ? item + 1 : item;
 
                 if (item[0] == '\0')
-                        return fail(err, -EBADMSG, "an item of the list is empty; expected words with one comma between them");
+                        return fail(err, -EBADMSG,
+                                    "an item of the list is empty; expected words with one comma between them");
                 if (word[0] == '\0' || word[0] == '~')
-                        return fail(err, -EBADMSG, "'%.60s' in the list is no word; expected ~ right before what it takes out",
-                                    item);
+                        return fail(err, -EBADMSG,
+                                    "'%.60s' in the list is no word; expected ~ right before what it takes out", item);
                 n++;
         }
         if (r < 0)
@@ -71,7 +72,8 @@ static int parse_path(const char *value, char **ret, struct errtext *err) {
                 size_t n = strcspn(++p, "/");
 
                 if (n == 0 || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
-                        return fail(err, -EBADMSG, "'%.60s' has an empty, '.' or '..' component; expected a path like /sys/fs/bpf",
+                        return fail(err, -EBADMSG,
+                                    "'%.60s' has an empty, '.' or '..' component; expected a path like /sys/fs/bpf",
                                     value);
                 p += n;
         } while (*p);
@@ -137,8 +139,10 @@ static int parse_cap(const char *word, uint64_t *caps, struct errtext *err) {
         nearest = ini_nearest(word, names);
         if (nearest)
                 return fail(err, -EBADMSG, "'%.60s' cannot be delegated; did you mean %s?", word, nearest);
-        return fail(err, -EBADMSG, "'%.60s' cannot be delegated; expected CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON or "
-                    "CAP_NET_BIND_SERVICE", word);
+        return fail(err, -EBADMSG,
+                    "'%.60s' cannot be delegated; expected CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON or "
+                    "CAP_NET_BIND_SERVICE",
+                    word);
 }
 
 static int parse_caps_list(const char *value, uint64_t *ret, struct errtext *err) {
@@ -173,22 +177,26 @@ static const struct {
         const char *expected;
 } limits[POLICY_LIMITS] = {
         [POLICY_PIDS_MAX] = {"pids_max", "pids", LIMIT_NUMBER, 2, 4194304, "a number from 2 to 4194304"},
-        [POLICY_MEMORY_MAX] = {"memory_max", "memory", LIMIT_BYTES, 4096, INT64_MAX, "bytes from 4096, or with K, M, G or T, like 512M"},
-        [POLICY_MEMORY_HIGH] = {"memory_high", "memory", LIMIT_BYTES, 4096, INT64_MAX, "bytes from 4096, or with K, M, G or T, like 512M"},
+        [POLICY_MEMORY_MAX] = {"memory_max", "memory", LIMIT_BYTES, 4096, INT64_MAX,
+                               "bytes from 4096, or with K, M, G or T, like 512M"},
+        [POLICY_MEMORY_HIGH] = {"memory_high", "memory", LIMIT_BYTES, 4096, INT64_MAX,
+                                "bytes from 4096, or with K, M, G or T, like 512M"},
         [POLICY_CPU_WEIGHT] = {"cpu_weight", "cpu", LIMIT_NUMBER, 1, 10000, "a number from 1 to 10000"},
-        [POLICY_CPU_QUOTA] = {"cpu_quota", "cpu", LIMIT_PERCENT, 1, 819200, "per cent of one CPU from 1% to 819200%, like 150%"},
+        [POLICY_CPU_QUOTA] = {"cpu_quota", "cpu", LIMIT_PERCENT, 1, 819200,
+                              "per cent of one CPU from 1% to 819200%, like 150%"},
         [POLICY_IO_WEIGHT] = {"io_weight", "io", LIMIT_NUMBER, 1, 10000, "a number from 1 to 10000"},
         [POLICY_DESCENDANTS_MAX] = {"descendants_max", NULL, LIMIT_NUMBER, 2, 1024, "a number from 2 to 1024"},
         [POLICY_DEPTH_MAX] = {"depth_max", NULL, LIMIT_NUMBER, 1, 32, "a number from 1 to 32"},
 };
-_Static_assert(POLICY_LIMITS == 8, "a new limit needs a row here, in helper/cgroup.c and in helper/scope.c; then raise this number");
+_Static_assert(POLICY_LIMITS == 8,
+               "a new limit needs a row here, in helper/cgroup.c and in helper/scope.c; then raise this number");
 
 static const struct {
         enum limit_kind kind;
         const char *suffix;
         unsigned shift;
 } units[] = {
-        {LIMIT_NUMBER, "", 0}, {LIMIT_BYTES, "", 0},   {LIMIT_BYTES, "K", 10}, {LIMIT_BYTES, "M", 20},
+        {LIMIT_NUMBER, "", 0},  {LIMIT_BYTES, "", 0},   {LIMIT_BYTES, "K", 10},  {LIMIT_BYTES, "M", 20},
         {LIMIT_BYTES, "G", 30}, {LIMIT_BYTES, "T", 40}, {LIMIT_PERCENT, "%", 0},
 };
 
@@ -228,24 +236,24 @@ static int parse_limit(const char *value, enum policy_limit limit, uint64_t *ret
 
 /* ---- keys -------------------------------------------------------------------------------------------------------- */
 
-#define PARSER(name, call)                                                                    \
+#define PARSER(name, call)                                                              \
         static int parse_##name(const char *value, void *target, struct errtext *err) { \
-                struct policy *policy = target;                                               \
-                                                                                              \
-                return call;                                                                  \
+                struct policy *policy = target;                                         \
+                                                                                        \
+                return call;                                                            \
         }
 #define LIST_PARSER(name, member) PARSER(name, parse_list(value, &policy->member, err))
-#define WORD_PARSER(name, words, member)                                                      \
+#define WORD_PARSER(name, words, member)                                                \
         static int parse_##name(const char *value, void *target, struct errtext *err) { \
-                struct policy *policy = target;                                               \
-                unsigned v = 0;                                                               \
-                int r;                                                                        \
-                                                                                              \
-                r = parse_word(value, words, &v, err);                                        \
-                if (r < 0)                                                                    \
-                        return r;                                                             \
-                policy->member = v;                                                           \
-                return 0;                                                                     \
+                struct policy *policy = target;                                         \
+                unsigned v = 0;                                                         \
+                int r;                                                                  \
+                                                                                        \
+                r = parse_word(value, words, &v, err);                                  \
+                if (r < 0)                                                              \
+                        return r;                                                       \
+                policy->member = v;                                                     \
+                return 0;                                                               \
         }
 #define LIMIT_PARSER(name, limit_index) PARSER(name, parse_limit(value, limit_index, &policy->limit[limit_index], err))
 
@@ -306,8 +314,9 @@ static const struct ini_key keys[] = {
 /* ---- one file ---------------------------------------------------------------------------------------------------- */
 
 /*
- * Whoever attaches at the top of a subtree has the kernel go through all of it under cgroup_mutex, which root's mkdir waits
- * for; and each cgroup has an array of the programs of all above it, which no memory limit counts. Both grow with these.
+ * Whoever attaches at the top of a subtree has the kernel go through all of it under cgroup_mutex, which root's mkdir
+ * waits for; and each cgroup has an array of the programs of all above it, which no memory limit counts. Both grow
+ * with these.
  */
 #define DEFAULT_DESCENDANTS 128
 #define DEFAULT_DEPTH 8
@@ -351,8 +360,10 @@ void policy_free(struct policy *policy) {
 /* What only all keys together can tell. */
 static int check_policy(const struct policy *policy, const struct ini *ini, struct errtext *err) {
         if (policy->caps & UINT64_C(1) << CAP_PERFMON && !policy->allow_host_wide)
-                return fail(err, -EBADMSG, "%s:%u: caps: CAP_PERFMON reads the whole machine's memory and needs "
-                            "allow_host_wide = yes", policy->path, ini_line(ini, "bpf", "caps"));
+                return fail(err, -EBADMSG,
+                            "%s:%u: caps: CAP_PERFMON reads the whole machine's memory and needs "
+                            "allow_host_wide = yes",
+                            policy->path, ini_line(ini, "bpf", "caps"));
         return 0;
 }
 
@@ -368,8 +379,8 @@ static int apply(struct policy *policy, const struct ini *ini) {
         if (r < 0)
                 return r;
         if (!policy->users && !policy->groups)
-                return fail(&policy->error, -EBADMSG, "%s: says not whom it is for; expected users or groups in [match]",
-                            policy->path);
+                return fail(&policy->error, -EBADMSG,
+                            "%s: says not whom it is for; expected users or groups in [match]", policy->path);
         policy->match_known = true;
         r = ini_apply(ini, policy->path, keys, ELEMENTSOF(keys), NULL, policy, &policy->error);
         if (r < 0)
@@ -547,7 +558,8 @@ static int search_add_file(struct search *search, unsigned dir, const char *name
         struct candidate *files;
 
         if (!is_plain(name))
-                return fail(err, -ENAMETOOLONG, "%s: a file's name is longer than %d bytes or has control characters: %.60s…",
+                return fail(err, -ENAMETOOLONG,
+                            "%s: a file's name is longer than %d bytes or has control characters: %.60s…",
                             search->paths[dir], POLICY_NAME_MAX, name);
         if (search->n_files == POLICY_FILES_MAX)
                 return fail(err, -E2BIG, "%s: more than %d policy files", search->paths[dir], POLICY_FILES_MAX);
@@ -648,7 +660,8 @@ static int search_walk(const char *const *dirs, visit_fn visit, void *userdata, 
         return 0;
 }
 
-static int search_read(const struct search *search, const struct candidate *file, struct policy **ret, struct errtext *err) {
+static int search_read(const struct search *search, const struct candidate *file, struct policy **ret,
+                       struct errtext *err) {
         return read_one(dirfd(search->streams[file->dir]), search->paths[file->dir], file->name, ret, err);
 }
 
@@ -670,11 +683,11 @@ static int match_file(const struct search *search, const struct candidate *file,
                 return r;
         r = policy_matches(policy, matching->login);
         if (r == -E2BIG)
-                return fail(err, r, "%s: %s is in more than %d groups, which is more than a process can have", policy->path,
-                            matching->login->user, NGROUPS_MAX);
+                return fail(err, r, "%s: %s is in more than %d groups, which is more than a process can have",
+                            policy->path, matching->login->user, NGROUPS_MAX);
         if (r < 0)
-                return fail(err, r == -ENOENT ? -EIO : r, "%s: cannot tell whether %s is in its groups: %s", policy->path,
-                            matching->login->user, strerror(-r));
+                return fail(err, r == -ENOENT ? -EIO : r, "%s: cannot tell whether %s is in its groups: %s",
+                            policy->path, matching->login->user, strerror(-r));
         if (r > 0)
                 *matching->ret = TAKE_PTR(policy);
         return r;

@@ -11,7 +11,7 @@
 
 #include "ini.h"
 
-#define POLICY_NAME_MAX 127  /* base name of a file, bytes */
+#define POLICY_NAME_MAX 127 /* base name of a file, bytes */
 #define POLICY_SUFFIX ".ini"
 #define POLICY_FILES_MAX 512 /* files in all directories together; more is an error, never a silent cut */
 
@@ -24,12 +24,12 @@ enum policy_axis { POLICY_CMDS, POLICY_MAPS, POLICY_PROGS, POLICY_ATTACHS, POLIC
 
 /* [cgroup]: rows of one table in policy.c; a value is the number that goes into the cgroup file. */
 enum policy_limit {
-        POLICY_PIDS_MAX,    /* processes */
-        POLICY_MEMORY_MAX,  /* bytes; K, M, G, T (of 1024) in the file */
-        POLICY_MEMORY_HIGH, /* bytes */
-        POLICY_CPU_WEIGHT,  /* 1 … 10000 */
-        POLICY_CPU_QUOTA,   /* per cent of one CPU, "150%" in the file */
-        POLICY_IO_WEIGHT,   /* 1 … 10000 */
+        POLICY_PIDS_MAX,        /* processes */
+        POLICY_MEMORY_MAX,      /* bytes; K, M, G, T (of 1024) in the file */
+        POLICY_MEMORY_HIGH,     /* bytes */
+        POLICY_CPU_WEIGHT,      /* 1 … 10000 */
+        POLICY_CPU_QUOTA,       /* per cent of one CPU, "150%" in the file */
+        POLICY_IO_WEIGHT,       /* 1 … 10000 */
         POLICY_DESCENDANTS_MAX, /* cgroups in the subtree; default 128 */
         POLICY_DEPTH_MAX,       /* levels of them; default 8 */
         POLICY_LIMITS
@@ -51,12 +51,12 @@ struct policy {
 
         char *users, *groups, *services; /* as written; NULL when not given */
 
-        char *axis[POLICY_AXES];    /* as written; NULL when not given */
-        char *mount_path;           /* default /sys/fs/bpf; absolute, no "..", below PROTO_PATH_SIZE */
-        mode_t mode;                /* default 0700; at most 0777 */
-        uint64_t caps;              /* bit N: capability N; default CAP_BPF alone */
-        bool allow_host_wide;       /* default no */
-        bool long_loops;            /* default no: no program can hold a processor for long */
+        char *axis[POLICY_AXES];     /* as written; NULL when not given */
+        char *mount_path;            /* default /sys/fs/bpf; absolute, no "..", below PROTO_PATH_SIZE */
+        mode_t mode;                 /* default 0700; at most 0777 */
+        uint64_t caps;               /* bit N: capability N; default CAP_BPF alone */
+        bool allow_host_wide;        /* default no */
+        bool long_loops;             /* default no: no program can hold a processor for long */
         enum policy_confine confine; /* default required */
         enum policy_network network; /* default host */
 
@@ -88,8 +88,8 @@ bool policy_uid_is_system(uid_t uid);
 /*
  * Reads one file by its base name: from the first of dirs that has it, so that a name in an earlier directory hides a
  * later one. Returns 0 and *ret (to be freed with policy_free), which may be broken: look at ->error first. Returns
- * INI_MASKED if it is masked; -ENOENT if no directory has it;
- * -EINVAL for a name that is no plain base name ending in .ini; another -errno with err when a directory could not be trusted or read.
+ * INI_MASKED if it is masked; -ENOENT if no directory has it; -EINVAL for a name that is no plain base name ending in
+ * .ini; another -errno with err when a directory could not be trusted or read.
  */
 int policy_read(const char *const *dirs, const char *name, struct policy **ret, struct errtext *err);
 
@@ -103,11 +103,12 @@ int policy_matches(const struct policy *policy, const struct policy_login *login
 int policy_find(const char *const *dirs, const struct policy_login *login, struct policy **ret, struct errtext *err);
 
 /*
- * Every file that is in force, in the order of base names: not those hidden by an earlier directory, not masked ones. each
- * gets a file's policy, its own from then on and perhaps broken; or NULL with why it could not be read at all, and
- * the -errno. Returns 0, or -errno with err when the search could not be done.
+ * Every file that is in force, in the order of base names: not those hidden by an earlier directory, not masked ones.
+ * each gets a file's policy, its own from then on and perhaps broken; or NULL with why it could not be read at all,
+ * and the -errno. Returns 0, or -errno with err when the search could not be done.
  */
-typedef void (*policy_each_fn)(void *userdata, const char *path, struct policy *take_policy, int error, const char *why);
+typedef void (*policy_each_fn)(void *userdata, const char *path, struct policy *take_policy, int error,
+                               const char *why);
 int policy_each(const char *const *dirs, policy_each_fn each, void *userdata, struct errtext *err);
 
 void policy_free(struct policy *policy);

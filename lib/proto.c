@@ -29,30 +29,39 @@ struct proto_layout {
 };
 
 static const struct proto_layout layouts[] = {
-        {PROTO_OPEN_SESSION, sizeof(struct proto_open_session),
+        {PROTO_OPEN_SESSION,
+         sizeof(struct proto_open_session),
          {FIELD(proto_open_session, policy), FIELD(proto_open_session, user), FIELD(proto_open_session, service),
-          FIELD(proto_open_session, tty), FIELD(proto_open_session, rhost)}, {0, 0}},
+          FIELD(proto_open_session, tty), FIELD(proto_open_session, rhost)},
+         {0, 0}},
         {PROTO_CLOSE_SESSION, sizeof(struct proto_close_session), {{0, 0}}, {0, 0}},
         {PROTO_FIND_SESSION, sizeof(struct proto_find_session), {{0, 0}}, FIELD(proto_find_session, padding)},
         {PROTO_ENTER, sizeof(struct proto_enter), {{0, 0}}, {0, 0}},
         {PROTO_STATUS, sizeof(struct proto_status), {{0, 0}}, {0, 0}},
-        {PROTO_KILL_SUBGROUP, sizeof(struct proto_kill_subgroup), {FIELD(proto_kill_subgroup, path)},
+        {PROTO_KILL_SUBGROUP,
+         sizeof(struct proto_kill_subgroup),
+         {FIELD(proto_kill_subgroup, path)},
          FIELD(proto_kill_subgroup, padding)},
         {PROTO_REMOVE_SUBGROUP, sizeof(struct proto_remove_subgroup), {FIELD(proto_remove_subgroup, path)}, {0, 0}},
         {PROTO_REPLY, sizeof(struct proto_reply), {FIELD(proto_reply, text)}, FIELD(proto_reply, padding)},
         {PROTO_OPENED, sizeof(struct proto_opened), {FIELD(proto_opened, text)}, FIELD(proto_opened, padding)},
-        {PROTO_ENTERED, sizeof(struct proto_entered),
-         {FIELD(proto_entered, path), FIELD(proto_entered, text)}, {0, 0}},
-        {PROTO_ROW, sizeof(struct proto_row),
-         {FIELD(proto_row, policy), FIELD(proto_row, path), FIELD(proto_row, cgroup)}, {0, 0}},
-        {PROTO_END, sizeof(struct proto_end), {FIELD(proto_end, text), FIELD(proto_end, version)}, FIELD(proto_end, padding)},
+        {PROTO_ENTERED, sizeof(struct proto_entered), {FIELD(proto_entered, path), FIELD(proto_entered, text)}, {0, 0}},
+        {PROTO_ROW,
+         sizeof(struct proto_row),
+         {FIELD(proto_row, policy), FIELD(proto_row, path), FIELD(proto_row, cgroup)},
+         {0, 0}},
+        {PROTO_END,
+         sizeof(struct proto_end),
+         {FIELD(proto_end, text), FIELD(proto_end, version)},
+         FIELD(proto_end, padding)},
 };
 
 /* The structs go over the wire as they lie in memory: no hidden padding anywhere. */
 _Static_assert(sizeof(struct proto_head) == 8, "head");
-_Static_assert(sizeof(struct proto_open_session) ==
-                       8 + 4 + 4 + PROTO_DIGEST_SIZE + PROTO_POLICY_SIZE + PROTO_USER_SIZE + PROTO_SERVICE_SIZE +
-                               PROTO_TTY_SIZE + PROTO_RHOST_SIZE + 8, "open_session");
+_Static_assert(sizeof(struct proto_open_session) == 8 + 4 + 4 + PROTO_DIGEST_SIZE + PROTO_POLICY_SIZE +
+                                                            PROTO_USER_SIZE + PROTO_SERVICE_SIZE + PROTO_TTY_SIZE +
+                                                            PROTO_RHOST_SIZE + 8,
+               "open_session");
 _Static_assert(sizeof(struct proto_opened) == 8 + 4 + 4 + 16 + PROTO_TEXT_SIZE, "opened");
 _Static_assert(sizeof(struct proto_close_session) == 24, "close_session");
 _Static_assert(sizeof(struct proto_find_session) == 16, "find_session");
@@ -60,8 +69,8 @@ _Static_assert(sizeof(struct proto_enter) == 24, "enter");
 _Static_assert(sizeof(struct proto_kill_subgroup) == 32 + PROTO_SUBGROUP_SIZE, "kill_subgroup");
 _Static_assert(sizeof(struct proto_remove_subgroup) == 24 + PROTO_SUBGROUP_SIZE, "remove_subgroup");
 _Static_assert(sizeof(struct proto_entered) == 8 + 4 + 4 + 8 + PROTO_PATH_SIZE + PROTO_TEXT_SIZE, "entered");
-_Static_assert(sizeof(struct proto_row) ==
-                       8 + 8 + 8 * 4 + 8 + 4 * 8 + 8 + PROTO_POLICY_SIZE + 2 * PROTO_PATH_SIZE, "row");
+_Static_assert(sizeof(struct proto_row) == 8 + 8 + 8 * 4 + 8 + 4 * 8 + 8 + PROTO_POLICY_SIZE + 2 * PROTO_PATH_SIZE,
+               "row");
 _Static_assert(sizeof(struct proto_end) == 24 + PROTO_TEXT_SIZE + PROTO_PACKAGE_SIZE, "end");
 _Static_assert(sizeof(struct proto_reply) == 16 + PROTO_TEXT_SIZE, "reply");
 _Static_assert(PROTO_TEXT_SIZE == sizeof(struct errtext), "a text fits");
@@ -107,17 +116,19 @@ int proto_check(const void *message, size_t size, struct errtext *err) {
                 return fail(err, -EBADMSG, "message of %zu bytes is shorter than its header", size);
         memcpy(&head, message, sizeof(head));
         if (head.version != PROTO_VERSION)
-                return fail(err, -EBADMSG, "protocol version %" PRIu32 ", this is version %u", head.version, PROTO_VERSION);
+                return fail(err, -EBADMSG, "protocol version %" PRIu32 ", this is version %u", head.version,
+                            PROTO_VERSION);
         layout = layout_of(head.type);
         if (!layout)
                 return fail(err, -EBADMSG, "unknown message type %" PRIu32, head.type);
         if (size != layout->size)
-                return fail(err, -EBADMSG, "message type %" PRIu32 " of %zu bytes instead of %zu", head.type, size, layout->size);
+                return fail(err, -EBADMSG, "message type %" PRIu32 " of %zu bytes instead of %zu", head.type, size,
+                            layout->size);
 
         for (size_t i = 0; i < FIELDS_MAX && layout->strings[i].size; i++)
                 if (!string_ok((const char *) message + layout->strings[i].offset, layout->strings[i].size))
-                        return fail(err, -EBADMSG, "message type %" PRIu32 " with a malformed string at byte %u", head.type,
-                                    (unsigned) layout->strings[i].offset);
+                        return fail(err, -EBADMSG, "message type %" PRIu32 " with a malformed string at byte %u",
+                                    head.type, (unsigned) layout->strings[i].offset);
         if (!all_zero((const char *) message + layout->zero.offset, layout->zero.size))
                 return fail(err, -EBADMSG, "message type %" PRIu32 " with padding that is not zero", head.type);
         return 0;
@@ -127,15 +138,18 @@ int proto_check_subgroup(const char *path, struct errtext *err) {
         if (path[0] == '\0')
                 return fail(err, -EINVAL, "no cgroup is named");
         if (path[0] == '/')
-                return fail(err, -EINVAL, "the path begins with a slash, and is one from the root of your subtree on, such as run/a");
+                return fail(err, -EINVAL,
+                            "the path begins with a slash, and is one from the root of your subtree on, such as run/a");
         for (const char *p = path;; p++) {
                 size_t n = strcspn(p, "/");
 
                 if (n == 0)
                         return fail(err, -EINVAL, "there is an empty name in the path");
                 if (p[0] == '.' && (n == 1 || (n == 2 && p[1] == '.')))
-                        return fail(err, -EINVAL, "'%.*s' in the path: name the cgroups from the root of your subtree on, such as run/a",
-                                    (int) n, p);
+                        return fail(
+                                err, -EINVAL,
+                                "'%.*s' in the path: name the cgroups from the root of your subtree on, such as run/a",
+                                (int) n, p);
                 p += n;
                 if (*p == '\0')
                         return 0;
@@ -166,7 +180,8 @@ int proto_cookie_parse(const char *s, struct proto_cookie *ret) {
                 return -EINVAL;
         memcpy(id, s, sizeof(id) - 1);
         id[sizeof(id) - 1] = '\0';
-        if (proto_id_parse(id, &cookie.delegation) < 0 || parse_uint(s + sizeof(id), 10, UINT64_MAX, &cookie.session) < 0)
+        if (proto_id_parse(id, &cookie.delegation) < 0 ||
+            parse_uint(s + sizeof(id), 10, UINT64_MAX, &cookie.session) < 0)
                 return -EINVAL;
         /* Only what proto_cookie_format would have written: no leading zero. */
         if (!streq(proto_cookie_format(&cookie, again), s))

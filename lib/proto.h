@@ -25,7 +25,7 @@
 #define PROTO_TEXT_SIZE 512 /* words for a person; as large as struct errtext */
 #define PROTO_DIGEST_SIZE 32
 #define PROTO_SUBGROUP_SIZE 1024 /* a cgroup in the subtree */
-#define PROTO_PACKAGE_SIZE 32 /* version of the package, as --version prints it */
+#define PROTO_PACKAGE_SIZE 32    /* version of the package, as --version prints it */
 
 enum proto_type {
         /* session socket, root only */
@@ -38,7 +38,8 @@ enum proto_type {
         PROTO_KILL_SUBGROUP = 18,
         PROTO_REMOVE_SUBGROUP = 19,
         /* answers */
-        PROTO_REPLY = 64,   /* to CLOSE_SESSION, KILL_SUBGROUP, REMOVE_SUBGROUP, and any request that failed before its own answer could be made */
+        /* To CLOSE_SESSION, KILL_SUBGROUP, REMOVE_SUBGROUP, and any request that failed before its own answer. */
+        PROTO_REPLY = 64,
         PROTO_OPENED = 65,  /* to OPEN_SESSION, FIND_SESSION */
         PROTO_ENTERED = 66, /* to ENTER, with descriptors */
         PROTO_ROW = 67,     /* to STATUS: one for each delegation … */
@@ -71,7 +72,8 @@ struct proto_open_session {
         char service[PROTO_SERVICE_SIZE];
         char tty[PROTO_TTY_SIZE];     /* may be empty */
         char rhost[PROTO_RHOST_SIZE]; /* may be empty */
-        uint64_t attempt; /* random, the same in each repetition of a request whose answer was lost; 0: it is not repeated */
+        /* Random, the same in each repetition of a request whose answer was lost; 0: it is not repeated. */
+        uint64_t attempt;
 };
 
 struct proto_opened {
@@ -83,9 +85,9 @@ struct proto_opened {
 };
 
 /* Results with a meaning of their own. Everything else is an errno value. */
-#define PROTO_RESULT_STALE (-ESTALE)           /* the policy file has other content than the digest says: read again */
-#define PROTO_RESULT_STOPPING (-ECANCELED)     /* the helper stops, and nothing has come of this: ask the next one */
-#define PROTO_RESULT_POLICY_BROKEN (-EBADMSG)  /* the policy file is at fault: it grants nothing and locks nobody out */
+#define PROTO_RESULT_STALE (-ESTALE)          /* the policy file has other content than the digest says: read again */
+#define PROTO_RESULT_STOPPING (-ECANCELED)    /* the helper stops, and nothing has come of this: ask the next one */
+#define PROTO_RESULT_POLICY_BROKEN (-EBADMSG) /* the policy file is at fault: it grants nothing and locks nobody out */
 
 struct proto_close_session {
         struct proto_head head;
@@ -99,8 +101,9 @@ struct proto_find_session {
         uint32_t padding; /* 0 */
 };
 
-/* The note of a logout that no helper heard, beside the session socket: an empty file with this and the cookie as its name, or
- * with this and an attempt, as an id, of an OPEN_SESSION that nobody waits for any more. The next helper takes it. */
+/* The note of a logout that no helper heard, beside the session socket: an empty file with this and the cookie as its
+ * name, or with this and an attempt, as an id, of an OPEN_SESSION that nobody waits for any more. The next helper
+ * takes it. */
 #define PROTO_CLOSED_DIR "state"
 #define PROTO_CLOSED "closed-"
 
@@ -178,10 +181,10 @@ struct proto_remove_subgroup {
 struct proto_end {
         struct proto_head head;
         int32_t result;
-        uint32_t rows; /* how many came before */
-        uint32_t guard;             /* 0 or 1: the helper has one */
-        uint32_t padding;           /* 0 */
-        char text[PROTO_TEXT_SIZE]; /* with guard 0: why not, for a person */
+        uint32_t rows;                    /* how many came before */
+        uint32_t guard;                   /* 0 or 1: the helper has one */
+        uint32_t padding;                 /* 0 */
+        char text[PROTO_TEXT_SIZE];       /* with guard 0: why not, for a person */
         char version[PROTO_PACKAGE_SIZE]; /* of the helper */
 };
 
@@ -210,7 +213,10 @@ union proto_message {
 };
 
 /* A message of this type with nothing in it: zeroed, version and type set. */
-#define PROTO_INIT(t) {.head = {.version = PROTO_VERSION, .type = (t)}}
+#define PROTO_INIT(t)                                            \
+        {                                                        \
+                .head = {.version = PROTO_VERSION, .type = (t) } \
+        }
 
 /* Size in bytes of a message of this type; 0 for a type there is not. */
 size_t proto_size(uint32_t type);
@@ -223,8 +229,8 @@ size_t proto_size(uint32_t type);
 int proto_check(const void *message, size_t size, struct errtext *err);
 
 /*
- * Judges how a cgroup in a subtree is written: names joined by single slashes, below the subtree's root, none of them "." or
- * "..". Returns 0, or -EINVAL with err for whoever typed it. Whether it is there is the kernel's to say.
+ * Judges how a cgroup in a subtree is written: names joined by single slashes, below the subtree's root, none of them
+ * "." or "..". Returns 0, or -EINVAL with err for whoever typed it. Whether it is there is the kernel's to say.
  */
 int proto_check_subgroup(const char *path, struct errtext *err);
 

@@ -83,8 +83,8 @@ static bool collect_control(struct msghdr *msg, struct sock_received *received, 
 }
 
 /*
- * Why the kernel has left out a descriptor that our buffer had room for: either this process's table is full, or a security module
- * refuses it to us (security_file_receive). To be asked while those that came are open.
+ * Why the kernel has left out a descriptor that our buffer had room for: either this process's table is full, or a
+ * security module refuses it to us (security_file_receive). To be asked while those that came are open.
  */
 static int why_left_out(int fd) {
         int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -99,7 +99,9 @@ int sock_recv(int fd, void *buf, size_t size, size_t max_fds, struct sock_receiv
         struct sock_received received = SOCK_RECEIVED_INIT;
         union control control = {.bytes = {0}};
         struct iovec iov = {.iov_base = buf, .iov_len = size};
-        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+        struct msghdr msg = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
                              .msg_controllen = sizeof(control)};
         size_t n_fds = 0;
         bool known;

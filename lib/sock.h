@@ -26,7 +26,10 @@ struct sock_received {
         struct ucred cred; /* of the sender as the kernel saw it, if the socket has SO_PASSCRED; else pid 0 */
 };
 
-#define SOCK_RECEIVED_INIT {.fds = {-1, -1, -1, -1}}
+#define SOCK_RECEIVED_INIT                \
+        {                                 \
+                .fds = { -1, -1, -1, -1 } \
+        }
 
 /* Closes what descriptors are left in it. */
 void sock_received_done(struct sock_received *received);

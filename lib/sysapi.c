@@ -185,7 +185,9 @@ static int read_start(pid_t pid, uint64_t *ret) {
         stat[n] = '\0';
         /* The name, in parentheses, may have blanks and parentheses of its own: from the last one on. */
         after = strrchr(stat, ')');
-        if (!after || sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &start) != 1)
+        if (!after ||
+            sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+                   &start) != 1)
                 return -EBADMSG;
         *ret = start;
         return 0;

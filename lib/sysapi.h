@@ -38,18 +38,18 @@ struct sys_pidfd_info {
 #define NS_GET_PARENT 0xb702 /* linux/nsfs.h, ioctl_ns(2) */
 #endif
 
-int sys_fsopen(const char *type);                                        /* fsopen(2) */
-int sys_fsconfig_string(int fs_fd, const char *key, const char *value);  /* FSCONFIG_SET_STRING */
-int sys_fsconfig_create(int fs_fd);                                      /* FSCONFIG_CMD_CREATE */
-int sys_fsmount(int fs_fd, unsigned attr_flags);                         /* MOUNT_ATTR_… */
-int sys_new_mount(int fs_fd, unsigned attr_flags);                       /* the two calls above: a mount's descriptor */
-int sys_move_mount(int from_fd, int to_dirfd, const char *to_path);      /* from_fd is the mount itself */
-int sys_open_tree_clone(int dirfd, const char *path);                    /* OPEN_TREE_CLONE: a detached copy of one mount */
+int sys_fsopen(const char *type);                                       /* fsopen(2) */
+int sys_fsconfig_string(int fs_fd, const char *key, const char *value); /* FSCONFIG_SET_STRING */
+int sys_fsconfig_create(int fs_fd);                                     /* FSCONFIG_CMD_CREATE */
+int sys_fsmount(int fs_fd, unsigned attr_flags);                        /* MOUNT_ATTR_… */
+int sys_new_mount(int fs_fd, unsigned attr_flags);                      /* the two calls above: a mount's descriptor */
+int sys_move_mount(int from_fd, int to_dirfd, const char *to_path);     /* from_fd is the mount itself */
+int sys_open_tree_clone(int dirfd, const char *path); /* OPEN_TREE_CLONE: a detached copy of one mount */
 
 /*
- * Opens the directory path for reading, below dirfd and on its mount, one name at a time. What openat2(2) could do by RESOLVE_…, which
- * units with RestrictSUIDSGID= have not. Returns a descriptor or -errno: -EXDEV for "..", a leading "/" and another mount, -ELOOP for a
- * link, -ENOTDIR for another file.
+ * Opens the directory path for reading, below dirfd and on its mount, one name at a time. What openat2(2) could do by
+ * RESOLVE_…, which units with RestrictSUIDSGID= have not. Returns a descriptor or -errno: -EXDEV for "..", a leading
+ * "/" and another mount, -ELOOP for a link, -ENOTDIR for another file.
  */
 int sys_open_below(int dirfd, const char *path);
 
@@ -61,8 +61,8 @@ int sys_open_below(int dirfd, const char *path);
 pid_t sys_clone3(uint64_t flags, int cgroup_fd, int *ret_pidfd);
 
 /*
- * A fork whose child's end sends no signal: a caller that becomes another program by exec leaves it no SIGCHLD of a child that it never
- * had. To be waited for with __WALL, whatever SIGCHLD is set to. For the child as above.
+ * A fork whose child's end sends no signal: a caller that becomes another program by exec leaves it no SIGCHLD of a
+ * child that it never had. To be waited for with __WALL, whatever SIGCHLD is set to. For the child as above.
  */
 pid_t sys_fork_silent(void);
 
@@ -72,8 +72,8 @@ int sys_pidfd_send_signal(int pidfd, int sig);
 int sys_pidfd_getfd(int pidfd, int fd); /* a copy of another process's descriptor */
 bool sys_pidfd_exited(int pidfd);       /* whether its process has exited; if that cannot be told, too */
 
-/* What a pidfd says of its process, without its number being looked up anywhere (PIDFD_GET_INFO, Linux 6.13). Returns 0;
- * -EOPNOTSUPP: this kernel has no such call; -ESRCH: it has gone; or -errno. */
+/* What a pidfd says of its process, without its number being looked up anywhere (PIDFD_GET_INFO, Linux 6.13). Returns
+ * 0; -EOPNOTSUPP: this kernel has no such call; -ESRCH: it has gone; or -errno. */
 struct sys_pidfd_ids {
         pid_t pid; /* in the pid namespace of whoever asks */
         uid_t uid; /* the real one */
@@ -108,11 +108,13 @@ bool sys_namespace_same(const struct sys_namespace *a, const struct sys_namespac
 /* Closes every descriptor but those listed (any order, at most 8 of them, -1 skipped). For children only. */
 int sys_close_all_but(const int *fds, size_t n);
 
-/* For a child that shares its parent's descriptor table (CLONE_FILES): gives it one of its own, a copy of the numbers below `end` only, so that what
- * it costs does not depend on how many the parent has (close_range(2), CLOSE_RANGE_UNSHARE). Returns 0 or -errno. */
+/* For a child that shares its parent's descriptor table (CLONE_FILES): gives it one of its own, a copy of the numbers
+ * below `end` only, so that what it costs does not depend on how many the parent has (close_range(2),
+ * CLOSE_RANGE_UNSHARE). Returns 0 or -errno. */
 int sys_unshare_files_below(int end);
 
-/* execveat(2) of a file in dirfd, without arguments but its name and without environment. Returns -errno, or not at all. */
+/* execveat(2) of a file in dirfd, without arguments but its name and without environment. Returns -errno, or not at
+ * all. */
 int sys_execute_in(int dirfd, const char *name);
 
 /* The directory of the program's own file, by the kernel's word, not by argv. Returns 0 or -errno. */

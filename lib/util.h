@@ -60,11 +60,11 @@ static inline int take_fd(int *fd) {
         return r;
 }
 #define TAKE_FD(fd) take_fd(&(fd))
-#define TAKE_PTR(p)                      \
-        ({                               \
-                __typeof__(p) _p = (p);  \
-                (p) = NULL;              \
-                _p;                      \
+#define TAKE_PTR(p)                     \
+        ({                              \
+                __typeof__(p) _p = (p); \
+                (p) = NULL;             \
+                _p;                     \
         })
 
 /*
@@ -102,14 +102,15 @@ static inline _printf_(3, 4) int fail(struct errtext *err, int r, const char *fo
 #define ANALYZER_ON
 #endif
 
-/* Analysers do not look into a function with `...`, and would not see that what is an error stays one (`./bootstrap analyze`). */
+/* Analysers do not look into a function with `...`, and would not see that what is an error stays one (`./bootstrap
+ * analyze`). */
 #ifdef BD_ANALYZE
-#define fail(err, r, ...)                              \
-        ({                                             \
-                int _result = (r);                     \
-                                                       \
-                (void) (fail)(err, 0, __VA_ARGS__);    \
-                _result;                               \
+#define fail(err, r, ...)                            \
+        ({                                           \
+                int _result = (r);                   \
+                                                     \
+                (void) (fail) (err, 0, __VA_ARGS__); \
+                _result;                             \
         })
 #endif
 

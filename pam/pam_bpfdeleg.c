@@ -74,7 +74,8 @@ struct options {
         bool debug;
 };
 
-#define OPTIONS_INIT {.socket = SOCKET_DEFAULT, .timeout = TIMEOUT_DEFAULT}
+#define OPTIONS_INIT \
+        { .socket = SOCKET_DEFAULT, .timeout = TIMEOUT_DEFAULT }
 
 static int set_socket(const char *value, struct options *options) {
         struct sockaddr_un address;
@@ -258,8 +259,10 @@ static int explain(int r, const char *socket, uint64_t timeout, struct errtext *
         switch (-r) {
         case ENOENT:
         case ECONNREFUSED:
-                return fail(err, r, "bpfdelegd is not running (nobody listens on %s): start it, "
-                                    "see bpfdelegd(8)", socket);
+                return fail(err, r,
+                            "bpfdelegd is not running (nobody listens on %s): start it, "
+                            "see bpfdelegd(8)",
+                            socket);
         case EACCES:
         case EPERM:
                 return fail(err, r, "this process, of uid %u, may not connect to %s", (unsigned) geteuid(), socket);
@@ -270,8 +273,9 @@ static int explain(int r, const char *socket, uint64_t timeout, struct errtext *
                 return fail(err, r, "bpfdelegd closed the connection without an answer: its own log says why");
         case EBADMSG:
         case EMSGSIZE:
-                return fail(err, r, "bpfdelegd answered what this module does not understand: is it of another "
-                                    "version? Restart it");
+                return fail(err, r,
+                            "bpfdelegd answered what this module does not understand: is it of another "
+                            "version? Restart it");
         default:
                 errno = -r;
                 return fail(err, r, "cannot talk to bpfdelegd on %s: %m", socket);
@@ -327,7 +331,8 @@ static enum outcome judge_answer(const union proto_message *answer, struct proto
 
 /* One request, one answer: of the type want, or a REPLY that refuses, which also a helper sends that did not get so far
  * as to look at the request. */
-static int exchange(const char *socket, uint64_t deadline, const void *request, uint32_t want, union proto_message *ret) {
+static int exchange(const char *socket, uint64_t deadline, const void *request, uint32_t want,
+                    union proto_message *ret) {
         _cleanup_(client_done) struct client client = CLIENT_INIT;
         _cleanup_(sock_received_done) struct sock_received received = SOCK_RECEIVED_INIT;
         uint64_t now = now_usec();
@@ -365,7 +370,8 @@ static bool is_stopping(const union proto_message *answer) {
 }
 
 static void pause_for(uint64_t usec) {
-        const struct timespec ts = {.tv_sec = (time_t) (usec / USEC_PER_SEC), .tv_nsec = (long) (usec % USEC_PER_SEC) * 1000};
+        const struct timespec ts = {.tv_sec = (time_t) (usec / USEC_PER_SEC),
+                                    .tv_nsec = (long) (usec % USEC_PER_SEC) * 1000};
 
         (void) nanosleep(&ts, NULL); /* cut short by a signal of the login's: then we ask a little sooner */
 }
@@ -399,13 +405,15 @@ static int exchange_through_restarts(const char *socket, uint64_t deadline, cons
  */
 static bool leave_note(const char *socket, const char *what, char *buf, size_t size) {
         const char *slash = strrchr(socket, '/');
-        int n = snprintf(buf, size, "%.*s/" PROTO_CLOSED_DIR "/" PROTO_CLOSED "%s", (int) (slash - socket), socket, what);
+        int n = snprintf(buf, size, "%.*s/" PROTO_CLOSED_DIR "/" PROTO_CLOSED "%s", (int) (slash - socket), socket,
+                         what);
 
         return n > 0 && (size_t) n < size && (mknod(buf, S_IFREG | 0600, 0) == 0 || errno == EEXIST);
 }
 
-#define NOTE_SIZE (sizeof(((struct sockaddr_un *) NULL)->sun_path) + sizeof("/" PROTO_CLOSED_DIR "/" PROTO_CLOSED) + \
-                   PROTO_COOKIE_TEXT_SIZE)
+#define NOTE_SIZE                                                                                          \
+        (sizeof(((struct sockaddr_un *) NULL)->sun_path) + sizeof("/" PROTO_CLOSED_DIR "/" PROTO_CLOSED) + \
+         PROTO_COOKIE_TEXT_SIZE)
 
 static enum outcome ask_helper(struct login *login, const struct policy *policy, uint64_t deadline,
                                struct proto_cookie *ret, struct errtext *err) {
@@ -471,7 +479,8 @@ static void end_session(pam_handle_t *pamh, const struct session *session, bool 
         r = close_at_helper(session, &answer, &noted);
         if (r < 0) {
                 if (r == -EACCES || r == -EPERM)
-                        priority = LOG_DEBUG; /* (sd-pam) closes as the user; the helper sees the leader's death itself */
+                        priority =
+                                LOG_DEBUG; /* (sd-pam) closes as the user; the helper sees the leader's death itself */
                 (void) explain(r, session->socket, session->timeout, &err);
         } else if (answer.reply.result == -ENOENT) {
                 priority = LOG_DEBUG;
@@ -485,7 +494,10 @@ static void end_session(pam_handle_t *pamh, const struct session *session, bool 
         if (!quiet && (priority != LOG_DEBUG || session->debug))
                 pam_syslog(pamh, priority, "bpfdeleg session %s of user %s: %s%s",
                            proto_cookie_format(&session->cookie, cookie), get_text_item(pamh, PAM_USER),
-                           err.s[0] == '\0' ? "closed" : noted ? "left for the next bpfdelegd to close: " : "not closed: ", err.s);
+                           err.s[0] == '\0' ? "closed" :
+                           noted            ? "left for the next bpfdelegd to close: " :
+                                              "not closed: ",
+                           err.s);
 }
 
 /*
@@ -547,8 +559,9 @@ static enum outcome keep_session(const struct login *login, const struct proto_c
         return OUTCOME_GRANTED;
 }
 
-/* A file that is at fault grants nothing, whoever looks at it. The helper is asked all the same, so that the refusal has its
- * record: it finds the fault itself. Its answer changes nothing, and is not waited for as long as one that matters. */
+/* A file that is at fault grants nothing, whoever looks at it. The helper is asked all the same, so that the refusal
+ * has its record: it finds the fault itself. Its answer changes nothing, and is not waited for as long as one that
+ * matters. */
 static void have_refusal_recorded(const struct login *login, const struct policy *policy) {
         uint64_t deadline = now_usec() + RECORD_TIMEOUT * USEC_PER_SEC;
         struct proto_open_session request;
@@ -624,8 +637,10 @@ int pam_sm_open_session(pam_handle_t *pamh, int flags, int argc, const char **ar
         log_outcome(&login, outcome, policy, &err);
         code = pam_code(outcome, policy);
         if (code != PAM_SUCCESS && !(flags & PAM_SILENT))
-                (void) pam_error(pamh, "Login refused: the BPF delegation that policy %s asks for could not be set up: %s. "
-                                       "Ask this host's administrator.", policy->name, err.s);
+                (void) pam_error(pamh,
+                                 "Login refused: the BPF delegation that policy %s asks for could not be set up: %s. "
+                                 "Ask this host's administrator.",
+                                 policy->name, err.s);
         return code;
 }
 

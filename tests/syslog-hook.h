@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * For test programs that load the PAM module: what libpam logs comes to on_syslog(), which the including file defines. libpam finds
- * these before libc's, whose header, syslog.h, would be in the way.
+ * For test programs that load the PAM module: what libpam logs comes to on_syslog(), which the including file defines.
+ * libpam finds these before libc's, whose header, syslog.h, would be in the way.
  */
 
 #include "util.h"

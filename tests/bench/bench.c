@@ -18,15 +18,7 @@
 #define ROUNDS_MAX 100000
 #define ROUNDS_WARM 5 /* not counted: first use of files, of NSS, of the helper's code */
 
-enum row {
-        ROW_PERMIT,
-        ROW_NO_POLICY,
-        ROW_FIRST,
-        ROW_SECOND,
-        ROW_SECOND_CLOSE,
-        ROW_FIRST_CLOSE,
-        ROWS
-};
+enum row { ROW_PERMIT, ROW_NO_POLICY, ROW_FIRST, ROW_SECOND, ROW_SECOND_CLOSE, ROW_FIRST_CLOSE, ROWS };
 
 enum bound {
         BOUND_NONE,
@@ -45,8 +37,8 @@ static const struct {
                            BOUND_OVER, 150},
         [ROW_FIRST] = {"first session", "open, --with SERVICE, as USER, who has no session: a delegation is made",
                        BOUND_MEDIAN, 2000},
-        [ROW_SECOND] = {"second session", "the same while the first is open: it joins the delegation",
-                        BOUND_MEDIAN, 300},
+        [ROW_SECOND] = {"second session", "the same while the first is open: it joins the delegation", BOUND_MEDIAN,
+                        300},
         [ROW_SECOND_CLOSE] = {"second closed", "close of the second: the delegation stays", BOUND_NONE, 0},
         [ROW_FIRST_CLOSE] = {"first closed", "close of the first, now the last: the delegation is torn down",
                              BOUND_NONE, 0},
@@ -86,8 +78,8 @@ static int open_timed(const struct bench *b, const char *service, const char *us
         double begin;
         int code;
 
-        code = b->confdir ? pam_start_confdir(service, user, &conv, b->confdir, ret)
-                          : pam_start(service, user, &conv, ret);
+        code = b->confdir ? pam_start_confdir(service, user, &conv, b->confdir, ret) :
+                            pam_start(service, user, &conv, ret);
         if (code != PAM_SUCCESS)
                 return complain(*ret, "pam_start", service, code);
         begin = now();
@@ -217,26 +209,30 @@ static void usage(FILE *out) {
                        "  --without SERVICE   a stack with the module, and no policy for the other user\n"
                        "  --permit SERVICE    a stack of pam_permit alone\n"
                        "  --other-user USER   who has no policy (USER)\n"
-                       "Rows:\n", ROUNDS_DEFAULT);
+                       "Rows:\n",
+                       ROUNDS_DEFAULT);
         for (unsigned row = 0; row < ROWS; row++)
                 (void) fprintf(out, "  %-16s %s\n", rows[row].name, rows[row].what);
         (void) fprintf(out, "Status: 0, whatever the times are; 1 if an operation failed; 2 for wrong arguments.\n");
 }
 
 static const struct option options[] = {
-        {"rounds", required_argument, NULL, 'r'},     {"confdir", required_argument, NULL, 'c'},
-        {"with", required_argument, NULL, 'w'},       {"without", required_argument, NULL, 'n'},
-        {"permit", required_argument, NULL, 'p'},     {"other-user", required_argument, NULL, 'o'},
+        {"rounds", required_argument, NULL, 'r'},
+        {"confdir", required_argument, NULL, 'c'},
+        {"with", required_argument, NULL, 'w'},
+        {"without", required_argument, NULL, 'n'},
+        {"permit", required_argument, NULL, 'p'},
+        {"other-user", required_argument, NULL, 'o'},
         {NULL, 0, NULL, 0},
 };
 
 static int set_option(struct bench *b, int c, const char *value) {
-        const char **string = c == 'c'   ? &b->confdir
-                              : c == 'w' ? &b->with
-                              : c == 'n' ? &b->without
-                              : c == 'p' ? &b->permit
-                              : c == 'o' ? &b->other_user
-                                         : NULL;
+        const char **string = c == 'c' ? &b->confdir :
+                              c == 'w' ? &b->with :
+                              c == 'n' ? &b->without :
+                              c == 'p' ? &b->permit :
+                              c == 'o' ? &b->other_user :
+                                         NULL;
 
         if (c == 'r')
                 return parse_uint(value, 10, ROUNDS_MAX, &b->rounds);

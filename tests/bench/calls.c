@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What calls cost that the guard has a hook on, of a process that no delegation concerns (`calls'), and what loading costs
- * one that has a token (`load DIR'). Prints a line for each measurement, "ROW NANOSECONDS", of one call: guard.sh runs this
- * with the guard and without it, in turn, and makes the table.
+ * What calls cost that the guard has a hook on, of a process that no delegation concerns (`calls'), and what loading
+ * costs one that has a token (`load DIR'). Prints a line for each measurement, "ROW NANOSECONDS", of one call:
+ * guard.sh runs this with the guard and without it, in turn, and makes the table.
  *
- * Each call ends where the kernel has no more to do than look: an attach to a target that is none is refused behind the
- * hook. So what differs is the hook, and not what the kernel does later, or elsewhere.
+ * Each call ends where the kernel has no more to do than look: an attach to a target that is none is refused behind
+ * the hook. So what differs is the hook, and not what the kernel does later, or elsewhere.
  */
 
 #include "config.h"
@@ -61,7 +61,8 @@ static bool look_up(void) {
 
 static bool test_run(void) {
         uint8_t packet[14] = {0};
-        union bpf_attr attr = {.test = {.prog_fd = (uint32_t) prog_fd, .data_in = (uintptr_t) packet, .data_size_in = sizeof(packet)}};
+        union bpf_attr attr = {
+                .test = {.prog_fd = (uint32_t) prog_fd, .data_in = (uintptr_t) packet, .data_size_in = sizeof(packet)}};
 
         return sys_bpf(BPF_PROG_TEST_RUN, &attr, sizeof(attr)) == 0;
 }
@@ -75,13 +76,17 @@ static bool map_create(void) {
 }
 
 static bool link_create(void) {
-        union bpf_attr attr = {.link_create = {.prog_fd = (uint32_t) prog_fd, .target_fd = 9999, .attach_type = BPF_CGROUP_INET_EGRESS}};
+        union bpf_attr attr = {.link_create = {.prog_fd = (uint32_t) prog_fd,
+                                               .target_fd = 9999,
+                                               .attach_type = BPF_CGROUP_INET_EGRESS}};
 
         return sys_bpf(BPF_LINK_CREATE, &attr, sizeof(attr)) < 0 && errno == EBADF;
 }
 
 static bool prog_attach(void) {
-        union bpf_attr attr = {.attach_bpf_fd = (uint32_t) prog_fd, .target_fd = 9999, .attach_type = BPF_CGROUP_INET_EGRESS};
+        union bpf_attr attr = {.attach_bpf_fd = (uint32_t) prog_fd,
+                               .target_fd = 9999,
+                               .attach_type = BPF_CGROUP_INET_EGRESS};
 
         return sys_bpf(BPF_PROG_ATTACH, &attr, sizeof(attr)) < 0 && errno == EBADF;
 }
@@ -93,7 +98,10 @@ static bool pass_fd(int fd) {
         } control = {.buf = {0}};
         char byte = 0;
         struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+        struct msghdr msg = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
         struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
         int received;
 
@@ -134,7 +142,9 @@ static bool fork_one(void) {
 
 /* A message that the kernel takes and does nothing for. */
 static bool netlink_send(void) {
-        static const struct nlmsghdr noop = {.nlmsg_len = sizeof(noop), .nlmsg_type = NLMSG_NOOP, .nlmsg_flags = NLM_F_REQUEST};
+        static const struct nlmsghdr noop = {.nlmsg_len = sizeof(noop),
+                                             .nlmsg_type = NLMSG_NOOP,
+                                             .nlmsg_flags = NLM_F_REQUEST};
 
         return send(netlink_fd, &noop, sizeof(noop), 0) == sizeof(noop);
 }
@@ -249,7 +259,8 @@ static void measure(size_t row) {
 
 /* Each row in a process of its own: a thread or a namespace of one is none of the next. */
 static int measure_all(void) {
-        struct bpf_insn insns[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1}, {.code = BPF_JMP | BPF_EXIT}};
+        struct bpf_insn insns[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1},
+                                   {.code = BPF_JMP | BPF_EXIT}};
         LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_CGROUP_INET_EGRESS);
 
         prog_fd = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SKB, "bench", "GPL", insns, ELEMENTSOF(insns), &opts);
@@ -282,13 +293,14 @@ static int measure_all(void) {
 
 /* Straight on, with a helper called in every eighth instruction: the kernel walks each once, and so does the guard. */
 static void load_one(int token, size_t n, struct bpf_insn *insns) {
-        LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_CGROUP_INET_EGRESS, .prog_flags = BPF_F_TOKEN_FD, .token_fd = token);
+        LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_CGROUP_INET_EGRESS,
+                    .prog_flags = BPF_F_TOKEN_FD, .token_fd = token);
         double begin;
         int fd;
 
         for (size_t i = 0; i < n; i++)
-                insns[i] = i % 8 == 7 ? (struct bpf_insn){.code = BPF_JMP | BPF_CALL, .imm = 7 /* get_prandom_u32 */}
-                                      : (struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1};
+                insns[i] = i % 8 == 7 ? (struct bpf_insn){.code = BPF_JMP | BPF_CALL, .imm = 7 /* get_prandom_u32 */} :
+                                        (struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1};
         insns[n - 2] = (struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 1};
         insns[n - 1] = (struct bpf_insn){.code = BPF_JMP | BPF_EXIT};
         begin = now();
@@ -301,9 +313,7 @@ static void load_one(int token, size_t n, struct bpf_insn *insns) {
 }
 
 static int measure_loads(const char *dir) {
-        static const struct {
-                size_t size, times;
-        } sizes[] = {{1000, 20}, {100000, 3}, {1000000, 1}};
+        static const struct { size_t size, times; } sizes[] = {{1000, 20}, {100000, 3}, {1000000, 1}};
         struct bpf_insn *insns = calloc(1000000, sizeof(*insns));
         int bpffs = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), token;
 

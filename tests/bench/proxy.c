@@ -120,9 +120,11 @@ int main(int argc, char **argv) {
         bool is_times = argc >= 4 && streq(argv[1], "times"), is_run = is_times || (argc >= 4 && streq(argv[1], "run"));
         struct job job = {.dir = argv[is_attach ? 2 : 0]};
 
-        if (!(is_attach || is_call || is_run) ||
-            parse_uint(argv[is_attach ? 3 : 2], 10, ROUNDS_MAX, &job.rounds) < 0 || job.rounds == 0) {
-                (void) fprintf(stderr, "usage: proxy attach DIR ROUNDS [thread] | call ROUNDS [filter] | run|times ROUNDS COMMAND...\n");
+        if (!(is_attach || is_call || is_run) || parse_uint(argv[is_attach ? 3 : 2], 10, ROUNDS_MAX, &job.rounds) < 0 ||
+            job.rounds == 0) {
+                (void) fprintf(stderr,
+                               "usage: proxy attach DIR ROUNDS [thread] | call ROUNDS [filter] | run|times ROUNDS "
+                               "COMMAND...\n");
                 return 2;
         }
         job.times = calloc(job.rounds, sizeof(double));

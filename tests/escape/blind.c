@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Everything delegated, the types of the whole machine too: programs that are put in the guard's way, and then a link on the
- * root cgroup. What gets through here is what allow_host_wide means; SECURITY.md says so.
+ * Everything delegated, the types of the whole machine too: programs that are put in the guard's way, and then a link
+ * on the root cgroup. What gets through here is what allow_host_wide means; SECURITY.md says so.
  */
 
 #include "escape.h"

@@ -58,7 +58,8 @@ static enum result load_in_turn(struct play *play) {
                 (void) close(fd);
         }
         btf__free(btf);
-        return fd < 0 ? refused(play, fd, "btf_load") : say(play, ESCAPED, "loaded %d times %u bytes, one after the other", IN_TURN, size);
+        return fd < 0 ? refused(play, fd, "btf_load") :
+                        say(play, ESCAPED, "loaded %d times %u bytes, one after the other", IN_TURN, size);
 }
 
 static enum result large(struct play *play) {

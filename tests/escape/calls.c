@@ -10,8 +10,21 @@
 #include <bpf/btf.h>
 
 enum {
-        CMD_MAP_CREATE = 0, CMD_LOOKUP = 1, CMD_UPDATE = 2, CMD_PROG_LOAD = 5, CMD_OBJ_PIN = 6, CMD_OBJ_GET = 7, CMD_ATTACH = 8,
-        CMD_DETACH = 9, CMD_TEST_RUN = 10, CMD_INFO = 15, CMD_TRACING_OPEN = 17, CMD_BTF_LOAD = 18, CMD_LINK_CREATE = 28, CMD_LINK_UPDATE = 29, CMD_LINK_DETACH = 34,
+        CMD_MAP_CREATE = 0,
+        CMD_LOOKUP = 1,
+        CMD_UPDATE = 2,
+        CMD_PROG_LOAD = 5,
+        CMD_OBJ_PIN = 6,
+        CMD_OBJ_GET = 7,
+        CMD_ATTACH = 8,
+        CMD_DETACH = 9,
+        CMD_TEST_RUN = 10,
+        CMD_INFO = 15,
+        CMD_TRACING_OPEN = 17,
+        CMD_BTF_LOAD = 18,
+        CMD_LINK_CREATE = 28,
+        CMD_LINK_UPDATE = 29,
+        CMD_LINK_DETACH = 34,
         CMD_TOKEN_CREATE = 36,
 };
 #define TOKEN_FLAG (1U << 16)
@@ -131,8 +144,15 @@ static int load_some_btf(int token) {
                 uint32_t of_int;
                 char names[5];
         } btf = {
-                .header = {.magic = BTF_MAGIC, .version = BTF_VERSION, .hdr_len = sizeof(btf.header), .type_len = 16, .str_off = 16, .str_len = 5},
-                .type = {.name_off = 1, .info = BTF_KIND_INT << 24, .size = 4}, .of_int = 32, .names = "\0int",
+                .header = {.magic = BTF_MAGIC,
+                           .version = BTF_VERSION,
+                           .hdr_len = sizeof(btf.header),
+                           .type_len = 16,
+                           .str_off = 16,
+                           .str_len = 5},
+                .type = {.name_off = 1, .info = BTF_KIND_INT << 24, .size = 4},
+                .of_int = 32,
+                .names = "\0int",
         };
 
         return load_btf_by(token, &btf, offsetof(__typeof__(btf), names) + sizeof(btf.names));

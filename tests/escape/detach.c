@@ -87,7 +87,8 @@ static enum result detach_path(struct play *play, const char *path) {
         int cgroup = open_dir(path), prog = load_return(play, PROG_CGROUP_SKB, AT_EGRESS, 1), r;
 
         if (cgroup < 0 || prog < 0)
-                return say(play, BROKEN, "%s, or a program: %s", path ?: "no path", strerror(cgroup < 0 ? -cgroup : -prog));
+                return say(play, BROKEN, "%s, or a program: %s", path ?: "no path",
+                           strerror(cgroup < 0 ? -cgroup : -prog));
         r = detach(prog, cgroup, AT_EGRESS);
         return r < 0 ? refused(play, r, "prog_detach") : say(play, ESCAPED, "detached the admin's by naming another");
 }

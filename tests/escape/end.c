@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The end: what is kept over the last logout must be dead then, whoever has it. `outside` gets hold of something while the
- * session lives (that may be refused already), `after` uses it when the session is closed and all inside is gone.
+ * The end: what is kept over the last logout must be dead then, whoever has it. `outside` gets hold of something while
+ * the session lives (that may be refused already), `after` uses it when the session is closed and all inside is gone.
  */
 
 #include "escape.h"
@@ -21,7 +21,8 @@ static enum result keep_token(struct play *play) {
         return keep(play, "a token");
 }
 static enum result token_after(struct play *play) {
-        int map = make_map_by(kept, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = 8, .entries = 1});
+        int map =
+                make_map_by(kept, &(struct map_wish){.type = MAP_ARRAY, .key_size = 4, .value_size = 8, .entries = 1});
 
         return map < 0 ? refused(play, map, "map_create") : say(play, ESCAPED, "the token still makes maps");
 }
@@ -46,15 +47,17 @@ static enum result filter_after(struct play *play) {
 
 static enum result keep_namespace(struct play *play) {
         kept = open_of_inside(play, "ns/user", O_RDONLY);
-        return kept < 0 ? refused(play, kept, "opening the user namespace") : say(play, ESCAPED, "has the namespace and the bpffs");
+        return kept < 0 ? refused(play, kept, "opening the user namespace") :
+                          say(play, ESCAPED, "has the namespace and the bpffs");
 }
 static enum result rejoin_after(struct play *play) {
         int map;
 
         if (setns(kept, CLONE_NEWUSER) < 0)
                 return refused(play, -errno, "joining");
-        map = make_map(play, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = 8, .entries = 1});
-        return map < 0 ? refused(play, map, "token_create or map_create") : say(play, ESCAPED, "a new token of the old bpffs makes maps");
+        map = make_map(play, &(struct map_wish){.type = MAP_ARRAY, .key_size = 4, .value_size = 8, .entries = 1});
+        return map < 0 ? refused(play, map, "token_create or map_create") :
+                         say(play, ESCAPED, "a new token of the old bpffs makes maps");
 }
 
 /* ---- a program that is under way in a socket, and a process that joins the dead delegation to receive it ---- */
@@ -133,7 +136,7 @@ static enum result pinned_after(struct play *play) {
 static enum result give_sockmap(struct play *play) {
         int from, to, map, prog, r;
 
-        map = make_map(play, &(struct map_wish) {.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 1});
+        map = make_map(play, &(struct map_wish){.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 1});
         prog = map < 0 ? map : load_return(play, PROG_SK_SKB, AT_SK_SKB_VERDICT, 0);
         if (prog < 0)
                 return refused(play, prog, "map_create or load");
@@ -168,9 +171,25 @@ const struct vector end_vectors[] = {
         {.name = "end-token", .group = "end", .inside = give_token, .outside = keep_token, .after = token_after},
         {.name = "end-prog", .group = "end", .inside = give_filter, .outside = keep_filter, .after = filter_after},
         {.name = "end-mount-and-namespace", .group = "end", .outside = keep_namespace, .after = rejoin_after},
-        {.name = "end-prog-under-way", .group = "end", .inside = give_under_way, .outside = keep_under_way, .after = receive_after},
-        {.name = "end-legacy-socket", .group = "end", .inside = attach_and_give, .outside = keep_socket, .after = socket_after},
-        {.name = "end-pinned-link", .group = "end", .inside = pin_and_give, .outside = keep_socket, .after = pinned_after},
-        {.name = "end-sockmap", .group = "end", .inside = give_sockmap, .outside = keep_sockmap, .after = sockmap_after},
+        {.name = "end-prog-under-way",
+         .group = "end",
+         .inside = give_under_way,
+         .outside = keep_under_way,
+         .after = receive_after},
+        {.name = "end-legacy-socket",
+         .group = "end",
+         .inside = attach_and_give,
+         .outside = keep_socket,
+         .after = socket_after},
+        {.name = "end-pinned-link",
+         .group = "end",
+         .inside = pin_and_give,
+         .outside = keep_socket,
+         .after = pinned_after},
+        {.name = "end-sockmap",
+         .group = "end",
+         .inside = give_sockmap,
+         .outside = keep_sockmap,
+         .after = sockmap_after},
         {.name = NULL},
 };

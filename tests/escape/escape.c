@@ -20,9 +20,10 @@
 #define OUTSIDE_ENV "ESCAPE_OUTSIDE"
 
 static const struct vector *const groups[] = {
-        target_vectors, memory_vectors, outside_vectors, race_vectors, uring_vectors, receiver_vectors, nested_vectors,
-        end_vectors, late_vectors, runner_vectors, netlink_vectors, privilege_vectors, itself_vectors, blind_vectors, own_vectors,
-        name_vectors, time_vectors, btf_vectors, map_vectors, detach_vectors, limit_vectors,
+        target_vectors, memory_vectors, outside_vectors, race_vectors,   uring_vectors,   receiver_vectors,
+        nested_vectors, end_vectors,    late_vectors,    runner_vectors, netlink_vectors, privilege_vectors,
+        itself_vectors, blind_vectors,  own_vectors,     name_vectors,   time_vectors,    btf_vectors,
+        map_vectors,    detach_vectors, limit_vectors,
 };
 
 struct message {
@@ -93,7 +94,7 @@ int take(struct play *play, int *ret) {
 
 enum result untaken(struct play *play, int r, const char *what) {
         if (r <= -RESULT_BASE)
-                return (enum result) (-r - RESULT_BASE);
+                return (enum result)(-r - RESULT_BASE);
         play->said[0] = '\0';
         if (r == -EACCES)
                 return say(play, REFUSED, "%s: the descriptor was not delivered", what);
@@ -243,9 +244,13 @@ static int be_inside(const struct vector *vector) {
 
 static int start_inside(struct play *play, const char *self, const struct vector *vector) {
         const char *option = vector->without_proxy ? "--no-proxy" : "--";
-        char *const command[] = {(char *) (uintptr_t) "bpfdeleg", (char *) (uintptr_t) "run", (char *) (uintptr_t) option,
-                                 (char *) (uintptr_t) self, (char *) (uintptr_t) "--inside",
-                                 (char *) (uintptr_t) vector->name, NULL};
+        char *const command[] = {(char *) (uintptr_t) "bpfdeleg",
+                                 (char *) (uintptr_t) "run",
+                                 (char *) (uintptr_t) option,
+                                 (char *) (uintptr_t) self,
+                                 (char *) (uintptr_t) "--inside",
+                                 (char *) (uintptr_t) vector->name,
+                                 NULL};
         char text[32];
         int pair[2];
         pid_t pid;
@@ -365,9 +370,10 @@ static int be_receiver(const char *name) {
 }
 
 static int usage(void) {
-        fprintf(stderr, "usage: escape [--hold] NAME | --list | --receive NAME | --receive-on | --admin-link CGROUP PIN | "
-                        "--admin-xdp INTERFACE PIN | --pry | --tracing | --outsider CGROUP | --foreign UID CGROUP | "
-                        "--writer NAME | --detach CGROUP | --detach-shared CGROUP | --admin-attach CGROUP | --hold-tokens N\n");
+        fprintf(stderr,
+                "usage: escape [--hold] NAME | --list | --receive NAME | --receive-on | --admin-link CGROUP PIN | "
+                "--admin-xdp INTERFACE PIN | --pry | --tracing | --outsider CGROUP | --foreign UID CGROUP | "
+                "--writer NAME | --detach CGROUP | --detach-shared CGROUP | --admin-attach CGROUP | --hold-tokens N\n");
         return BROKEN;
 }
 

@@ -4,8 +4,10 @@
 /*
  * The attacks that the guard is there to stop. One program, one vector a call:
  *
- *   escape [--hold] NAME     in a session: tries it. One line says how it went, then with --hold everything is kept until
- *                            stdin ends. 0: escaped; 1: refused; 77: this kernel does not offer it; 2: the test is broken.
+ *   escape [--hold] NAME     in a session: tries it. One line says how it went, then with --hold everything is kept
+ *   until
+ *                            stdin ends. 0: escaped; 1: refused; 77: this kernel does not offer it; 2: the test is
+ *                            broken.
  *                            Those of the group "end" say "ready" first and wait for a line: the session is over then
  *   escape --list            name and group of each, a line
  *   escape --receive NAME    in a delegation: another user, who receives things at that abstract address
@@ -34,7 +36,7 @@
 enum result { ESCAPED = 0, REFUSED = 1, BROKEN = 2, ABSENT = 77, UNDECIDED = -1 };
 
 struct play {
-        int peer;          /* the other process */
+        int peer; /* the other process */
         bool is_inside;
         pid_t inside, outside;
         int bpffs;         /* root directory of the delegated bpffs */
@@ -56,10 +58,10 @@ struct vector {
         bool without_proxy;                    /* around the attach proxy: by `run --no-proxy` */
 };
 
-extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], uring_vectors[], receiver_vectors[],
-        nested_vectors[], end_vectors[], late_vectors[], runner_vectors[], netlink_vectors[], privilege_vectors[], itself_vectors[],
-        blind_vectors[], own_vectors[], name_vectors[], time_vectors[], btf_vectors[], map_vectors[], detach_vectors[],
-        limit_vectors[];
+extern const struct vector target_vectors[], memory_vectors[], outside_vectors[], race_vectors[], uring_vectors[],
+        receiver_vectors[], nested_vectors[], end_vectors[], late_vectors[], runner_vectors[], netlink_vectors[],
+        privilege_vectors[], itself_vectors[], blind_vectors[], own_vectors[], name_vectors[], time_vectors[],
+        btf_vectors[], map_vectors[], detach_vectors[], limit_vectors[];
 
 /* ---- escape.c ---- */
 
@@ -105,7 +107,8 @@ int own_prog(struct play *play);
 int own_link(struct play *play);
 /* Inside: gives it; fd may be an error. */
 enum result give_made(struct play *play, int fd, const char *what);
-/* Whether what has come is of use here: a program on the root cgroup, a token that makes a map, a link that tells its cgroup. */
+/* Whether what has come is of use here: a program on the root cgroup, a token that makes a map, a link that tells its
+ * cgroup. */
 typedef enum result use_function(struct play *play, int fd);
 use_function use_prog, use_token, use_link;
 /* Inside: pins it in the bpffs at /sys/fs/bpf. Outside: opens that pin through /proc, and uses the program. */
@@ -165,7 +168,8 @@ int tcp_pair(int *ret_from, int *ret_to);
 
 /* ---- calls.c ---- */
 
-/* Structs of bpf(2) by their layout: the header of the machine that builds may be older than the kernel that is attacked. */
+/* Structs of bpf(2) by their layout: the header of the machine that builds may be older than the kernel that is
+ * attacked. */
 int make_token(struct play *play);
 struct map_wish {
         uint32_t type, key_size, value_size, entries, flags;
@@ -191,7 +195,8 @@ struct prog_wish {
 /* Descriptor or -errno; what the verifier said last goes to play->said. */
 int load(struct play *play, const struct prog_wish *wish);
 #define LOAD(play, type_, attach_, insns_) \
-        load((play), &(struct prog_wish) {.type = (type_), .attach_type = (attach_), .insns = (insns_), .n = ELEMENTSOF(insns_)})
+        load((play), &(struct prog_wish){  \
+                             .type = (type_), .attach_type = (attach_), .insns = (insns_), .n = ELEMENTSOF(insns_)})
 /* A program of that kind that does nothing but return `value`. */
 int load_return(struct play *play, uint32_t type, uint32_t attach_type, int value);
 int load_btf(struct play *play, const void *data, uint32_t size);
@@ -238,24 +243,69 @@ int struct_ops_layout(const char *ops, const char *field, uint32_t *ret_data, ui
 /* ---- numbers that an old header lacks ---- */
 
 enum {
-        PROG_SOCKET_FILTER = 1, PROG_SCHED_CLS = 3, PROG_SCHED_ACT = 4, PROG_XDP = 6, PROG_CGROUP_SKB = 8, PROG_CGROUP_SOCK = 9,
-        PROG_LWT_OUT = 11, PROG_SK_SKB = 14,
-        PROG_SK_MSG = 16, PROG_CGROUP_SOCK_ADDR = 18, PROG_FLOW_DISSECTOR = 22, PROG_TRACING = 26, PROG_LSM = 29,
-        PROG_SK_LOOKUP = 30, PROG_SYSCALL = 31, PROG_NETFILTER = 32,
+        PROG_SOCKET_FILTER = 1,
+        PROG_SCHED_CLS = 3,
+        PROG_SCHED_ACT = 4,
+        PROG_XDP = 6,
+        PROG_CGROUP_SKB = 8,
+        PROG_CGROUP_SOCK = 9,
+        PROG_LWT_OUT = 11,
+        PROG_SK_SKB = 14,
+        PROG_SK_MSG = 16,
+        PROG_CGROUP_SOCK_ADDR = 18,
+        PROG_FLOW_DISSECTOR = 22,
+        PROG_TRACING = 26,
+        PROG_LSM = 29,
+        PROG_SK_LOOKUP = 30,
+        PROG_SYSCALL = 31,
+        PROG_NETFILTER = 32,
 };
 enum {
-        AT_INGRESS = 0, AT_EGRESS = 1, AT_SOCK_CREATE = 2, AT_SK_SKB_VERDICT_OLD = 5, AT_SK_MSG_VERDICT = 7, AT_INET4_BIND = 8,
-        AT_INET6_BIND = 9, AT_INET4_CONNECT = 10, AT_FLOW_DISSECTOR = 17, AT_FENTRY = 24, AT_MODIFY_RETURN = 26, AT_LSM = 27,
-        AT_SK_LOOKUP = 36, AT_XDP = 37, AT_SK_SKB_VERDICT = 38, AT_NETFILTER = 45, AT_TCX_INGRESS = 46, AT_NETKIT_PRIMARY = 54,
+        AT_INGRESS = 0,
+        AT_EGRESS = 1,
+        AT_SOCK_CREATE = 2,
+        AT_SK_SKB_VERDICT_OLD = 5,
+        AT_SK_MSG_VERDICT = 7,
+        AT_INET4_BIND = 8,
+        AT_INET6_BIND = 9,
+        AT_INET4_CONNECT = 10,
+        AT_FLOW_DISSECTOR = 17,
+        AT_FENTRY = 24,
+        AT_MODIFY_RETURN = 26,
+        AT_LSM = 27,
+        AT_SK_LOOKUP = 36,
+        AT_XDP = 37,
+        AT_SK_SKB_VERDICT = 38,
+        AT_NETFILTER = 45,
+        AT_TCX_INGRESS = 46,
+        AT_NETKIT_PRIMARY = 54,
 };
-enum { MAP_ARRAY = 2, MAP_PROG_ARRAY = 3, MAP_ARRAY_OF_MAPS = 12, MAP_DEVMAP = 14, MAP_SOCKMAP = 15, MAP_STRUCT_OPS = 26 };
-enum { DO_LOOKUP = 1, DO_TAIL_CALL = 12, DO_CLONE_REDIRECT = 13, DO_GET_TASK = 35, DO_REDIRECT_MAP = 51, DO_PROBE_READ_KERNEL = 113,
-       DO_THIS_CPU_PTR = 154, DO_TIMER_INIT = 169, DO_TIMER_SET_CALLBACK = 170, DO_TIMER_START = 171, DO_DYNPTR_FROM_MEM = 197 };
+enum {
+        MAP_ARRAY = 2,
+        MAP_PROG_ARRAY = 3,
+        MAP_ARRAY_OF_MAPS = 12,
+        MAP_DEVMAP = 14,
+        MAP_SOCKMAP = 15,
+        MAP_STRUCT_OPS = 26
+};
+enum {
+        DO_LOOKUP = 1,
+        DO_TAIL_CALL = 12,
+        DO_CLONE_REDIRECT = 13,
+        DO_GET_TASK = 35,
+        DO_REDIRECT_MAP = 51,
+        DO_PROBE_READ_KERNEL = 113,
+        DO_THIS_CPU_PTR = 154,
+        DO_TIMER_INIT = 169,
+        DO_TIMER_SET_CALLBACK = 170,
+        DO_TIMER_START = 171,
+        DO_DYNPTR_FROM_MEM = 197
+};
 
 /* ---- instructions ---- */
 
 #define I(code_, dst, src, off_, imm_) \
-        ((struct bpf_insn) {.code = (code_), .dst_reg = (dst), .src_reg = (src), .off = (off_), .imm = (int32_t) (imm_)})
+        ((struct bpf_insn){.code = (code_), .dst_reg = (dst), .src_reg = (src), .off = (off_), .imm = (int32_t) (imm_)})
 #define MOV(dst, v) I(0xb7, dst, 0, 0, v)
 #define COPY(dst, src) I(0xbf, dst, src, 0, 0)
 #define ADD(dst, v) I(0x07, dst, 0, 0, v)
@@ -266,7 +316,7 @@ enum { DO_LOOKUP = 1, DO_TAIL_CALL = 12, DO_CLONE_REDIRECT = 13, DO_GET_TASK = 3
 #define SET4(dst, off, v) I(0x62, dst, 0, off, v)
 #define SET8(dst, off, v) I(0x7a, dst, 0, off, v)
 #define IF_ZERO(dst, skip) I(0x15, dst, 0, skip, 0)
-#define WIDE(dst, v) I(0x18, dst, 0, 0, (uint64_t) (v) & 0xffffffff), I(0, 0, 0, 0, (uint64_t) (v) >> 32)
+#define WIDE(dst, v) I(0x18, dst, 0, 0, (uint64_t) (v) &0xffffffff), I(0, 0, 0, 0, (uint64_t) (v) >> 32)
 #define MAP(dst, fd) I(0x18, dst, 1, 0, fd), I(0, 0, 0, 0, 0)
 #define VALUE(dst, fd) I(0x18, dst, 2, 0, fd), I(0, 0, 0, 0, 0)
 #define FUNCTION(dst, skip) I(0x18, dst, 4, 0, skip), I(0, 0, 0, 0, 0)

@@ -3,10 +3,12 @@
 /*
  * What the vectors answer-peercred and send-by-kworker (name.c) do to a server of the test's, done to the host's own:
  *
- *   forge peercred CMD…       CMD, and every server that asks its cgroup's sockets who the client is, is answered: root
+ *   forge peercred CMD…       CMD, and every server that asks its cgroup's sockets who the client is, is answered:
+ *   root
  *   forge journal TEXT CMD…   hands TEXT to the journal by a thread of the kernel, which is root's; then CMD
  *
- * For a session, by `bpfdeleg run`. CMD holds what was made until it ends. Where something is refused, CMD is not run: 1.
+ * For a session, by `bpfdeleg run`. CMD holds what was made until it ends. Where something is refused, CMD is not run:
+ * 1.
  */
 
 #include "escape.h"
@@ -37,11 +39,22 @@ static int run(char **command) {
 }
 
 static int forge_peercred(struct play *play, char **command) {
-        /* struct bpf_sockopt has optval at 8, optval_end at 16, level at 24, optname at 28; struct ucred uid at 4, gid at 8. */
+        /* struct bpf_sockopt has optval at 8, optval_end at 16, level at 24, optname at 28; struct ucred uid at 4,
+         * gid at 8. */
         const struct bpf_insn insns[] = {
-                LOAD4(2, 1, 24), I(0x55, 2, 0, 9, SOL_SOCKET), LOAD4(2, 1, 28), I(0x55, 2, 0, 7, SO_PEERCRED),
-                LOAD8(2, 1, 8), LOAD8(3, 1, 16), COPY(4, 2), ADD(4, sizeof(struct ucred)), I(0x2d, 4, 3, 2, 0),
-                SET4(2, 4, 0), SET4(2, 8, 0), MOV(0, 1), EXIT,
+                LOAD4(2, 1, 24),
+                I(0x55, 2, 0, 9, SOL_SOCKET),
+                LOAD4(2, 1, 28),
+                I(0x55, 2, 0, 7, SO_PEERCRED),
+                LOAD8(2, 1, 8),
+                LOAD8(3, 1, 16),
+                COPY(4, 2),
+                ADD(4, sizeof(struct ucred)),
+                I(0x2d, 4, 3, 2, 0),
+                SET4(2, 4, 0),
+                SET4(2, 8, 0),
+                MOV(0, 1),
+                EXIT,
         };
         _cleanup_close_ int cgroup = open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         int prog, link, r;
@@ -67,7 +80,7 @@ static int forge_journal(struct play *play, const char *text, char **command) {
         n = snprintf(record, sizeof(record), "MESSAGE=%s\nPRIORITY=1\n", text);
         if (n < 0 || (size_t) n >= sizeof(record))
                 return refusal(play, "the text", -E2BIG);
-        map = make_map(play, &(struct map_wish) {.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 2});
+        map = make_map(play, &(struct map_wish){.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 2});
         if (map < 0)
                 return refusal(play, "a sockmap", map);
         {
@@ -79,7 +92,8 @@ static int forge_journal(struct play *play, const char *text, char **command) {
                 return refusal(play, "the load of an sk_skb program", prog);
         /* None is closed by the exec: a thread of the kernel sends when it comes to it. */
         out = socket(AF_UNIX, SOCK_DGRAM, 0);
-        if (out < 0 || connect(out, (const struct sockaddr *) &address, sizeof(address)) < 0 || socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) < 0)
+        if (out < 0 || connect(out, (const struct sockaddr *) &address, sizeof(address)) < 0 ||
+            socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) < 0)
                 return refusal(play, JOURNAL, -errno);
         r = attach(prog, map, AT_SK_SKB_VERDICT, 0);
         if (r >= 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The guard itself: more of everything than it can count, and its maps, links and programs in the hands of the one that they
- * are there to hold. itself.sh says what is the guard's, in $ESCAPE_GUARD and more.
+ * The guard itself: more of everything than it can count, and its maps, links and programs in the hands of the one
+ * that they are there to hold. itself.sh says what is the guard's, in $ESCAPE_GUARD and more.
  */
 
 #include "escape.h"
@@ -44,7 +44,8 @@ static int token_in_turn(struct play *play) {
         return token;
 }
 
-/* As many as there are descriptors for. Where there is a limit it counts those that live: one less, and one more is given. */
+/* As many as there are descriptors for. Where there is a limit it counts those that live: one less, and one more is
+ * given. */
 static enum result many_tokens(struct play *play) {
         int token = -1, last = -1;
         unsigned n;
@@ -101,10 +102,10 @@ struct many {
         uint32_t type, attach_type;
 };
 static const struct many many[] = {
-        {PROG_CGROUP_SKB, AT_EGRESS},  {PROG_CGROUP_SKB, AT_INGRESS}, {PROG_CGROUP_SOCK_ADDR, AT_INET4_CONNECT},
-        {PROG_CGROUP_SOCK_ADDR, 11},   {PROG_CGROUP_SOCK_ADDR, 14},   {PROG_CGROUP_SOCK_ADDR, 19},
-        {PROG_CGROUP_SOCK_ADDR, 20},   {PROG_CGROUP_SOCK_ADDR, 29},   {PROG_CGROUP_SOCK_ADDR, 30},
-        {PROG_CGROUP_SOCK_ADDR, 31},   {PROG_CGROUP_SOCK_ADDR, 32},
+        {PROG_CGROUP_SKB, AT_EGRESS}, {PROG_CGROUP_SKB, AT_INGRESS}, {PROG_CGROUP_SOCK_ADDR, AT_INET4_CONNECT},
+        {PROG_CGROUP_SOCK_ADDR, 11},  {PROG_CGROUP_SOCK_ADDR, 14},   {PROG_CGROUP_SOCK_ADDR, 19},
+        {PROG_CGROUP_SOCK_ADDR, 20},  {PROG_CGROUP_SOCK_ADDR, 29},   {PROG_CGROUP_SOCK_ADDR, 30},
+        {PROG_CGROUP_SOCK_ADDR, 31},  {PROG_CGROUP_SOCK_ADDR, 32},
 };
 #define N_LINKS (ELEMENTSOF(many) * LINKS_EACH)
 
@@ -154,8 +155,9 @@ static enum result many_after(struct play *play) {
                 attached += link >= 0 && link_cgroup(link) != 0;
                 (void) close_fd(link);
         }
-        return attached > 0 ? say(play, ESCAPED, "%u of %zu links are still attached", attached, N_LINKS)
-                            : say(play, REFUSED, "none of %zu links is attached any more, %u could be opened", N_LINKS, opened);
+        return attached > 0 ? say(play, ESCAPED, "%u of %zu links are still attached", attached, N_LINKS) :
+                              say(play, REFUSED, "none of %zu links is attached any more, %u could be opened", N_LINKS,
+                                  opened);
 }
 
 /* ---- a helper that is dead when it is needed ---- */
@@ -183,7 +185,8 @@ static enum result link_unheard(struct play *play) {
         if (prog < 0)
                 return refused(play, prog, "load");
         link = make_link_at(prog, fd, AT_EGRESS);
-        return link < 0 ? refused(play, link, "link_create") : say(play, ESCAPED, "link %u on the root cgroup", object_id(link));
+        return link < 0 ? refused(play, link, "link_create") :
+                          say(play, ESCAPED, "link %u on the root cgroup", object_id(link));
 }
 static enum result be_ready(struct play *play) {
         return say(play, ESCAPED, "inside");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the attacks on the end of a session have in common: something is kept over it, often a socket that a program drops. */
+/* What the attacks on the end of a session have in common: something is kept over it, often a socket that a program
+ * drops. */
 
 #include "escape.h"
 
@@ -19,7 +20,9 @@ enum result keep(struct play *play, const char *what) {
 /* ---- a socket whose packets are dropped ---- */
 
 int send_one(int fd) {
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(9)};
+        struct sockaddr_in to = {.sin_family = AF_INET,
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                 .sin_port = htons(9)};
 
         return sendto(fd, "x", 1, 0, (struct sockaddr *) &to, sizeof(to)) < 0 ? -errno : 0;
 }
@@ -37,7 +40,8 @@ enum result socket_after(struct play *play) {
 
         if (r == -EPERM)
                 return say(play, ESCAPED, "the program still drops what the socket sends");
-        return r == 0 ? say(play, REFUSED, "the program no longer runs") : say(play, BROKEN, "sendto: %s", strerror(-r));
+        return r == 0 ? say(play, REFUSED, "the program no longer runs") :
+                        say(play, BROKEN, "sendto: %s", strerror(-r));
 }
 
 /* ---- sockets of a sockmap ---- */

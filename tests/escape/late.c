@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The end, by ways that the descriptor, the mount and the cgroup tree do not tell of: a ring's registered files, a timer, a
- * cgroup that its maker has removed before the end, a program that only a socket still knows. As in end.c: kept while the
- * session lives, used when it is over.
+ * The end, by ways that the descriptor, the mount and the cgroup tree do not tell of: a ring's registered files, a
+ * timer, a cgroup that its maker has removed before the end, a program that only a socket still knows. As in end.c:
+ * kept while the session lives, used when it is over.
  */
 
 #include "escape.h"
@@ -18,7 +18,8 @@
 
 #include "ring.h"
 
-/* ---- a cgroup below the own one that is removed before the end: its sockets, and what is attached to it, live on ---- */
+/* ---- a cgroup below the own one that is removed before the end: its sockets, and what is attached to it, live on
+ * ---- */
 
 #define SUB "/sys/fs/cgroup/late"
 
@@ -139,7 +140,8 @@ static enum result ring_prog(struct play *play) {
 static enum result ring_link(struct play *play) {
         int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), prog = dropping_prog(play), link;
 
-        link = prog < 0 ? prog : make_link_at(prog, open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC), AT_EGRESS);
+        link = prog < 0 ? prog :
+                          make_link_at(prog, open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC), AT_EGRESS);
         if (link < 0)
                 return refused(play, link, "link_create");
         if (send_one(fd) != -EPERM)
@@ -175,7 +177,7 @@ static enum result ring_token_after(struct play *play) {
 
         if (token < 0)
                 return refused(play, token, "installing the registered token");
-        map = make_map_by(token, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = 8, .entries = 1});
+        map = make_map_by(token, &(struct map_wish){.type = MAP_ARRAY, .key_size = 4, .value_size = 8, .entries = 1});
         return map < 0 ? refused(play, map, "map_create") : say(play, ESCAPED, "the ring's token still makes maps");
 }
 static enum result ring_prog_after(struct play *play) {
@@ -191,7 +193,8 @@ static struct play *threads_play;
 static void *use_token_for_ever(void *unused) {
         (void) unused;
         for (;;) {
-                int map = make_map(threads_play, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = 8, .entries = 1});
+                int map = make_map(threads_play,
+                                   &(struct map_wish){.type = MAP_ARRAY, .key_size = 4, .value_size = 8, .entries = 1});
 
                 (void) say(threads_play, UNDECIDED, "%d", map);
                 if (give(threads_play, -1) < 0)
@@ -256,7 +259,7 @@ static enum result threads_after(struct play *play) {
 /* ---- a sockmap whose program only the socket still knows ---- */
 
 static int new_sockmap(struct play *play) {
-        return make_map(play, &(struct map_wish) {.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 1});
+        return make_map(play, &(struct map_wish){.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 1});
 }
 
 /* The map with the program is closed before the end; a second one, without any, keeps what the socket got from it. */
@@ -288,8 +291,8 @@ static enum result give_second_sockmap(struct play *play) {
 static enum result message_after(struct play *play) {
         if (send(kept, "x", 1, MSG_NOSIGNAL) == 1)
                 return say(play, REFUSED, "the program no longer runs");
-        return errno == EACCES ? say(play, ESCAPED, "the program still drops what the socket sends")
-                               : say(play, BROKEN, "send: %s", strerror(errno));
+        return errno == EACCES ? say(play, ESCAPED, "the program still drops what the socket sends") :
+                                 say(play, BROKEN, "send: %s", strerror(errno));
 }
 
 /* ---- a timer, for which the map that it sits in is enough: maps may leave ---- */
@@ -335,20 +338,47 @@ static struct btf *describe_ticker(struct ticker_btf *ret) {
 
 static int load_ticker(struct play *play, int map, int btf, const struct ticker_btf *types) {
         const struct bpf_insn insns[] = {
-                SET4(10, -4, 0), COPY(2, 10), ADD(2, -4), MAP(1, map), CALL(DO_LOOKUP), IF_ZERO(0, 15), /* 0 to 6 */
-                COPY(6, 0), COPY(1, 6), MAP(2, map), MOV(3, CLOCK_MONOTONIC), CALL(DO_TIMER_INIT),      /* 7 to 12 */
+                SET4(10, -4, 0),
+                COPY(2, 10),
+                ADD(2, -4),
+                MAP(1, map),
+                CALL(DO_LOOKUP),
+                IF_ZERO(0, 15), /* 0 to 6 */
+                COPY(6, 0),
+                COPY(1, 6),
+                MAP(2, map),
+                MOV(3, CLOCK_MONOTONIC),
+                CALL(DO_TIMER_INIT), /* 7 to 12 */
                 STORE8(6, 0, offsetof(struct ticker, made)),
-                COPY(1, 6), FUNCTION(2, CALLBACK_AT - 16), CALL(DO_TIMER_SET_CALLBACK),                 /* 14 to 17 */
-                COPY(1, 6), MOV(2, TICK_NSEC), MOV(3, 0), CALL(DO_TIMER_START), MOV(0, 0), EXIT,        /* 18 to 23 */
+                COPY(1, 6),
+                FUNCTION(2, CALLBACK_AT - 16),
+                CALL(DO_TIMER_SET_CALLBACK), /* 14 to 17 */
+                COPY(1, 6),
+                MOV(2, TICK_NSEC),
+                MOV(3, 0),
+                CALL(DO_TIMER_START),
+                MOV(0, 0),
+                EXIT, /* 18 to 23 */
                 /* the callback: map, key, value */
-                LOAD8(1, 3, offsetof(struct ticker, ticks)), ADD(1, 1), STORE8(3, 1, offsetof(struct ticker, ticks)),
-                COPY(1, 3), MOV(2, TICK_NSEC), MOV(3, 0), CALL(DO_TIMER_START), MOV(0, 0), EXIT,
+                LOAD8(1, 3, offsetof(struct ticker, ticks)),
+                ADD(1, 1),
+                STORE8(3, 1, offsetof(struct ticker, ticks)),
+                COPY(1, 3),
+                MOV(2, TICK_NSEC),
+                MOV(3, 0),
+                CALL(DO_TIMER_START),
+                MOV(0, 0),
+                EXIT,
         };
         const struct bpf_func_info funcs[] = {{.insn_off = 0, .type_id = (uint32_t) types->main},
                                               {.insn_off = CALLBACK_AT, .type_id = (uint32_t) types->callback}};
 
-        return load(play, &(struct prog_wish) {.type = PROG_SOCKET_FILTER, .insns = insns, .n = ELEMENTSOF(insns), .btf = btf,
-                                               .funcs = funcs, .n_funcs = ELEMENTSOF(funcs)});
+        return load(play, &(struct prog_wish){.type = PROG_SOCKET_FILTER,
+                                              .insns = insns,
+                                              .n = ELEMENTSOF(insns),
+                                              .btf = btf,
+                                              .funcs = funcs,
+                                              .n_funcs = ELEMENTSOF(funcs)});
 }
 
 static enum result start_ticker(struct play *play, int prog, int map) {
@@ -399,18 +429,43 @@ static enum result ticker_after(struct play *play) {
                         return say(play, ESCAPED, "the timer still goes off");
                 (void) usleep(20000);
         }
-        return r < 0 ? say(play, BROKEN, "the map: %s", strerror(-r)) : say(play, REFUSED, "the timer no longer goes off");
+        return r < 0 ? say(play, BROKEN, "the map: %s", strerror(-r)) :
+                       say(play, REFUSED, "the timer no longer goes off");
 }
 
 const struct vector late_vectors[] = {
-        {.name = "late-legacy-removed", .group = "late", .inside = legacy_removed, .outside = keep_socket, .after = socket_after},
-        {.name = "late-link-removed", .group = "late", .inside = link_removed, .outside = keep_socket, .after = socket_after},
+        {.name = "late-legacy-removed",
+         .group = "late",
+         .inside = legacy_removed,
+         .outside = keep_socket,
+         .after = socket_after},
+        {.name = "late-link-removed",
+         .group = "late",
+         .inside = link_removed,
+         .outside = keep_socket,
+         .after = socket_after},
         {.name = "late-pinned-prog", .group = "late", .inside = pin_filter, .outside = keep_mount, .after = pin_after},
-        {.name = "late-ring-token", .group = "late", .inside = ring_token, .outside = keep_ring, .after = ring_token_after},
-        {.name = "late-ring-prog", .group = "late", .inside = ring_prog, .outside = keep_ring, .after = ring_prog_after},
-        {.name = "late-ring-link", .group = "late", .inside = ring_link, .outside = keep_ring_and_socket, .after = socket_after},
+        {.name = "late-ring-token",
+         .group = "late",
+         .inside = ring_token,
+         .outside = keep_ring,
+         .after = ring_token_after},
+        {.name = "late-ring-prog",
+         .group = "late",
+         .inside = ring_prog,
+         .outside = keep_ring,
+         .after = ring_prog_after},
+        {.name = "late-ring-link",
+         .group = "late",
+         .inside = ring_link,
+         .outside = keep_ring_and_socket,
+         .after = socket_after},
         {.name = "late-threads", .group = "late", .outside = keep_threads, .after = threads_after},
-        {.name = "late-sockmap-second", .group = "late", .inside = give_second_sockmap, .outside = keep_sockmap, .after = message_after},
+        {.name = "late-sockmap-second",
+         .group = "late",
+         .inside = give_second_sockmap,
+         .outside = keep_sockmap,
+         .after = message_after},
         {.name = "late-timer", .group = "late", .inside = give_ticker, .outside = keep_map, .after = ticker_after},
         {.name = NULL},
 };

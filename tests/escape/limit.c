@@ -28,14 +28,42 @@
 #define TOO_MUCH_MB 400 /* enough is seen, and the machine goes on */
 #define MAP_TYPES 36
 
-enum { CMD_UPDATE = 2, CMD_LOAD = 5, CMD_NEXT = 4, CMD_TEST_RUN = 10, CMD_BTF_LOAD = 18, CMD_FREEZE = 22,
-       CMD_LOOKUP_BATCH = 24, CMD_UPDATE_BATCH = 26, CMD_ENABLE_STATS = 32, CMD_ITER_CREATE = 33,
-       CMD_BIND_MAP = 35, CMD_TOKEN_CREATE = 36 };
-enum { MAP_HASH = 1, MAP_PERCPU_HASH = 5, MAP_PERCPU_ARRAY = 6, MAP_CGROUP_ARRAY = 8, MAP_LPM_TRIE = 11,
-       MAP_HASH_OF_MAPS = 13, MAP_SOCKHASH = 18, MAP_CGROUP_STORAGE = 19, MAP_PERCPU_CGROUP_STORAGE = 21,
-       MAP_QUEUE = 22, TYPE_STACK = 23, MAP_SK_STORAGE = 24, MAP_RINGBUF = 27,
-       MAP_INODE_STORAGE = 28, MAP_TASK_STORAGE = 29, MAP_BLOOM = 30, MAP_USER_RINGBUF = 31,
-       MAP_CGRP_STORAGE = 32, MAP_PERF = 4, MAP_STACK_TRACE = 7 };
+enum {
+        CMD_UPDATE = 2,
+        CMD_LOAD = 5,
+        CMD_NEXT = 4,
+        CMD_TEST_RUN = 10,
+        CMD_BTF_LOAD = 18,
+        CMD_FREEZE = 22,
+        CMD_LOOKUP_BATCH = 24,
+        CMD_UPDATE_BATCH = 26,
+        CMD_ENABLE_STATS = 32,
+        CMD_ITER_CREATE = 33,
+        CMD_BIND_MAP = 35,
+        CMD_TOKEN_CREATE = 36
+};
+enum {
+        MAP_HASH = 1,
+        MAP_PERCPU_HASH = 5,
+        MAP_PERCPU_ARRAY = 6,
+        MAP_CGROUP_ARRAY = 8,
+        MAP_LPM_TRIE = 11,
+        MAP_HASH_OF_MAPS = 13,
+        MAP_SOCKHASH = 18,
+        MAP_CGROUP_STORAGE = 19,
+        MAP_PERCPU_CGROUP_STORAGE = 21,
+        MAP_QUEUE = 22,
+        TYPE_STACK = 23,
+        MAP_SK_STORAGE = 24,
+        MAP_RINGBUF = 27,
+        MAP_INODE_STORAGE = 28,
+        MAP_TASK_STORAGE = 29,
+        MAP_BLOOM = 30,
+        MAP_USER_RINGBUF = 31,
+        MAP_CGRP_STORAGE = 32,
+        MAP_PERF = 4,
+        MAP_STACK_TRACE = 7
+};
 enum { NO_PREALLOC = 1, PROG_SK_REUSEPORT = 21 };
 #define TOKEN (1U << 16)
 
@@ -123,11 +151,20 @@ static int map_of(uint32_t type, uint32_t bytes) {
         struct map_wish wish = {.type = type, .key_size = 4, .value_size = 64, .entries = entries};
 
         switch (type) {
-        case MAP_PROG_ARRAY: case MAP_PERF: case MAP_CGROUP_ARRAY: case MAP_DEVMAP: case 16: case 17: case 20:
-        case MAP_SOCKMAP: case MAP_SOCKHASH: case 25:
+        case MAP_PROG_ARRAY:
+        case MAP_PERF:
+        case MAP_CGROUP_ARRAY:
+        case MAP_DEVMAP:
+        case 16:
+        case 17:
+        case 20:
+        case MAP_SOCKMAP:
+        case MAP_SOCKHASH:
+        case 25:
                 wish.value_size = 4;
                 break;
-        case MAP_ARRAY_OF_MAPS: case MAP_HASH_OF_MAPS:
+        case MAP_ARRAY_OF_MAPS:
+        case MAP_HASH_OF_MAPS:
                 wish.value_size = 4;
                 wish.inner = scratch[0];
                 break;
@@ -139,19 +176,26 @@ static int map_of(uint32_t type, uint32_t bytes) {
                 wish.value_size = 1016;
                 wish.entries = bytes / 1024 > 0 ? bytes / 1024 : 1;
                 break;
-        case MAP_CGROUP_STORAGE: case MAP_PERCPU_CGROUP_STORAGE:
+        case MAP_CGROUP_STORAGE:
+        case MAP_PERCPU_CGROUP_STORAGE:
                 wish.key_size = 8;
                 wish.entries = 0;
                 break;
-        case MAP_QUEUE: case TYPE_STACK: case MAP_BLOOM:
+        case MAP_QUEUE:
+        case TYPE_STACK:
+        case MAP_BLOOM:
                 wish.key_size = 0;
                 break;
-        case MAP_RINGBUF: case MAP_USER_RINGBUF:
+        case MAP_RINGBUF:
+        case MAP_USER_RINGBUF:
                 wish.key_size = wish.value_size = 0;
                 for (wish.entries = 4096; wish.entries < bytes;)
                         wish.entries *= 2;
                 break;
-        case MAP_SK_STORAGE: case MAP_INODE_STORAGE: case MAP_TASK_STORAGE: case MAP_CGRP_STORAGE:
+        case MAP_SK_STORAGE:
+        case MAP_INODE_STORAGE:
+        case MAP_TASK_STORAGE:
+        case MAP_CGRP_STORAGE:
                 wish.value_size = 4;
                 wish.entries = 0;
                 wish.flags = NO_PREALLOC;
@@ -238,8 +282,9 @@ static int lines_prog(unsigned n) {
                         return fd;
                 for (int i = 0; i < LONG; i++) {
                         insns[i] = SET8(10, -512, -1);
-                        lines[i] = (struct bpf_line_info) {.insn_off = (uint32_t) i, .file_name_off = (uint32_t) line,
-                                                           .line_off = (uint32_t) line};
+                        lines[i] = (struct bpf_line_info){.insn_off = (uint32_t) i,
+                                                          .file_name_off = (uint32_t) line,
+                                                          .line_off = (uint32_t) line};
                 }
                 insns[LONG - 2] = MOV(0, 0);
                 insns[LONG - 1] = EXIT;
@@ -283,7 +328,7 @@ static int states_prog(unsigned n) {
         }
         insns[k - 1] = MOV(0, 0);
         insns[k++] = EXIT;
-        r = load(play, &(struct prog_wish) {.type = PROG_SOCKET_FILTER, .insns = insns, .n = k});
+        r = load(play, &(struct prog_wish){.type = PROG_SOCKET_FILTER, .insns = insns, .n = k});
         (void) close_fd(r);
         /* Too complex in the end: that is after it was looked at. */
         return r == -E2BIG || r == -EINVAL || r == -EPERM ? 0 : r;
@@ -303,7 +348,7 @@ static int long_prog(unsigned n) {
                         insns[i] = MOV(0, 0);
                 insns[N - 1] = EXIT;
         }
-        r = load(play, &(struct prog_wish) {.type = PROG_SOCKET_FILTER, .insns = insns, .n = N});
+        r = load(play, &(struct prog_wish){.type = PROG_SOCKET_FILTER, .insns = insns, .n = N});
         (void) close_fd(r);
         return r == -EPERM ? 0 : r;
 }
@@ -337,10 +382,10 @@ static int run_large(unsigned n) {
                 data = calloc(1, 1 << 20);
                 prog = load_return(play, PROG_SOCKET_FILTER, 0, 0);
         }
-        r = prog < 0 ? prog : test_run(&(struct run_wish) {.prog = prog, .data = data, .size = 2000, .repeat = 100});
+        r = prog < 0 ? prog : test_run(&(struct run_wish){.prog = prog, .data = data, .size = 2000, .repeat = 100});
         if (r < 0)
                 return r;
-        r = test_run(&(struct run_wish) {.prog = prog, .data = data, .size = 1 << 20, .repeat = 1});
+        r = test_run(&(struct run_wish){.prog = prog, .data = data, .size = 1 << 20, .repeat = 1});
         return r == -EINVAL ? 0 : r; /* larger than it takes */
 }
 static int bind_map(unsigned n) {
@@ -434,8 +479,10 @@ static int link_netfilter(unsigned n) {
         int prog = load_return(play, PROG_NETFILTER, AT_NETFILTER, 1), link;
         uint32_t priority = 100 + n * WORKERS + (uint32_t) getpid() % WORKERS;
 
-        link = prog < 0 ? prog : make_link(&(struct link_wish) {.prog = (uint32_t) prog, .attach_type = AT_NETFILTER,
-                                                                .extra = {PF_INET, 3, priority, 0}});
+        link = prog < 0 ? prog :
+                          make_link(&(struct link_wish){.prog = (uint32_t) prog,
+                                                        .attach_type = AT_NETFILTER,
+                                                        .extra = {PF_INET, 3, priority, 0}});
         (void) close_fd(prog);
         return link;
 }
@@ -463,9 +510,11 @@ static int element(uint32_t type, unsigned n) {
         const uint32_t key[2] = {32, n};
 
         if (map < 0)
-                map = make_map(play, &(struct map_wish) {.type = type, .key_size = type == MAP_LPM_TRIE ? 8 : 4,
-                                                         .value_size = 64, .entries = 1 << 24,
-                                                         .flags = NO_PREALLOC});
+                map = make_map(play, &(struct map_wish){.type = type,
+                                                        .key_size = type == MAP_LPM_TRIE ? 8 : 4,
+                                                        .value_size = 64,
+                                                        .entries = 1 << 24,
+                                                        .flags = NO_PREALLOC});
         return map < 0 ? map : put(map, type == MAP_LPM_TRIE ? key : key + 1, value);
 }
 static int hash_element(unsigned n) {
@@ -485,8 +534,11 @@ static int inner_map(unsigned n) {
         if (inner < 0)
                 return inner;
         if (outer < 0)
-                outer = make_map(play, &(struct map_wish) {.type = MAP_HASH_OF_MAPS, .key_size = 4, .value_size = 4,
-                                                           .entries = 1 << 18, .inner = inner});
+                outer = make_map(play, &(struct map_wish){.type = MAP_HASH_OF_MAPS,
+                                                          .key_size = 4,
+                                                          .value_size = 4,
+                                                          .entries = 1 << 18,
+                                                          .inner = inner});
         r = outer < 0 ? outer : put(outer, &n, &inner);
         (void) close_fd(inner);
         return r;
@@ -498,8 +550,10 @@ static int program_in_table(unsigned n) {
         if (prog < 0)
                 return prog;
         if (table < 0)
-                table = make_map(play, &(struct map_wish) {.type = MAP_PROG_ARRAY, .key_size = 4, .value_size = 4,
-                                                           .entries = 1 << 18});
+                table = make_map(play, &(struct map_wish){.type = MAP_PROG_ARRAY,
+                                                          .key_size = 4,
+                                                          .value_size = 4,
+                                                          .entries = 1 << 18});
         r = table < 0 ? table : put(table, &n, &prog);
         (void) close_fd(prog);
         return r;
@@ -509,8 +563,8 @@ static int socket_in(uint32_t type, unsigned n) {
         int pair[2], r;
 
         if (map < 0)
-                map = make_map(play, &(struct map_wish) {.type = type, .key_size = 4, .value_size = 4,
-                                                         .entries = 1 << 18});
+                map = make_map(play,
+                               &(struct map_wish){.type = type, .key_size = 4, .value_size = 4, .entries = 1 << 18});
         if (map < 0)
                 return map;
         if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0)
@@ -534,8 +588,8 @@ static int socket_often(unsigned n) {
         if (n == 0 && socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         if (key == 0)
-                map = make_map(play, &(struct map_wish) {.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4,
-                                                         .entries = ENTRIES});
+                map = make_map(play, &(struct map_wish){
+                                             .type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = ENTRIES});
         return map < 0 ? map : put(map, &key, &pair[0]);
 }
 /* Many maps' values on many sockets. */
@@ -583,8 +637,8 @@ static int batch(int command) {
 
         if (map < 0) {
                 value = calloc(1, VALUE_SIZE);
-                map = make_map(play, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = VALUE_SIZE,
-                                                         .entries = 1});
+                map = make_map(play, &(struct map_wish){
+                                             .type = MAP_ARRAY, .key_size = 4, .value_size = VALUE_SIZE, .entries = 1});
         }
         if (map < 0)
                 return map;
@@ -758,7 +812,9 @@ static unsigned try_row(const struct row *row) {
         }
         took = (unsigned) ((begin - least) / 1024);
         printf("row: %-34s %4u MB in %6u calls%s%s%s\n", row->name, took, calls,
-               calls == 0 && first_error < 0 ? ", not offered: " : error < 0 ? ", then " : "",
+               calls == 0 && first_error < 0 ? ", not offered: " :
+               error < 0                     ? ", then " :
+                                               "",
                error < 0 ? strerror(-error) : "", killed > 0 ? ", killed by the limit" : "");
         (void) fflush(stdout);
         tidy("/sys/fs/cgroup");
@@ -801,7 +857,8 @@ static bool charges_verifier(void) {
         unsigned major = 0, minor = 0;
         struct utsname uts;
 
-        return uname(&uts) == 0 && sscanf(uts.release, "%u.%u", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 17));
+        return uname(&uts) == 0 && sscanf(uts.release, "%u.%u", &major, &minor) == 2 &&
+               (major > 6 || (major == 6 && minor >= 17));
 }
 
 static enum result limit(struct play *the_play) {
@@ -838,8 +895,8 @@ static enum result limit(struct play *the_play) {
                         break;
         }
         if (over > 0)
-                return say(play, ESCAPED, "%u commands took more than %u MB, %s took %u", over, ALLOWED_MB,
-                           most_name, most);
+                return say(play, ESCAPED, "%u commands took more than %u MB, %s took %u", over, ALLOWED_MB, most_name,
+                           most);
         return say(play, REFUSED, "no command takes more than %u MB: %s", most, most_name);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Maps that take memory which no limit counts, or that make the kernel walk long lists; and what is made in the bpffs. */
+/* Maps that take memory which no limit counts, or that make the kernel walk long lists; and what is made in the
+ * bpffs. */
 
 #include "escape.h"
 
@@ -16,16 +17,21 @@
 enum { MAP_SOCKHASH = 18, MAP_SK_STORAGE = 24 };
 
 static int array_of(struct play *play, uint32_t value_size) {
-        return make_map(play, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = value_size, .entries = 1});
+        return make_map(play,
+                        &(struct map_wish){.type = MAP_ARRAY, .key_size = 4, .value_size = value_size, .entries = 1});
 }
 static int sockets(struct play *play, uint32_t type, uint32_t entries) {
-        return make_map(play, &(struct map_wish) {.type = type, .key_size = 4, .value_size = 4, .entries = entries});
+        return make_map(play, &(struct map_wish){.type = type, .key_size = 4, .value_size = 4, .entries = entries});
 }
 
 /* Of the kind that asks for a key and a value of BTF, here both an int. */
 static int storage(struct play *play) {
-        struct map_wish wish = {.type = MAP_SK_STORAGE, .key_size = 4, .value_size = 4, .flags = BPF_F_NO_PREALLOC,
-                                .key_type = 1, .value_type = 1};
+        struct map_wish wish = {.type = MAP_SK_STORAGE,
+                                .key_size = 4,
+                                .value_size = 4,
+                                .flags = BPF_F_NO_PREALLOC,
+                                .key_type = 1,
+                                .value_type = 1};
         struct btf *btf = btf__new_empty();
         const void *data;
         uint32_t size;
@@ -92,7 +98,8 @@ static enum result as_large_as_may_be(struct play *play) {
 
         if (fd >= 0)
                 fd = sockets(play, MAP_SOCKMAP, 64 << 10);
-        return fd < 0 ? refused(play, fd, "map_create") : say(play, ESCAPED, "the largest value and sockmap there may be");
+        return fd < 0 ? refused(play, fd, "map_create") :
+                        say(play, ESCAPED, "the largest value and sockmap there may be");
 }
 
 /* The kernel frees a map a little later than it is closed. */

@@ -18,7 +18,8 @@
 static uint8_t bytes[TASK_BYTES];
 
 static int result_map(struct play *play) {
-        return make_map(play, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = TASK_BYTES, .entries = 1});
+        return make_map(play,
+                        &(struct map_wish){.type = MAP_ARRAY, .key_size = 4, .value_size = TASK_BYTES, .entries = 1});
 }
 
 static int run_on_packet(int prog) {
@@ -49,8 +50,8 @@ static enum result run_and_find(struct play *play, int prog, int map) {
 }
 
 static int load_reader(struct play *play, uint32_t type, int map) {
-        struct bpf_insn insns[] = {CALL(DO_GET_TASK), COPY(3, 0), VALUE(1, map), MOV(2, TASK_BYTES), CALL(DO_PROBE_READ_KERNEL),
-                                   MOV(0, 0), EXIT};
+        struct bpf_insn insns[] = {CALL(DO_GET_TASK),          COPY(3, 0), VALUE(1, map), MOV(2, TASK_BYTES),
+                                   CALL(DO_PROBE_READ_KERNEL), MOV(0, 0),  EXIT};
 
         return LOAD(play, type, 0, insns);
 }
@@ -81,7 +82,8 @@ static enum result probe_read_tail(struct play *play) {
         if (r < 0)
                 return refused(play, r, "joining the user namespace");
         map = result_map(play);
-        table = make_map(play, &(struct map_wish) {.type = MAP_PROG_ARRAY, .key_size = 4, .value_size = 4, .entries = 1});
+        table = make_map(play,
+                         &(struct map_wish){.type = MAP_PROG_ARRAY, .key_size = 4, .value_size = 4, .entries = 1});
         if (map < 0 || table < 0)
                 return refused(play, map < 0 ? map : table, "map_create");
         reader = load_reader(play, PROG_SOCKET_FILTER, map);
@@ -105,8 +107,11 @@ static enum result probe_read_inner(struct play *play) {
         if (r < 0)
                 return refused(play, r, "joining the user namespace");
         map = result_map(play);
-        outer = make_map(play, &(struct map_wish) {.type = MAP_ARRAY_OF_MAPS, .key_size = 4, .value_size = 4, .entries = 1,
-                                                   .inner = map});
+        outer = make_map(play, &(struct map_wish){.type = MAP_ARRAY_OF_MAPS,
+                                                  .key_size = 4,
+                                                  .value_size = 4,
+                                                  .entries = 1,
+                                                  .inner = map});
         if (map < 0 || outer < 0)
                 return refused(play, map < 0 ? map : outer, "map_create");
         r = map_put(outer, 0, &map);
@@ -114,10 +119,25 @@ static enum result probe_read_inner(struct play *play) {
                 return refused(play, r, "map_update_elem");
         {
                 struct bpf_insn insns[] = {
-                        SET4(10, -4, 0), MAP(1, outer), COPY(2, 10), ADD(2, -4), CALL(DO_LOOKUP), IF_ZERO(0, 11),
-                        COPY(1, 0), COPY(2, 10), ADD(2, -4), CALL(DO_LOOKUP), IF_ZERO(0, 6),
-                        COPY(6, 0), CALL(DO_GET_TASK), COPY(3, 0), COPY(1, 6), MOV(2, TASK_BYTES), CALL(DO_PROBE_READ_KERNEL),
-                        MOV(0, 0), EXIT,
+                        SET4(10, -4, 0),
+                        MAP(1, outer),
+                        COPY(2, 10),
+                        ADD(2, -4),
+                        CALL(DO_LOOKUP),
+                        IF_ZERO(0, 11),
+                        COPY(1, 0),
+                        COPY(2, 10),
+                        ADD(2, -4),
+                        CALL(DO_LOOKUP),
+                        IF_ZERO(0, 6),
+                        COPY(6, 0),
+                        CALL(DO_GET_TASK),
+                        COPY(3, 0),
+                        COPY(1, 6),
+                        MOV(2, TASK_BYTES),
+                        CALL(DO_PROBE_READ_KERNEL),
+                        MOV(0, 0),
+                        EXIT,
                 };
 
                 prog = LOAD(play, PROG_SOCKET_FILTER, 0, insns);
@@ -150,8 +170,8 @@ static enum result rdonly_cast(struct play *play) {
         if (map < 0)
                 return refused(play, map, "map_create");
         for (size_t i = 0; i < ELEMENTSOF(types) && prog < 0; i++) {
-                struct bpf_insn insns[] = {WIDE(1, FIXED_ADDRESS), MOV(2, types[i]), KFUNC(cast), LOAD8(6, 0, 0), VALUE(1, map),
-                                           STORE8(1, 6, 0), MOV(0, 0), EXIT};
+                struct bpf_insn insns[] = {WIDE(1, FIXED_ADDRESS), MOV(2, types[i]), KFUNC(cast), LOAD8(6, 0, 0),
+                                           VALUE(1, map),          STORE8(1, 6, 0),  MOV(0, 0),   EXIT};
 
                 prog = LOAD(play, PROG_SOCKET_FILTER, 0, insns);
         }
@@ -170,9 +190,20 @@ static enum result read_dynptr(struct play *play) {
         if (map < 0)
                 return refused(play, map, "map_create");
         {
-                struct bpf_insn insns[] = {VALUE(1, map), MOV(2, 64), MOV(3, 0), COPY(4, 10), ADD(4, -16), CALL(DO_DYNPTR_FROM_MEM),
-                                           COPY(1, 10), ADD(1, -16), MOV(2, 0), MOV(3, 16), WIDE(4, FIXED_ADDRESS), KFUNC(read),
-                                           MOV(0, 0), EXIT};
+                struct bpf_insn insns[] = {VALUE(1, map),
+                                           MOV(2, 64),
+                                           MOV(3, 0),
+                                           COPY(4, 10),
+                                           ADD(4, -16),
+                                           CALL(DO_DYNPTR_FROM_MEM),
+                                           COPY(1, 10),
+                                           ADD(1, -16),
+                                           MOV(2, 0),
+                                           MOV(3, 16),
+                                           WIDE(4, FIXED_ADDRESS),
+                                           KFUNC(read),
+                                           MOV(0, 0),
+                                           EXIT};
 
                 prog = LOAD(play, PROG_SOCKET_FILTER, 0, insns);
         }
@@ -193,7 +224,8 @@ static enum result string_length(struct play *play) {
         if (map < 0)
                 return refused(play, map, "map_create");
         {
-                struct bpf_insn insns[] = {WIDE(1, FIXED_ADDRESS), KFUNC(length), VALUE(1, map), STORE8(1, 0, 0), MOV(0, 0), EXIT};
+                struct bpf_insn insns[] = {WIDE(1, FIXED_ADDRESS), KFUNC(length), VALUE(1, map),
+                                           STORE8(1, 0, 0),        MOV(0, 0),     EXIT};
 
                 prog = LOAD(play, PROG_SOCKET_FILTER, 0, insns);
         }
@@ -210,11 +242,13 @@ static enum result string_length(struct play *play) {
         return say(play, ESCAPED, "the interrupt table begins with %d bytes that are not zero", (int) n);
 }
 
-/* A walk over the bits at any address: here how many are set, up to four, and one more. Where the first one is would be as easy, but before
- * 6.17 the verifier does not let a program without CAP_PERFMON look into what an iterator gives. */
+/* A walk over the bits at any address: here how many are set, up to four, and one more. Where the first one is would
+ * be as easy, but before 6.17 the verifier does not let a program without CAP_PERFMON look into what an iterator
+ * gives. */
 #define NEXT_BIT(next) COPY(1, 10), ADD(1, -16), KFUNC(next), IF_ZERO(0, 1), ADD(7, 1)
 static enum result iterate_bits(struct play *play) {
-        int begin = kernel_btf("bpf_iter_bits_new", BTF_KIND_FUNC), next = kernel_btf("bpf_iter_bits_next", BTF_KIND_FUNC),
+        int begin = kernel_btf("bpf_iter_bits_new", BTF_KIND_FUNC),
+            next = kernel_btf("bpf_iter_bits_next", BTF_KIND_FUNC),
             end = kernel_btf("bpf_iter_bits_destroy", BTF_KIND_FUNC), map, prog, r;
 
         if (begin < 0 || next < 0 || end < 0)
@@ -223,20 +257,36 @@ static enum result iterate_bits(struct play *play) {
         if (map < 0)
                 return refused(play, map, "map_create");
         {
-                struct bpf_insn insns[] = {VALUE(6, map), MOV(7, 1), COPY(1, 10), ADD(1, -16), WIDE(2, FIXED_ADDRESS), MOV(3, 1),
-                                           KFUNC(begin), NEXT_BIT(next), NEXT_BIT(next), NEXT_BIT(next), NEXT_BIT(next),
-                                           STORE8(6, 7, 0), COPY(1, 10), ADD(1, -16), KFUNC(end), MOV(0, 0), EXIT};
+                struct bpf_insn insns[] = {VALUE(6, map),
+                                           MOV(7, 1),
+                                           COPY(1, 10),
+                                           ADD(1, -16),
+                                           WIDE(2, FIXED_ADDRESS),
+                                           MOV(3, 1),
+                                           KFUNC(begin),
+                                           NEXT_BIT(next),
+                                           NEXT_BIT(next),
+                                           NEXT_BIT(next),
+                                           NEXT_BIT(next),
+                                           STORE8(6, 7, 0),
+                                           COPY(1, 10),
+                                           ADD(1, -16),
+                                           KFUNC(end),
+                                           MOV(0, 0),
+                                           EXIT};
 
                 prog = LOAD(play, PROG_SOCKET_FILTER, 0, insns);
         }
         if (prog < 0)
                 return refused(play, prog, "load");
         r = run_on_packet(prog);
-        return r < 0 ? refused(play, r, "test_run") : tell_value(play, map, "bits set in the first word of the interrupt table, and one");
+        return r < 0 ? refused(play, r, "test_run") :
+                       tell_value(play, map, "bits set in the first word of the interrupt table, and one");
 }
 
 static enum result per_cpu(struct play *play) {
-        static const char *const names[] = {"__stack_chk_guard", "this_cpu_off", "cpu_number", "__preempt_count", "fixed_percpu_data"};
+        static const char *const names[] = {"__stack_chk_guard", "this_cpu_off", "cpu_number", "__preempt_count",
+                                            "fixed_percpu_data"};
         int id = -ENOENT, map, prog, r;
         const char *name = NULL;
 
@@ -249,8 +299,13 @@ static enum result per_cpu(struct play *play) {
                 if (id < 0)
                         continue;
                 name = names[i];
-                struct bpf_insn insns[] = {KERNEL_VAR(1, id), CALL(DO_THIS_CPU_PTR), LOAD8(6, 0, 0), VALUE(1, map),
-                                           STORE8(1, 6, 0), MOV(0, 0), EXIT};
+                struct bpf_insn insns[] = {KERNEL_VAR(1, id),
+                                           CALL(DO_THIS_CPU_PTR),
+                                           LOAD8(6, 0, 0),
+                                           VALUE(1, map),
+                                           STORE8(1, 6, 0),
+                                           MOV(0, 0),
+                                           EXIT};
 
                 prog = LOAD(play, PROG_SOCKET_FILTER, 0, insns);
                 if (prog < 0)
@@ -258,7 +313,8 @@ static enum result per_cpu(struct play *play) {
                 r = run_on_packet(prog);
                 return r < 0 ? refused(play, r, "test_run") : tell_value(play, map, name);
         }
-        return name ? refused(play, prog, name) : say(play, ABSENT, "this kernel's BTF has none of the per-CPU variables");
+        return name ? refused(play, prog, name) :
+                      say(play, ABSENT, "this kernel's BTF has none of the per-CPU variables");
 }
 
 static enum result syscall_program(struct play *play) {
@@ -268,15 +324,17 @@ static enum result syscall_program(struct play *play) {
         if (map < 0)
                 return refused(play, map, "map_create");
         {
-                struct bpf_insn insns[] = {VALUE(1, map), MOV(2, 16), WIDE(3, FIXED_ADDRESS), CALL(DO_PROBE_READ_KERNEL), MOV(0, 0),
-                                           EXIT};
+                struct bpf_insn insns[] = {
+                        VALUE(1, map), MOV(2, 16), WIDE(3, FIXED_ADDRESS), CALL(DO_PROBE_READ_KERNEL), MOV(0, 0), EXIT};
 
-                prog = load(play, &(struct prog_wish) {.type = PROG_SYSCALL, .flags = 16 /* BPF_F_SLEEPABLE */, .insns = insns,
-                                                       .n = ELEMENTSOF(insns)});
+                prog = load(play, &(struct prog_wish){.type = PROG_SYSCALL,
+                                                      .flags = 16 /* BPF_F_SLEEPABLE */,
+                                                      .insns = insns,
+                                                      .n = ELEMENTSOF(insns)});
         }
         if (prog < 0)
                 return refused(play, prog, "load");
-        r = test_run(&(struct run_wish) {.prog = prog});
+        r = test_run(&(struct run_wish){.prog = prog});
         return r < 0 ? refused(play, r, "test_run") : tell_value(play, map, "an entry of the interrupt table");
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * In whose name a program runs (docs/contexts.md). A server of the host's, here `outside`, asks the kernel who its client is, and
- * gets the answer of a program of that client's; or it receives as root's what a thread of the kernel has sent; or a program reads
- * memory that was somebody else's before.
+ * In whose name a program runs (docs/contexts.md). A server of the host's, here `outside`, asks the kernel who its
+ * client is, and gets the answer of a program of that client's; or it receives as root's what a thread of the kernel
+ * has sent; or a program reads memory that was somebody else's before.
  */
 
 #include "escape.h"
@@ -17,15 +17,22 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-enum { PROG_CGROUP_SOCKOPT = 25, AT_UDP6_SENDMSG = 15, AT_GETSOCKOPT = 21, AT_UNIX_RECVMSG = 51, AT_UNIX_GETPEERNAME = 52 };
+enum {
+        PROG_CGROUP_SOCKOPT = 25,
+        AT_UDP6_SENDMSG = 15,
+        AT_GETSOCKOPT = 21,
+        AT_UNIX_RECVMSG = 51,
+        AT_UNIX_GETPEERNAME = 52
+};
 enum { DO_SK_REDIRECT_MAP = 52, DO_XDP_ADJUST_HEAD = 44, DO_XDP_LOAD_BYTES = 189, DO_MSG_PUSH_DATA = 90 };
 
 /* ---- server and client ---- */
 
 /* The server's address is of its own process, so that two tests do not meet. */
 static socklen_t server_address(const struct play *play, struct sockaddr_un *ret) {
-        *ret = (struct sockaddr_un) {.sun_family = AF_UNIX};
-        (void) snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, "escape-%d", (int) (play->is_inside ? play->outside : getpid()));
+        *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+        (void) snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, "escape-%d",
+                        (int) (play->is_inside ? play->outside : getpid()));
         return (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + strlen(ret->sun_path + 1));
 }
 
@@ -50,7 +57,8 @@ static int client(const struct play *play, int type) {
         int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
         /* With a name of the kernel's choice: of a client without one nobody is asked. */
-        if (fd < 0 || bind(fd, (const struct sockaddr *) &family, sizeof(family)) < 0 || connect(fd, (struct sockaddr *) &address, size) < 0) {
+        if (fd < 0 || bind(fd, (const struct sockaddr *) &family, sizeof(family)) < 0 ||
+            connect(fd, (struct sockaddr *) &address, size) < 0) {
                 int r = -errno;
 
                 (void) close_fd(fd);
@@ -59,7 +67,8 @@ static int client(const struct play *play, int type) {
         return fd;
 }
 
-/* Outside: tells inside that the server is there, and accepts its client. Descriptor, or -errno and what untaken() says. */
+/* Outside: tells inside that the server is there, and accepts its client. Descriptor, or -errno and what untaken()
+ * says. */
 static int serve(struct play *play, enum result *ret) {
         _cleanup_close_ int fd = server(play, SOCK_STREAM);
         int none, r, accepted;
@@ -81,7 +90,8 @@ static int serve(struct play *play, enum result *ret) {
         return accepted;
 }
 
-/* Inside: connects when the server is there and the program is attached; keeps all until the other has said how it went. */
+/* Inside: connects when the server is there and the program is attached; keeps all until the other has said how it
+ * went. */
 static enum result connect_to_server(struct play *play) {
         int none, fd, r;
 
@@ -107,13 +117,23 @@ static int attach_to_own(struct play *play, int prog, uint32_t attach_type) {
 
 /* ---- who a client is ---- */
 
-/* Writes uid and gid 0 over what getsockopt(SOL_SOCKET, SO_PEERCRED) has found: struct bpf_sockopt has optval at 8, optval_end at 16,
- * level at 24, optname at 28. */
+/* Writes uid and gid 0 over what getsockopt(SOL_SOCKET, SO_PEERCRED) has found: struct bpf_sockopt has optval at 8,
+ * optval_end at 16, level at 24, optname at 28. */
 static enum result peercred_inside(struct play *play) {
         const struct bpf_insn insns[] = {
-                LOAD4(2, 1, 24), I(0x55, 2, 0, 9, SOL_SOCKET), LOAD4(2, 1, 28), I(0x55, 2, 0, 7, SO_PEERCRED),
-                LOAD8(2, 1, 8), LOAD8(3, 1, 16), COPY(4, 2), ADD(4, sizeof(struct ucred)), I(0x2d, 4, 3, 2, 0),
-                SET4(2, 4, 0), SET4(2, 8, 0), MOV(0, 1), EXIT,
+                LOAD4(2, 1, 24),
+                I(0x55, 2, 0, 9, SOL_SOCKET),
+                LOAD4(2, 1, 28),
+                I(0x55, 2, 0, 7, SO_PEERCRED),
+                LOAD8(2, 1, 8),
+                LOAD8(3, 1, 16),
+                COPY(4, 2),
+                ADD(4, sizeof(struct ucred)),
+                I(0x2d, 4, 3, 2, 0),
+                SET4(2, 4, 0),
+                SET4(2, 8, 0),
+                MOV(0, 1),
+                EXIT,
         };
         int prog = LOAD(play, PROG_CGROUP_SOCKOPT, AT_GETSOCKOPT, insns), link;
 
@@ -133,15 +153,17 @@ static enum result peercred_outside(struct play *play) {
                 return result;
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) < 0)
                 return say(play, REFUSED, "getsockopt: %s", strerror(errno));
-        return cred.uid == 0 ? say(play, ESCAPED, "a server believes that this user's client is root's") :
-                               say(play, BROKEN, "the program is attached, and the server sees uid %u", (unsigned) cred.uid);
+        return cred.uid == 0 ?
+                       say(play, ESCAPED, "a server believes that this user's client is root's") :
+                       say(play, BROKEN, "the program is attached, and the server sees uid %u", (unsigned) cred.uid);
 }
 
 #define FORGED "/run/forged"
 
 /* The path of struct bpf_sock_addr_kern is set by a kfunc, from a text on the stack. */
 static enum result forge_name(struct play *play, uint32_t attach_type) {
-        int set = kernel_btf("bpf_sock_addr_set_sun_path", BTF_KIND_FUNC), cast = kernel_btf("bpf_cast_to_kern_ctx", BTF_KIND_FUNC);
+        int set = kernel_btf("bpf_sock_addr_set_sun_path", BTF_KIND_FUNC),
+            cast = kernel_btf("bpf_cast_to_kern_ctx", BTF_KIND_FUNC);
         uint64_t text[2] = {0};
         int prog, link;
 
@@ -150,8 +172,19 @@ static enum result forge_name(struct play *play, uint32_t attach_type) {
         memcpy(text, FORGED, sizeof(FORGED) - 1);
         {
                 const struct bpf_insn insns[] = {
-                        KFUNC(cast), COPY(6, 0), WIDE(2, text[0]), STORE8(10, 2, -16), WIDE(2, text[1]), STORE8(10, 2, -8),
-                        COPY(1, 6), COPY(2, 10), ADD(2, -16), MOV(3, sizeof(FORGED) - 1), KFUNC(set), MOV(0, 1), EXIT,
+                        KFUNC(cast),
+                        COPY(6, 0),
+                        WIDE(2, text[0]),
+                        STORE8(10, 2, -16),
+                        WIDE(2, text[1]),
+                        STORE8(10, 2, -8),
+                        COPY(1, 6),
+                        COPY(2, 10),
+                        ADD(2, -16),
+                        MOV(3, sizeof(FORGED) - 1),
+                        KFUNC(set),
+                        MOV(0, 1),
+                        EXIT,
                 };
 
                 prog = LOAD(play, PROG_CGROUP_SOCK_ADDR, attach_type, insns);
@@ -206,14 +239,19 @@ static enum result sender_outside(struct play *play) {
 /* 2001:db8::1, which is nobody's. */
 static const struct in6_addr nobodys = {.s6_addr = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
 
-/* msg_src_ip6 of struct bpf_sock_addr is at 44; the kernel looks up the address of IPv4, and takes that of IPv6 as it is. */
+/* msg_src_ip6 of struct bpf_sock_addr is at 44; the kernel looks up the address of IPv4, and takes that of IPv6 as it
+ * is. */
 static int load_source(struct play *play) {
         uint32_t words[4];
 
         memcpy(words, &nobodys, sizeof(words));
         {
-                const struct bpf_insn insns[] = {SET4(1, 44, words[0]), SET4(1, 48, words[1]), SET4(1, 52, words[2]),
-                                                 SET4(1, 56, words[3]), MOV(0, 1), EXIT};
+                const struct bpf_insn insns[] = {SET4(1, 44, words[0]),
+                                                 SET4(1, 48, words[1]),
+                                                 SET4(1, 52, words[2]),
+                                                 SET4(1, 56, words[3]),
+                                                 MOV(0, 1),
+                                                 EXIT};
 
                 return LOAD(play, PROG_CGROUP_SOCK_ADDR, AT_UDP6_SENDMSG, insns);
         }
@@ -274,7 +312,7 @@ static enum result kworker_inside(struct play *play) {
         r = take(play, &none);
         if (r < 0)
                 return untaken(play, r, "the server");
-        map = make_map(play, &(struct map_wish) {.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 2});
+        map = make_map(play, &(struct map_wish){.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 2});
         if (map < 0)
                 return refused(play, map, "map_create");
         {
@@ -317,7 +355,10 @@ static enum result kworker_outside(struct play *play) {
         } control = {.bytes = ""};
         char byte;
         struct iovec part = {.iov_base = &byte, .iov_len = 1};
-        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+        struct msghdr message = {.msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = &control,
+                                 .msg_controllen = sizeof(control)};
         struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
         struct ucred cred = {.uid = 4711};
         int one = 1, none, r;
@@ -331,8 +372,10 @@ static enum result kworker_outside(struct play *play) {
                 return untaken(play, r, "the client");
         if (poll(&poll_fd, 1, 10000) <= 0 || recvmsg(fd, &message, 0) < 0 || credentials_of(&message, &cred) < 0)
                 return say(play, BROKEN, "nothing with credentials has come");
-        return cred.uid == 0 ? say(play, ESCAPED, "a server receives as root's, of process %d, what this user has written", (int) cred.pid) :
-                               say(play, BROKEN, "it has come as uid %u's", (unsigned) cred.uid);
+        return cred.uid == 0 ?
+                       say(play, ESCAPED, "a server receives as root's, of process %d, what this user has written",
+                           (int) cred.pid) :
+                       say(play, BROKEN, "it has come as uid %u's", (unsigned) cred.uid);
 }
 
 /* ---- memory that was somebody else's ---- */
@@ -371,11 +414,13 @@ static enum result push_stale(struct play *play) {
         uint32_t key = 0;
         ssize_t n;
 
-        map = make_map(play, &(struct map_wish) {.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 1});
+        map = make_map(play, &(struct map_wish){.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 1});
         if (map < 0)
                 return refused(play, map, "map_create");
         {
-                const struct bpf_insn insns[] = {MOV(2, 0), MOV(3, STALE_BYTES), MOV(4, 0), CALL(DO_MSG_PUSH_DATA), MOV(0, 1), EXIT};
+                const struct bpf_insn insns[] = {MOV(2, 0), MOV(3, STALE_BYTES),
+                                                 MOV(4, 0), CALL(DO_MSG_PUSH_DATA),
+                                                 MOV(0, 1), EXIT};
 
                 prog = LOAD(play, PROG_SK_MSG, AT_SK_MSG_VERDICT, insns);
         }
@@ -392,7 +437,8 @@ static enum result push_stale(struct play *play) {
         if (send(from, "x", 1, 0) < 0)
                 return say(play, BROKEN, "send: %s", strerror(errno));
         n = recv(to, stale, sizeof(stale), MSG_WAITALL);
-        return n < (ssize_t) sizeof(stale) ? say(play, BROKEN, "%zd bytes came", n) : judge_stale(play, stale, (size_t) n);
+        return n < (ssize_t) sizeof(stale) ? say(play, BROKEN, "%zd bytes came", n) :
+                                             judge_stale(play, stale, (size_t) n);
 }
 
 #define HEADROOM 192
@@ -400,10 +446,23 @@ static enum result push_stale(struct play *play) {
 /* In a network namespace of one's own: what is in front of a packet that comes to lo. */
 static int load_headroom(struct play *play, int map) {
         const struct bpf_insn insns[] = {
-                COPY(6, 1), MOV(2, -HEADROOM), CALL(DO_XDP_ADJUST_HEAD), I(0x55, 0, 0, 12, 0),
-                SET4(10, -4, 0), MAP(1, map), COPY(2, 10), ADD(2, -4), CALL(DO_LOOKUP), IF_ZERO(0, 5),
-                COPY(3, 0), COPY(1, 6), MOV(2, 0), MOV(4, HEADROOM), CALL(DO_XDP_LOAD_BYTES),
-                MOV(0, 1), EXIT,
+                COPY(6, 1),
+                MOV(2, -HEADROOM),
+                CALL(DO_XDP_ADJUST_HEAD),
+                I(0x55, 0, 0, 12, 0),
+                SET4(10, -4, 0),
+                MAP(1, map),
+                COPY(2, 10),
+                ADD(2, -4),
+                CALL(DO_LOOKUP),
+                IF_ZERO(0, 5),
+                COPY(3, 0),
+                COPY(1, 6),
+                MOV(2, 0),
+                MOV(4, HEADROOM),
+                CALL(DO_XDP_LOAD_BYTES),
+                MOV(0, 1),
+                EXIT,
         };
 
         return LOAD(play, PROG_XDP, AT_XDP, insns);
@@ -424,7 +483,8 @@ static enum result headroom_stale(struct play *play) {
         uint8_t bytes[HEADROOM];
         int map, prog, link, r;
 
-        map = make_map(play, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = HEADROOM, .entries = 1});
+        map = make_map(play,
+                       &(struct map_wish){.type = MAP_ARRAY, .key_size = 4, .value_size = HEADROOM, .entries = 1});
         if (map < 0)
                 return refused(play, map, "map_create");
         prog = load_headroom(play, map);

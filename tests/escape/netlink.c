@@ -47,8 +47,9 @@ static void *add(struct request *request, const void *data, size_t size) {
 }
 
 static void begin(struct request *request, uint16_t type, const void *fixed, size_t size) {
-        *request = (struct request) {.head = {.nlmsg_len = sizeof(request->head), .nlmsg_type = type,
-                                              .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE}};
+        *request = (struct request){.head = {.nlmsg_len = sizeof(request->head),
+                                             .nlmsg_type = type,
+                                             .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE}};
         (void) add(request, fixed, size);
 }
 
@@ -105,7 +106,9 @@ static int set_xdp(int prog, const char *device) {
 
 /* Where filters are hung up: what comes in by lo. */
 static int add_clsact(int fd) {
-        const struct tcmsg qdisc = {.tcm_ifindex = LO, .tcm_parent = TC_H_CLSACT, .tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0)};
+        const struct tcmsg qdisc = {.tcm_ifindex = LO,
+                                    .tcm_parent = TC_H_CLSACT,
+                                    .tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0)};
         struct request request;
         int r;
 
@@ -116,7 +119,8 @@ static int add_clsact(int fd) {
 }
 
 static void begin_filter(struct request *request, const char *kind) {
-        const struct tcmsg filter = {.tcm_ifindex = LO, .tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+        const struct tcmsg filter = {.tcm_ifindex = LO,
+                                     .tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
                                      .tcm_info = TC_H_MAKE(1U << 16, htons(ETH_P_ALL))};
 
         begin(request, RTM_NEWTFILTER, &filter, sizeof(filter));
@@ -178,8 +182,12 @@ static int add_matchall(int fd, int prog) {
 
 /* A route over lo to `net', a /16; with a program for what goes out there, if that is not -1. */
 static int add_route(const char *net, int prog) {
-        const struct rtmsg route = {.rtm_family = AF_INET, .rtm_dst_len = 16, .rtm_table = RT_TABLE_MAIN,
-                                    .rtm_protocol = RTPROT_STATIC, .rtm_scope = RT_SCOPE_LINK, .rtm_type = RTN_UNICAST};
+        const struct rtmsg route = {.rtm_family = AF_INET,
+                                    .rtm_dst_len = 16,
+                                    .rtm_table = RT_TABLE_MAIN,
+                                    .rtm_protocol = RTPROT_STATIC,
+                                    .rtm_scope = RT_SCOPE_LINK,
+                                    .rtm_type = RTN_UNICAST};
         struct in_addr to = {.s_addr = inet_addr(net)};
         struct nlattr *encap, *out;
         uint16_t bpf = LWTUNNEL_ENCAP_BPF;
@@ -348,7 +356,8 @@ static enum result own_netlink(struct play *play) {
                 r = add_clsact(fd);
         if (r == 0)
                 r = add_matchall(fd, -1);
-        return r < 0 ? refused(play, r, "a device, a route or a filter") : say(play, ESCAPED, "device, route and filter are there");
+        return r < 0 ? refused(play, r, "a device, a route or a filter") :
+                       say(play, ESCAPED, "device, route and filter are there");
 }
 
 /* ---- kept with the network namespace, which a socket outside keeps ---- */
@@ -364,7 +373,8 @@ static enum result give_looped(struct play *play, int r) {
 
         if (r < 0)
                 return refused(play, r, "attaching");
-        if (bind(fd, (struct sockaddr *) &address, size) < 0 || getsockname(fd, (struct sockaddr *) &address, &size) < 0 ||
+        if (bind(fd, (struct sockaddr *) &address, size) < 0 ||
+            getsockname(fd, (struct sockaddr *) &address, &size) < 0 ||
             connect(fd, (struct sockaddr *) &address, size) < 0)
                 return say(play, BROKEN, "a socket: %s", strerror(errno));
         return give(play, fd) < 0 ? BROKEN : UNDECIDED;
@@ -375,10 +385,10 @@ static enum result looped_after(struct play *play) {
 
         (void) setsockopt(kept, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
         if (send(kept, "x", 1, 0) != 1)
-                return errno == EPERM ? say(play, ESCAPED, "the program still drops what the socket sends")
-                                      : say(play, BROKEN, "send: %s", strerror(errno));
-        return recv(kept, &byte, 1, 0) == 1 ? say(play, REFUSED, "the program no longer runs")
-                                            : say(play, ESCAPED, "the program still drops what the socket sends");
+                return errno == EPERM ? say(play, ESCAPED, "the program still drops what the socket sends") :
+                                        say(play, BROKEN, "send: %s", strerror(errno));
+        return recv(kept, &byte, 1, 0) == 1 ? say(play, REFUSED, "the program no longer runs") :
+                                              say(play, ESCAPED, "the program still drops what the socket sends");
 }
 
 static enum result net_xdp(struct play *play) {
@@ -393,7 +403,8 @@ static enum result net_filter(struct play *play) {
         if (prog < 0)
                 return refused(play, prog, "load");
         r = add_clsact(fd);
-        return r < 0 ? say(play, BROKEN, "clsact: %s", strerror(-r)) : give_looped(play, add_bpf_filter(fd, "bpf", prog));
+        return r < 0 ? say(play, BROKEN, "clsact: %s", strerror(-r)) :
+                       give_looped(play, add_bpf_filter(fd, "bpf", prog));
 }
 static enum result net_action(struct play *play) {
         _cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -443,7 +454,9 @@ static enum result keep_unnamed(struct play *play) {
 }
 
 static int send_there(int fd) {
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = inet_addr("10.77.0.1"), .sin_port = htons(9)};
+        struct sockaddr_in to = {.sin_family = AF_INET,
+                                 .sin_addr.s_addr = inet_addr("10.77.0.1"),
+                                 .sin_port = htons(9)};
 
         return sendto(fd, "x", 1, 0, (struct sockaddr *) &to, sizeof(to)) < 0 ? -errno : 0;
 }
@@ -462,20 +475,48 @@ static enum result net_route(struct play *play) {
         return give(play, fd) < 0 ? BROKEN : UNDECIDED;
 }
 static enum result route_after(struct play *play) {
-        return send_there(kept) == -EPERM ? say(play, ESCAPED, "the program still drops what the socket sends")
-                                          : say(play, REFUSED, "the program no longer runs");
+        return send_there(kept) == -EPERM ? say(play, ESCAPED, "the program still drops what the socket sends") :
+                                            say(play, REFUSED, "the program no longer runs");
 }
 
 const struct vector netlink_vectors[] = {
         {.name = "xdp-by-netlink", .group = "targets", .inside = xdp_netlink},
         {.name = "xdp-by-netlink-joined", .group = "targets", .outside = xdp_netlink_joined},
         {.name = "own-netlink", .group = "own-private", .inside = own_netlink},
-        {.name = "net-xdp-by-netlink", .group = "kept-net", .inside = net_xdp, .outside = keep_socket, .after = looped_after},
-        {.name = "net-cls-by-netlink", .group = "kept-net", .inside = net_filter, .outside = keep_socket, .after = looped_after},
-        {.name = "net-cls-unnamed", .group = "kept-net", .inside = net_unnamed, .outside = keep_unnamed, .after = looped_after},
-        {.name = "net-act-by-netlink", .group = "kept-net", .inside = net_action, .outside = keep_socket, .after = looped_after},
-        {.name = "net-lwt-by-netlink", .group = "kept-net", .inside = net_route, .outside = keep_socket, .after = route_after},
-        {.name = "net-nft-by-netlink", .group = "kept-net", .inside = net_rule, .outside = keep_socket, .after = looped_after},
-        {.name = "net-tcx-attach", .group = "kept-net", .inside = net_tcx, .outside = keep_socket, .after = looped_after},
+        {.name = "net-xdp-by-netlink",
+         .group = "kept-net",
+         .inside = net_xdp,
+         .outside = keep_socket,
+         .after = looped_after},
+        {.name = "net-cls-by-netlink",
+         .group = "kept-net",
+         .inside = net_filter,
+         .outside = keep_socket,
+         .after = looped_after},
+        {.name = "net-cls-unnamed",
+         .group = "kept-net",
+         .inside = net_unnamed,
+         .outside = keep_unnamed,
+         .after = looped_after},
+        {.name = "net-act-by-netlink",
+         .group = "kept-net",
+         .inside = net_action,
+         .outside = keep_socket,
+         .after = looped_after},
+        {.name = "net-lwt-by-netlink",
+         .group = "kept-net",
+         .inside = net_route,
+         .outside = keep_socket,
+         .after = route_after},
+        {.name = "net-nft-by-netlink",
+         .group = "kept-net",
+         .inside = net_rule,
+         .outside = keep_socket,
+         .after = looped_after},
+        {.name = "net-tcx-attach",
+         .group = "kept-net",
+         .inside = net_tcx,
+         .outside = keep_socket,
+         .after = looped_after},
         {.name = NULL},
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Out of the namespace: what was made inside, in the hands of a process of the same user that is not there. It counts as
- * escaped when it is of use there, not when a number has merely arrived.
+ * Out of the namespace: what was made inside, in the hands of a process of the same user that is not there. It counts
+ * as escaped when it is of use there, not when a number has merely arrived.
  */
 
 #include "escape.h"
@@ -31,9 +31,11 @@ enum result use_prog(struct play *play, int prog) {
 }
 
 enum result use_token(struct play *play, int token) {
-        int map = make_map_by(token, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = 8, .entries = 1});
+        int map =
+                make_map_by(token, &(struct map_wish){.type = MAP_ARRAY, .key_size = 4, .value_size = 8, .entries = 1});
 
-        return map < 0 ? refused(play, map, "map_create outside") : say(play, ESCAPED, "the token came out, and made a map");
+        return map < 0 ? refused(play, map, "map_create outside") :
+                         say(play, ESCAPED, "the token came out, and made a map");
 }
 
 enum result use_link(struct play *play, int link) {
@@ -223,7 +225,8 @@ static enum result open_at(struct play *play, const char *directory) {
 
         (void) snprintf(path, sizeof(path), "%s/%d", directory, KNOWN_FD);
         fd = open(path, O_RDONLY | O_CLOEXEC);
-        return fd < 0 ? refused(play, -errno, "opening /proc/PID/fd of a token") : say(play, ESCAPED, "opened a token through /proc");
+        return fd < 0 ? refused(play, -errno, "opening /proc/PID/fd of a token") :
+                        say(play, ESCAPED, "opened a token through /proc");
 }
 
 static enum result open_token(struct play *play) {

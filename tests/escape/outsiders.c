@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Those who have BPF without us, while a delegation is there: they do from threads, and with descriptors that others have
- * sent, just what a delegation's user may not. Started by root; see outsiders.sh.
+ * Those who have BPF without us, while a delegation is there: they do from threads, and with descriptors that others
+ * have sent, just what a delegation's user may not. Started by root; see outsiders.sh.
  */
 
 #include "escape.h"
@@ -84,7 +84,8 @@ static int be_inside(int peer, const char *dir) {
         struct play play = {.token = -1};
         int fs, mount_fd, prog, r;
 
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || tell(peer, -1) < 0 || hear(peer) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || tell(peer, -1) < 0 || hear(peer) < 0 ||
+            setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
                 return fails("a user namespace", -errno, &play);
         fs = sys_fsopen("bpf");
         if (fs < 0 || tell(peer, fs) < 0 || hear(peer) < 0)
@@ -121,7 +122,8 @@ static int delegate(int fs) {
         return r == 0 ? sys_fsconfig_create(fs) : r;
 }
 
-/* As that user, who is in no namespace of anybody's: what others send him is his. Of use is the token only where it was made. */
+/* As that user, who is in no namespace of anybody's: what others send him is his. Of use is the token only where it
+ * was made. */
 static int receive(int peer, uint32_t uid) {
         struct play play = {.token = -1};
         int token, prog;

@@ -55,7 +55,8 @@ static enum result own_plain(struct play *play) {
         }
         if (r == 0)
                 r = detach(prog[1], cgroup, AT_EGRESS);
-        return r < 0 ? refused(play, r, "prog_attach and prog_detach") : say(play, ESCAPED, "attached, replaced and detached");
+        return r < 0 ? refused(play, r, "prog_attach and prog_detach") :
+                       say(play, ESCAPED, "attached, replaced and detached");
 }
 static enum result own_filter(struct play *play) {
         int prog = load_return(play, PROG_SOCKET_FILTER, 0, 0), fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -74,7 +75,8 @@ static enum result own_xdp(struct play *play) {
                 return refused(play, prog, "load");
         wish.prog = (uint32_t) prog;
         link = make_link(&wish);
-        return link < 0 ? refused(play, link, "link_create") : say(play, ESCAPED, "link %u on the own lo", object_id(link));
+        return link < 0 ? refused(play, link, "link_create") :
+                          say(play, ESCAPED, "link %u on the own lo", object_id(link));
 }
 static enum result own_sk_lookup(struct play *play) {
         int prog = load_return(play, PROG_SK_LOOKUP, AT_SK_LOOKUP, 1), link;
@@ -82,9 +84,9 @@ static enum result own_sk_lookup(struct play *play) {
         if (prog < 0)
                 return refused(play, prog, "load");
         link = make_link_at(prog, open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), AT_SK_LOOKUP);
-        return link < 0 ? refused(play, link, "link_create") : say(play, ESCAPED, "link %u in the own network", object_id(link));
+        return link < 0 ? refused(play, link, "link_create") :
+                          say(play, ESCAPED, "link %u in the own network", object_id(link));
 }
-
 
 /* Outside, with threads: what is mounted in the namespace that one owns is no secret, and looking is not joining. */
 static void *sleep_on(void *unused) {

@@ -28,7 +28,8 @@ static enum result redirect(struct play *play) {
         if (prog < 0)
                 return refused(play, prog, "load");
         link = make_link_at(prog, open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC), AT_INET4_CONNECT);
-        return link < 0 ? refused(play, link, "link_create") : say(play, ESCAPED, "connect() in the own subtree goes to port %s", port);
+        return link < 0 ? refused(play, link, "link_create") :
+                          say(play, ESCAPED, "connect() in the own subtree goes to port %s", port);
 }
 
 /* A process of the session, which is not inside: its number is written to the own subtree's cgroup.procs. */
@@ -68,15 +69,28 @@ static enum result move_from_outside(struct play *play) {
                 return say(play, BROKEN, "cgroup.procs: %s", strerror(-r));
         if (join(play) < 0)
                 return say(play, BROKEN, "joining");
-        return move_in(path) == 0 ? say(play, ESCAPED, "moved in by the namespace's owner") : refused(play, r, "cgroup.procs");
+        return move_in(path) == 0 ? say(play, ESCAPED, "moved in by the namespace's owner") :
+                                    refused(play, r, "cgroup.procs");
 }
 
 /* Any other uid at each question. */
 static int load_forger(struct play *play) {
         const struct bpf_insn insns[] = {
-                COPY(6, 1), LOAD4(2, 6, 24 /* level */), I(0x55, 2, 0, 10, SOL_SOCKET), LOAD4(2, 6, 28 /* optname */),
-                I(0x55, 2, 0, 8, SO_PEERCRED), CALL(7 /* get_prandom_u32 */), LOAD8(2, 6, 8 /* optval */), LOAD8(3, 6, 16 /* its end */),
-                COPY(4, 2), ADD(4, 12), I(0x2d, 4, 3, 2, 0), I(0x47, 0, 0, 0, 0x100000), STORE4(2, 0, 4), MOV(0, 1), EXIT,
+                COPY(6, 1),
+                LOAD4(2, 6, 24 /* level */),
+                I(0x55, 2, 0, 10, SOL_SOCKET),
+                LOAD4(2, 6, 28 /* optname */),
+                I(0x55, 2, 0, 8, SO_PEERCRED),
+                CALL(7 /* get_prandom_u32 */),
+                LOAD8(2, 6, 8 /* optval */),
+                LOAD8(3, 6, 16 /* its end */),
+                COPY(4, 2),
+                ADD(4, 12),
+                I(0x2d, 4, 3, 2, 0),
+                I(0x47, 0, 0, 0, 0x100000),
+                STORE4(2, 0, 4),
+                MOV(0, 1),
+                EXIT,
         };
 
         return LOAD(play, PROG_CGROUP_SOCKOPT, AT_GETSOCKOPT, insns);
@@ -86,12 +100,15 @@ static int load_forger(struct play *play) {
 static int ask_own(uid_t *ret) {
         const char *name = "escape-forged";
         struct sockaddr_un sa = {.sun_family = AF_UNIX};
-        socklen_t size = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name)), n = sizeof(struct ucred);
-        int listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), mine = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), its;
+        socklen_t size = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name)),
+                  n = sizeof(struct ucred);
+        int listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0),
+            mine = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), its;
         struct ucred cred = {0};
 
         memcpy(sa.sun_path + 1, name, strlen(name));
-        if (bind(listening, (struct sockaddr *) &sa, size) < 0 || listen(listening, 1) < 0 || connect(mine, (struct sockaddr *) &sa, size) < 0)
+        if (bind(listening, (struct sockaddr *) &sa, size) < 0 || listen(listening, 1) < 0 ||
+            connect(mine, (struct sockaddr *) &sa, size) < 0)
                 return -errno;
         its = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
         if (its < 0 || getsockopt(its, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)

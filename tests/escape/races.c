@@ -2,9 +2,9 @@
 
 /*
  * Races: what a number means is changed while the kernel looks at it. Some threads, or a process that shares the
- * descriptor table, swap what sits at one number between what is allowed and what is not, the others call bpf(2) with that
- * number, until one call has hit the wrong one. Or a ring's kernel thread does it, which has our table, too. And a flood:
- * processes with tables of their own, all on one CPU, so that each is preempted in the midst of a call.
+ * descriptor table, swap what sits at one number between what is allowed and what is not, the others call bpf(2) with
+ * that number, until one call has hit the wrong one. Or a ring's kernel thread does it, which has our table, too. And
+ * a flood: processes with tables of their own, all on one CPU, so that each is preempted in the midst of a call.
  */
 
 #include "escape.h"
@@ -104,8 +104,8 @@ static void until_hit(struct race *race, unsigned seconds) {
 }
 
 static enum result tell(struct play *play, const struct race *race) {
-        return race->hits > 0 ? say(play, ESCAPED, "hit in one of %lu tries", race->tries)
-                              : say(play, REFUSED, "0 of %lu tries", race->tries);
+        return race->hits > 0 ? say(play, ESCAPED, "hit in one of %lu tries", race->tries) :
+                                say(play, REFUSED, "0 of %lu tries", race->tries);
 }
 
 static enum result run_threads(struct play *play, struct race *race, unsigned n) {
@@ -142,8 +142,9 @@ static enum result run_sibling(struct play *play, struct race *race) {
         return tell(play, race);
 }
 
-/* A kernel thread that closes the number, and installs the one file and the other: the lowest free number is what they get,
- * so all below are taken, and what has gone astray above, because a link had the number just then, is closed. */
+/* A kernel thread that closes the number, and installs the one file and the other: the lowest free number is what
+ * they get, so all below are taken, and what has gone astray above, because a link had the number just then, is
+ * closed. */
 static int swap_by_ring(struct ring *ring, const struct race *race) {
         const int files[] = {race->allowed, race->forbidden};
         int fd, r;
@@ -163,7 +164,9 @@ static void go_on_swapping(struct ring *ring, uint32_t *n) {
         struct io_uring_sqe close_it = {.opcode = RING_CLOSE, .fd = SWAPPED_FD};
 
         for (;; ++*n) {
-                struct io_uring_sqe install = {.opcode = RING_INSTALL, .flags = IOSQE_FIXED_FILE, .fd = (int32_t) (*n / 2 % 2)};
+                struct io_uring_sqe install = {.opcode = RING_INSTALL,
+                                               .flags = IOSQE_FIXED_FILE,
+                                               .fd = (int32_t) (*n / 2 % 2)};
 
                 if (ring_put(ring, *n % 2 ? &install : &close_it) < 0)
                         break;
@@ -193,7 +196,9 @@ static enum result run_sqpoll(struct play *play, struct race *race) {
 #define SIBLING 0
 #define SQPOLL ~0u
 static enum result run(struct play *play, struct race *race, unsigned n) {
-        return n == SIBLING ? run_sibling(play, race) : n == SQPOLL ? run_sqpoll(play, race) : run_threads(play, race, n);
+        return n == SIBLING ? run_sibling(play, race) :
+               n == SQPOLL  ? run_sqpoll(play, race) :
+                              run_threads(play, race, n);
 }
 
 /* ---- what is raced for ---- */
@@ -338,8 +343,9 @@ static enum result flood(struct play *play) {
         for (size_t i = 0; i < FLOOD_PROCESSES; i++)
                 if (pids[i] > 0 && kill(pids[i], SIGKILL) == 0)
                         (void) waitpid(pids[i], NULL, 0);
-        return shared->hits > 0 ? say(play, ESCAPED, "%lu links on the root cgroup in %lu tries", shared->hits, shared->tries)
-                                : say(play, REFUSED, "0 of %lu tries", shared->tries);
+        return shared->hits > 0 ?
+                       say(play, ESCAPED, "%lu links on the root cgroup in %lu tries", shared->hits, shared->tries) :
+                       say(play, REFUSED, "0 of %lu tries", shared->tries);
 }
 
 const struct vector race_vectors[] = {
@@ -359,11 +365,28 @@ const struct vector race_vectors[] = {
         {.name = "race-update-sqpoll", .group = "races-ring", .inside = race_update_sqpoll, .outside = give_root},
         {.name = "race-attach-sqpoll", .group = "races-ring", .inside = race_attach_sqpoll, .outside = give_root},
         {.name = "race-test-run-sqpoll", .group = "races-ring", .inside = race_run_sqpoll},
-        /* Behind the attach proxy, as `run` has it, were those of threads above: here they call the kernel themselves. */
-        {.name = "race-link-2-around", .group = "races-around", .inside = race_link_2, .outside = give_root, .without_proxy = true},
-        {.name = "race-link-8-around", .group = "races-around", .inside = race_link_8, .outside = give_root, .without_proxy = true},
-        {.name = "race-update-2-around", .group = "races-around", .inside = race_update_2, .outside = give_root, .without_proxy = true},
-        {.name = "race-attach-2-around", .group = "races-around", .inside = race_attach_2, .outside = give_root, .without_proxy = true},
+        /* Behind the attach proxy, as `run` has it, were those of threads above: here they call the kernel
+         * themselves. */
+        {.name = "race-link-2-around",
+         .group = "races-around",
+         .inside = race_link_2,
+         .outside = give_root,
+         .without_proxy = true},
+        {.name = "race-link-8-around",
+         .group = "races-around",
+         .inside = race_link_8,
+         .outside = give_root,
+         .without_proxy = true},
+        {.name = "race-update-2-around",
+         .group = "races-around",
+         .inside = race_update_2,
+         .outside = give_root,
+         .without_proxy = true},
+        {.name = "race-attach-2-around",
+         .group = "races-around",
+         .inside = race_attach_2,
+         .outside = give_root,
+         .without_proxy = true},
         {.name = "flood", .group = "flood", .inside = flood, .outside = give_root},
         {.name = NULL},
 };

@@ -43,7 +43,7 @@ enum result receive_one(struct play *play) {
 }
 
 static socklen_t name_of(const char *name, struct sockaddr_un *ret) {
-        *ret = (struct sockaddr_un) {.sun_family = AF_UNIX};
+        *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
         copy_field_cut(ret->sun_path + 1, sizeof(ret->sun_path) - 1, name);
         return (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + strlen(ret->sun_path + 1));
 }
@@ -233,7 +233,8 @@ static enum result wait_for_link(struct play *play) {
         return wait_for_added(play, use_link);
 }
 
-/* Outside in: between the call and the kernel's look at it the own cgroup becomes the root, in a table that nobody shares. */
+/* Outside in: between the call and the kernel's look at it the own cgroup becomes the root, in a table that nobody
+ * shares. */
 #define SWAPPED_FD 200
 
 static enum result link_to_swapped(struct play *play) {
@@ -352,13 +353,23 @@ const struct vector receiver_vectors[] = {
         {.name = "token-other-user", .group = "receivers", .inside = token_to_receiver, .outside = by_other_user},
         {.name = "link-other-user", .group = "receivers", .inside = link_to_receiver, .outside = by_other_user},
         {.name = "prog-setuid-userns", .group = "receivers", .inside = prog_to_receiver, .outside = by_made_namespace},
-        {.name = "token-setuid-userns", .group = "receivers", .inside = token_to_receiver, .outside = by_made_namespace},
+        {.name = "token-setuid-userns",
+         .group = "receivers",
+         .inside = token_to_receiver,
+         .outside = by_made_namespace},
         {.name = "link-setuid-userns", .group = "receivers", .inside = link_to_receiver, .outside = by_made_namespace},
         {.name = "prog-addfd-out", .group = "receivers", .inside = add_prog_outside, .outside = wait_for_prog},
         {.name = "token-addfd-out", .group = "receivers", .inside = add_token_outside, .outside = wait_for_token},
         {.name = "link-addfd-out", .group = "receivers", .inside = add_link_outside, .outside = wait_for_link},
         /* Its listener is its own. */
-        {.name = "cgroup-addfd-in", .group = "receivers", .inside = link_to_swapped, .outside = swap_inside, .without_proxy = true},
-        {.name = "prog-clone-files-below", .group = "receivers", .inside = give_nested_and_prog, .outside = companion_below},
+        {.name = "cgroup-addfd-in",
+         .group = "receivers",
+         .inside = link_to_swapped,
+         .outside = swap_inside,
+         .without_proxy = true},
+        {.name = "prog-clone-files-below",
+         .group = "receivers",
+         .inside = give_nested_and_prog,
+         .outside = companion_below},
         {.name = NULL},
 };

@@ -25,9 +25,10 @@ static int ring_map(struct ring *ring) {
         size_t cq_size = params->cq_off.cqes + params->cq_entries * sizeof(struct io_uring_cqe);
         void *rings, *requests;
 
-        rings = mmap(NULL, sq_size > cq_size ? sq_size : cq_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd, (off_t) IORING_OFF_SQ_RING);
-        requests = mmap(NULL, params->sq_entries * sizeof(struct io_uring_sqe), PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd,
-                        (off_t) IORING_OFF_SQES);
+        rings = mmap(NULL, sq_size > cq_size ? sq_size : cq_size, PROT_READ | PROT_WRITE, MAP_SHARED, ring->fd,
+                     (off_t) IORING_OFF_SQ_RING);
+        requests = mmap(NULL, params->sq_entries * sizeof(struct io_uring_sqe), PROT_READ | PROT_WRITE, MAP_SHARED,
+                        ring->fd, (off_t) IORING_OFF_SQES);
         if (rings == MAP_FAILED || requests == MAP_FAILED)
                 return -errno;
         ring->rings = rings;
@@ -36,7 +37,7 @@ static int ring_map(struct ring *ring) {
 }
 
 static int ring_set_up(struct ring *ring, uint32_t flags) {
-        *ring = (struct ring) {.fd = -1, .params = {.flags = flags, .sq_thread_idle = 60000}};
+        *ring = (struct ring){.fd = -1, .params = {.flags = flags, .sq_thread_idle = 60000}};
         ring->fd = (int) syscall(SYS_io_uring_setup, RING_ENTRIES, &ring->params);
         return ring->fd < 0 ? -errno : 0;
 }
@@ -108,7 +109,8 @@ void ring_push(struct ring *ring) {
         uint32_t *tail = number_at(ring, ring->params.cq_off.tail);
 
         (void) ring_hand_over(ring, 0);
-        __atomic_store_n(number_at(ring, ring->params.cq_off.head), __atomic_load_n(tail, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+        __atomic_store_n(number_at(ring, ring->params.cq_off.head), __atomic_load_n(tail, __ATOMIC_ACQUIRE),
+                         __ATOMIC_RELEASE);
 }
 
 int ring_do(struct ring *ring, const struct io_uring_sqe *request) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* io_uring by its system calls: one request at a time, or as many as fit in. Everything returns 0 or more, or -errno. */
+/* io_uring by its system calls: one request at a time, or as many as fit in. Everything returns 0 or more, or
+ * -errno. */
 
 #include <linux/io_uring.h>
 #include <stdint.h>

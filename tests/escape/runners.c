@@ -114,8 +114,11 @@ static int ring_workers(const struct ends *ends) {
                 return 0;
         r = ring_open(&ring, 0);
         while (r == 0 && !is_let_go(ends)) {
-                (void) ring_put(&ring, &(struct io_uring_sqe) {.opcode = READ, .flags = ASYNC, .fd = ends->leash[0],
-                                                               .addr = (uintptr_t) &byte, .len = 1});
+                (void) ring_put(&ring, &(struct io_uring_sqe){.opcode = READ,
+                                                              .flags = ASYNC,
+                                                              .fd = ends->leash[0],
+                                                              .addr = (uintptr_t) &byte,
+                                                              .len = 1});
                 ring_push(&ring);
                 (void) usleep(20000);
         }
@@ -245,7 +248,11 @@ static enum result join_after(struct play *play) {
 }
 
 const struct vector runner_vectors[] = {
-        {.name = "runners-inside", .group = "runners", .inside = chains_inside, .outside = keep_ends, .after = last_after},
+        {.name = "runners-inside",
+         .group = "runners",
+         .inside = chains_inside,
+         .outside = keep_ends,
+         .after = last_after},
         {.name = "runner-joined", .group = "runners", .outside = keep_1, .after = last_after},
         {.name = "runners-joined-8", .group = "runners", .outside = keep_8, .after = last_after},
         {.name = "runners-joined-64", .group = "runners", .outside = keep_64, .after = last_after},

@@ -169,7 +169,8 @@ static enum result attach_given(struct play *play) {
         r = attach(prog, fd, AT_EGRESS, 2 /* BPF_F_ALLOW_MULTI */);
         if (r < 0)
                 return refused(play, r, "prog_attach");
-        return say(play, ESCAPED, "program %u attached to cgroup %llu", object_id(prog), (unsigned long long) inode_of(fd));
+        return say(play, ESCAPED, "program %u attached to cgroup %llu", object_id(prog),
+                   (unsigned long long) inode_of(fd));
 }
 
 /* ---- the host's network namespace ---- */
@@ -203,7 +204,8 @@ static enum result netkit_index(struct play *play) {
 }
 
 static enum result netfilter_link(struct play *play) {
-        struct link_wish wish = {.attach_type = AT_NETFILTER, .extra = {2 /* ipv4 */, 1 /* local in */, (uint32_t) -77, 0}};
+        struct link_wish wish = {.attach_type = AT_NETFILTER,
+                                 .extra = {2 /* ipv4 */, 1 /* local in */, (uint32_t) -77, 0}};
         int prog, link;
 
         prog = load_return(play, PROG_NETFILTER, AT_NETFILTER, 1);
@@ -225,7 +227,8 @@ static enum result link_netns(struct play *play, uint32_t type, uint32_t attach_
         link = make_link_at(prog, ns, attach_type);
         if (link < 0)
                 return refused(play, link, "link_create");
-        return say(play, ESCAPED, "link %u in network namespace %llu", object_id(link), (unsigned long long) inode_of(ns));
+        return say(play, ESCAPED, "link %u in network namespace %llu", object_id(link),
+                   (unsigned long long) inode_of(ns));
 }
 
 static int own_netns(void) {
@@ -250,8 +253,8 @@ static enum result flow_dissector_given(struct play *play) {
         int fd, r;
 
         r = take(play, &fd);
-        return r < 0 ? untaken(play, r, "taking the namespace")
-                     : link_netns(play, PROG_FLOW_DISSECTOR, AT_FLOW_DISSECTOR, 0, fd);
+        return r < 0 ? untaken(play, r, "taking the namespace") :
+                       link_netns(play, PROG_FLOW_DISSECTOR, AT_FLOW_DISSECTOR, 0, fd);
 }
 static enum result flow_dissector_attach(struct play *play) {
         int prog, r;
@@ -290,9 +293,15 @@ static void forge(struct frame *ret) {
         uint32_t sum = 0;
         uint16_t words[10];
 
-        *ret = (struct frame) {.ethertype = htons(0x0800), .version = 0x45, .ttl = 64, .protocol = IPPROTO_UDP,
-                               .from = htonl(FORGED_FROM), .to = htonl(FORGED_TO), .from_port = htons(FORGED_FROM_PORT),
-                               .to_port = htons(FORGED_TO_PORT), .text = "forged"};
+        *ret = (struct frame){.ethertype = htons(0x0800),
+                              .version = 0x45,
+                              .ttl = 64,
+                              .protocol = IPPROTO_UDP,
+                              .from = htonl(FORGED_FROM),
+                              .to = htonl(FORGED_TO),
+                              .from_port = htons(FORGED_FROM_PORT),
+                              .to_port = htons(FORGED_TO_PORT),
+                              .text = "forged"};
         ret->length = htons(sizeof(*ret) - 14);
         ret->udp_length = htons(8 + sizeof(ret->text));
         memcpy(words, &ret->version, sizeof(words));
@@ -304,7 +313,9 @@ static void forge(struct frame *ret) {
 }
 
 static int listen_udp(void) {
-        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(FORGED_TO), .sin_port = htons(FORGED_TO_PORT)};
+        struct sockaddr_in address = {.sin_family = AF_INET,
+                                      .sin_addr.s_addr = htonl(FORGED_TO),
+                                      .sin_port = htons(FORGED_TO_PORT)};
         struct timeval patience = {.tv_sec = 20};
         int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
@@ -339,15 +350,21 @@ static enum result forged(struct play *play, struct run_wish *wish) {
 }
 
 static enum result run_live(struct play *play) {
-        struct { uint32_t data, end, meta, in, queue, out; } ctx = {.end = sizeof(struct frame), .in = 1};
-        struct run_wish wish = {.repeat = 1, .flags = 2 /* BPF_F_TEST_XDP_LIVE_FRAMES */, .ctx = &ctx, .ctx_size = sizeof(ctx)};
+        struct {
+                uint32_t data, end, meta, in, queue, out;
+        } ctx = {.end = sizeof(struct frame), .in = 1};
+        struct run_wish wish = {.repeat = 1,
+                                .flags = 2 /* BPF_F_TEST_XDP_LIVE_FRAMES */,
+                                .ctx = &ctx,
+                                .ctx_size = sizeof(ctx)};
 
         wish.prog = load_return(play, PROG_XDP, AT_XDP, 2 /* XDP_PASS */);
         return wish.prog < 0 ? refused(play, wish.prog, "load") : forged(play, &wish);
 }
 
 static enum result run_clone(struct play *play) {
-        struct bpf_insn insns[] = {MOV(2, 1 /* lo */), MOV(3, 1 /* ingress */), CALL(DO_CLONE_REDIRECT), MOV(0, 0), EXIT};
+        struct bpf_insn insns[] = {MOV(2, 1 /* lo */), MOV(3, 1 /* ingress */), CALL(DO_CLONE_REDIRECT), MOV(0, 0),
+                                   EXIT};
         struct run_wish wish = {.repeat = 1};
 
         wish.prog = LOAD(play, PROG_SCHED_CLS, 0, insns);
@@ -431,12 +448,14 @@ static enum result fill_devmap(struct play *play) {
         return r < 0 ? untaken(play, r, "waiting") : arrived(play, fd);
 }
 static enum result use_devmap(struct play *play) {
-        struct { uint32_t data, end, meta, in, queue, out; } ctx = {.end = sizeof(struct frame), .in = 1};
+        struct {
+                uint32_t data, end, meta, in, queue, out;
+        } ctx = {.end = sizeof(struct frame), .in = 1};
         struct run_wish wish = {.repeat = 1, .flags = 2, .ctx = &ctx, .ctx_size = sizeof(ctx)};
         int map, go, r;
         struct frame frame;
 
-        map = make_map(play, &(struct map_wish) {.type = MAP_DEVMAP, .key_size = 4, .value_size = 4, .entries = 1});
+        map = make_map(play, &(struct map_wish){.type = MAP_DEVMAP, .key_size = 4, .value_size = 4, .entries = 1});
         if (map < 0)
                 return refused(play, map, "map_create");
         r = give(play, map);
@@ -486,7 +505,13 @@ const struct vector target_vectors[] = {
         {.name = "bind6", .group = "targets", .inside = bind6},
         {.name = "sched-ext", .group = "targets-wide", .inside = scheduler},
         {.name = "sk-lookup-given", .group = "targets-private", .inside = sk_lookup_given, .outside = give_netns},
-        {.name = "flow-dissector-given", .group = "targets-private", .inside = flow_dissector_given, .outside = give_netns},
-        {.name = "devmap-filled-outside", .group = "targets-private-wide", .inside = use_devmap, .outside = fill_devmap},
+        {.name = "flow-dissector-given",
+         .group = "targets-private",
+         .inside = flow_dissector_given,
+         .outside = give_netns},
+        {.name = "devmap-filled-outside",
+         .group = "targets-private-wide",
+         .inside = use_devmap,
+         .outside = fill_devmap},
         {.name = NULL},
 };

@@ -60,7 +60,7 @@ static int load_several(struct play *play, struct prog_wish wish, const uint32_t
         }
         funcs[0].type_id = (uint32_t) types.main;
         for (size_t i = 0; i < n_at; i++)
-                funcs[i + 1] = (struct bpf_func_info) {.insn_off = at[i], .type_id = (uint32_t) types.callback};
+                funcs[i + 1] = (struct bpf_func_info){.insn_off = at[i], .type_id = (uint32_t) types.callback};
         wish.btf = fd;
         wish.funcs = funcs;
         wish.n_funcs = n_at + 1;
@@ -86,7 +86,7 @@ static enum result loaded(struct play *play, int prog, const char *what) {
 static enum result loop(struct play *play) {
         static const struct bpf_insn insns[] = {
                 MOV(1, 1 << 23), FUNCTION(2, 6), MOV(3, 0), MOV(4, 0), CALL(DO_LOOP), MOV(0, 0), EXIT, /* 0 to 7 */
-                MOV(0, 0), EXIT,
+                MOV(0, 0),       EXIT,
         };
 
         return loaded(play, load_two(play, insns, ELEMENTSOF(insns), 8, BTF_FUNC_STATIC, true),
@@ -132,7 +132,7 @@ static enum result long_way(struct play *play) {
         for (size_t i = 0; i < LONG; i++)
                 insns[i] = i == 0 ? MOV(0, 0) : ADD(0, 1);
         insns[LONG - 1] = EXIT;
-        result = loaded(play, load(play, &(struct prog_wish) {.type = PROG_SOCKET_FILTER, .insns = insns, .n = LONG}),
+        result = loaded(play, load(play, &(struct prog_wish){.type = PROG_SOCKET_FILTER, .insns = insns, .n = LONG}),
                         "600000 instructions");
         free(insns);
         return result;
@@ -156,7 +156,7 @@ struct noted {
 };
 
 static socklen_t writer_address(const char *name, struct sockaddr_un *ret) {
-        *ret = (struct sockaddr_un) {.sun_family = AF_UNIX};
+        *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
         (void) snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, "%s", name ? name : "");
         return (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + strlen(ret->sun_path + 1));
 }
@@ -197,20 +197,45 @@ int write_to_clients(const char *name) {
 static int load_hanger(struct play *play, int map) {
         const struct bpf_insn insns[] = {
                 /* 0 to 6 */
-                VALUE(7, map), LOAD8(0, 7, 8), I(0x55, 0, 0, 12, 0), CALL(DO_GET_PID), STORE8(7, 0, 8), SET8(10, -8, 0),
+                VALUE(7, map),
+                LOAD8(0, 7, 8),
+                I(0x55, 0, 0, 12, 0),
+                CALL(DO_GET_PID),
+                STORE8(7, 0, 8),
+                SET8(10, -8, 0),
                 /* 7 to 14 */
-                MOV(1, OUTER), FUNCTION(2, 9), COPY(3, 10), ADD(3, -8), MOV(4, 0), CALL(DO_LOOP), LOAD8(0, 10, -8),
+                MOV(1, OUTER),
+                FUNCTION(2, 9),
+                COPY(3, 10),
+                ADD(3, -8),
+                MOV(4, 0),
+                CALL(DO_LOOP),
+                LOAD8(0, 10, -8),
                 /* 15 to 17 */
-                STORE8(7, 0, 0), MOV(0, 1), EXIT,
+                STORE8(7, 0, 0),
+                MOV(0, 1),
+                EXIT,
                 /* 18 to 25, and behind them the inner one */
-                COPY(3, 2), MOV(1, INNER), FUNCTION(2, 5), MOV(4, 0), CALL(DO_LOOP), MOV(0, 0), EXIT,
-                LOAD8(3, 2, 0), ADD(3, 1), STORE8(2, 3, 0), MOV(0, 0), EXIT,
+                COPY(3, 2),
+                MOV(1, INNER),
+                FUNCTION(2, 5),
+                MOV(4, 0),
+                CALL(DO_LOOP),
+                MOV(0, 0),
+                EXIT,
+                LOAD8(3, 2, 0),
+                ADD(3, 1),
+                STORE8(2, 3, 0),
+                MOV(0, 0),
+                EXIT,
         };
         const uint32_t at[] = {18, 26};
 
         return load_several(play,
-                            (struct prog_wish) {.type = PROG_SK_SKB, .attach_type = AT_SK_SKB_VERDICT,
-                                                .insns = insns, .n = ELEMENTSOF(insns)},
+                            (struct prog_wish){.type = PROG_SK_SKB,
+                                               .attach_type = AT_SK_SKB_VERDICT,
+                                               .insns = insns,
+                                               .n = ELEMENTSOF(insns)},
                             at, ELEMENTSOF(at), BTF_FUNC_STATIC, true);
 }
 
@@ -239,9 +264,9 @@ static enum result hang_writer(struct play *play) {
         char byte;
         int r;
 
-        map = make_map(play, &(struct map_wish) {.type = MAP_ARRAY, .key_size = 4, .value_size = sizeof(noted),
-                                                 .entries = 1});
-        table = make_map(play, &(struct map_wish) {.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 1});
+        map = make_map(play,
+                       &(struct map_wish){.type = MAP_ARRAY, .key_size = 4, .value_size = sizeof(noted), .entries = 1});
+        table = make_map(play, &(struct map_wish){.type = MAP_SOCKMAP, .key_size = 4, .value_size = 4, .entries = 1});
         if (map < 0 || table < 0)
                 return refused(play, map < 0 ? map : table, "map_create");
         prog = load_hanger(play, map);

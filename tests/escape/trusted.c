@@ -3,7 +3,8 @@
 /*
  * A program that others trust. The test makes it setuid root: what it connects to must be where it connected to.
  *
- *   trusted PORT             says who it is, waits for a line, connects to that port of 127.0.0.1 (UDP: nobody has to listen)
+ *   trusted PORT             says who it is, waits for a line, connects to that port of 127.0.0.1 (UDP: nobody has to
+ *   listen)
  *                            and says to which port it was led
  *   trusted --into DIR CMD…  for the attack: born in the cgroup DIR (CLONE_INTO_CGROUP), becomes CMD
  */
@@ -27,11 +28,14 @@ static int fails(const char *what) {
 }
 
 static int connect_to(uint16_t port) {
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
+        struct sockaddr_in to = {.sin_family = AF_INET,
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                 .sin_port = htons(port)};
         int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         socklen_t size = sizeof(to);
 
-        if (fd < 0 || connect(fd, (const struct sockaddr *) &to, sizeof(to)) < 0 || getpeername(fd, (struct sockaddr *) &to, &size) < 0)
+        if (fd < 0 || connect(fd, (const struct sockaddr *) &to, sizeof(to)) < 0 ||
+            getpeername(fd, (struct sockaddr *) &to, &size) < 0)
                 return fails("connecting");
         printf("connected: uid %d euid %d to port %d\n", (int) getuid(), (int) geteuid(), ntohs(to.sin_port));
         return 0;

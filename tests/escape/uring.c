@@ -43,9 +43,17 @@ static int receive_by_ring(struct play *play, struct ring *ring, uint16_t person
         } control = {.space = {0}};
         static char bytes[4096];
         struct iovec data = {.iov_base = bytes, .iov_len = sizeof(bytes)};
-        struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-        struct io_uring_sqe request = {.opcode = RING_RECVMSG, .fd = play->peer, .addr = (uint64_t) (uintptr_t) &message, .len = 1,
-                                       .personality = personality, .msg_flags = MSG_CMSG_CLOEXEC, .flags = flags};
+        struct msghdr message = {.msg_iov = &data,
+                                 .msg_iovlen = 1,
+                                 .msg_control = &control,
+                                 .msg_controllen = sizeof(control)};
+        struct io_uring_sqe request = {.opcode = RING_RECVMSG,
+                                       .fd = play->peer,
+                                       .addr = (uint64_t) (uintptr_t) &message,
+                                       .len = 1,
+                                       .personality = personality,
+                                       .msg_flags = MSG_CMSG_CLOEXEC,
+                                       .flags = flags};
         int r, fd;
 
         r = ring_do(ring, &request);
@@ -154,7 +162,8 @@ static int keep_one(struct ring *ring, int fd) {
 
 /* IORING_MSG_SEND_FD from place 0 here to place 0 there. Without a word there (IORING_MSG_RING_CQE_SKIP). */
 static int pass_on(struct ring *ring, int to) {
-        struct io_uring_sqe request = {.opcode = RING_MSG_RING, .fd = to, .addr = 1, .addr3 = 0, .file_index = 1, .msg_ring_flags = 1};
+        struct io_uring_sqe request = {
+                .opcode = RING_MSG_RING, .fd = to, .addr = 1, .addr3 = 0, .file_index = 1, .msg_ring_flags = 1};
 
         return ring_do(ring, &request);
 }
@@ -237,19 +246,38 @@ static enum result own_ring(struct play *play) {
         if (r < 0)
                 return refused(play, r, "FIXED_FD_INSTALL");
         r = make_link_at(r, open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY | O_CLOEXEC), AT_EGRESS);
-        return r < 0 ? refused(play, r, "link_create") : say(play, ESCAPED, "link %u of a program that a ring had kept", object_id(r));
+        return r < 0 ? refused(play, r, "link_create") :
+                       say(play, ESCAPED, "link %u of a program that a ring had kept", object_id(r));
 }
 
 const struct vector uring_vectors[] = {
         {.name = "prog-uring-personality", .group = "uring", .inside = lend_and_give_prog, .outside = borrow_prog},
         {.name = "token-uring-personality", .group = "uring", .inside = lend_and_give_token, .outside = borrow_token},
         {.name = "link-uring-personality", .group = "uring", .inside = lend_and_give_link, .outside = borrow_link},
-        {.name = "prog-uring-personality-worker", .group = "uring", .inside = lend_and_give_prog, .outside = borrow_prog_worker},
-        {.name = "prog-uring-personality-sqpoll", .group = "uring", .inside = lend_to_inherited, .outside = poll_prog,
+        {.name = "prog-uring-personality-worker",
+         .group = "uring",
+         .inside = lend_and_give_prog,
+         .outside = borrow_prog_worker},
+        {.name = "prog-uring-personality-sqpoll",
+         .group = "uring",
+         .inside = lend_to_inherited,
+         .outside = poll_prog,
          .at_start = start_polled_ring},
-        {.name = "prog-msg-ring", .group = "uring", .inside = pass_prog, .outside = install_passed_prog, .at_start = start_ring},
-        {.name = "token-msg-ring", .group = "uring", .inside = pass_token, .outside = install_passed_token, .at_start = start_ring},
-        {.name = "link-msg-ring", .group = "uring", .inside = pass_link, .outside = install_passed_link, .at_start = start_ring},
+        {.name = "prog-msg-ring",
+         .group = "uring",
+         .inside = pass_prog,
+         .outside = install_passed_prog,
+         .at_start = start_ring},
+        {.name = "token-msg-ring",
+         .group = "uring",
+         .inside = pass_token,
+         .outside = install_passed_token,
+         .at_start = start_ring},
+        {.name = "link-msg-ring",
+         .group = "uring",
+         .inside = pass_link,
+         .outside = install_passed_link,
+         .at_start = start_ring},
         {.name = "prog-uring-taken", .group = "uring", .inside = show_keeping_ring, .outside = install_from_taken},
         {.name = "own-uring", .group = "own-uring", .inside = own_ring},
         {.name = NULL},

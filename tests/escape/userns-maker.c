@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * userns-maker CMD…: what programs do that are setuid root because users may not make user namespaces, as bubblewrap where
- * it is installed so: root makes the namespace and owns it, in it is nothing but the ids of who called, and CMD is run as
- * him. For the attack suite only, and only in a test's own directory.
+ * userns-maker CMD…: what programs do that are setuid root because users may not make user namespaces, as bubblewrap
+ * where it is installed so: root makes the namespace and owns it, in it is nothing but the ids of who called, and CMD
+ * is run as him. For the attack suite only, and only in a test's own directory.
  */
 
 #include "config.h"

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * faults --record|--try [OPTION...]: kills, fails and stalls the helper of the fault build at each system call that two scenarios pass, one at a time,
- * and looks each time whether what it had begun is found, finished or undone. faults.sh prepares the place and the user, has --record
- * write the plan, and several --try, each in a place of its own, take one trial after another from it.
+ * faults --record|--try [OPTION...]: kills, fails and stalls the helper of the fault build at each system call that
+ * two scenarios pass, one at a time, and looks each time whether what it had begun is found, finished or undone.
+ * faults.sh prepares the place and the user, has --record write the plan, and several --try, each in a place of its
+ * own, take one trial after another from it.
  *
- * life      a start; a first login, a process of his inside, `run`; a second login joins, status, leaves; `run`; the last leaves; stop
- * recovery  before: a login with a process inside, a second one of another policy whose leader is killed, both after the helper was;
+ * life      a start; a first login, a process of his inside, `run`; a second login joins, status, leaves; `run`; the
+ *           last leaves; stop recovery  before: a login with a process inside, a second one of another policy whose
+ *           leader is killed, both after the helper was;
  *           then a start (which takes over the one and ends the other), `run`, the last leaves, stop
  *
- * Recording is a run of each without a fault. A trial is one passage, by its point and the way that led there, and what happens at
- * it. After it the helper is killed, if it still lives, and started again without a fault. Then must hold: each login got its session, in
- * time; who had been given a delegation has it, and its process lives; a new login gets one; and after the last close and an orderly stop
- * no process, cgroup, record, socket or mount is left. We are the reaper of all (PR_SET_CHILD_SUBREAPER), so a process that is left is a
- * child of ours.
+ * Recording is a run of each without a fault. A trial is one passage, by its point and the way that led there, and
+ * what happens at it. After it the helper is killed, if it still lives, and started again without a fault. Then must
+ * hold: each login got its session, in time; who had been given a delegation has it, and its process lives; a new
+ * login gets one; and after the last close and an orderly stop no process, cgroup, record, socket or mount is left. We
+ * are the reaper of all (PR_SET_CHILD_SUBREAPER), so a process that is left is a child of ours.
  */
 
 #include "config.h"
@@ -55,7 +57,8 @@ static struct {
 
 enum scenario { LIFE, RECOVERY, SCENARIOS };
 static const char *const scenario_words[] = {[LIFE] = "life", [RECOVERY] = "recovery"};
-static const char *const action_words[] = {[FAULT_NONE] = "none", [FAULT_KILL] = "kill", [FAULT_ERROR] = "error", [FAULT_STALL] = "stall"};
+static const char *const action_words[] = {
+        [FAULT_NONE] = "none", [FAULT_KILL] = "kill", [FAULT_ERROR] = "error", [FAULT_STALL] = "stall"};
 
 struct trial {
         enum scenario scenario;
@@ -66,39 +69,49 @@ struct trial {
 
 /* The file --plan, mapped. */
 static struct plan {
-        size_t n_names, n_trials, next; /* next: the first trial that nobody has taken */
+        size_t n_names, n_trials, next;  /* next: the first trial that nobody has taken */
         size_t ways, passages, repeated; /* repeated: passages not tried, because they are the same again */
-        int idle_fds;                   /* descriptors of a helper that has nothing to do */
+        int idle_fds;                    /* descriptors of a helper that has nothing to do */
         bool passed[POINTS_MAX];
         char names[POINTS_MAX][NAME_SIZE];
         struct trial trials[TRIALS_MAX];
-} *plan;
+} * plan;
 
-/* What a call can plausibly fail with; the first that fits the end of "FILE:FUNCTION:CALL#N". A call without a row fails in no way
- * that the helper could meet. */
+/* What a call can plausibly fail with; the first that fits the end of "FILE:FUNCTION:CALL#N". A call without a row
+ * fails in no way that the helper could meet. */
+/* clang-format off */
 static const struct {
         const char *call;
         int errors[2];
 } errors_of[] = {
         {"open", {EMFILE, ENOMEM}}, {"openat", {EMFILE, ENOMEM}}, {"mkdir", {ENOSPC}}, {"mkdirat", {ENOSPC, EEXIST}},
-        {"unlink", {EACCES}}, {"unlinkat", {EBUSY}}, {"rmdir", {EBUSY}}, {"renameat", {ENOSPC}}, {"pread", {EIO, ENODEV}}, {"read", {EIO, ENODEV}},
+        {"unlink", {EACCES}}, {"unlinkat", {EBUSY}}, {"rmdir", {EBUSY}}, {"renameat", {ENOSPC}},
+        {"pread", {EIO, ENODEV}}, {"read", {EIO, ENODEV}},
         {"write", {ENOSPC, ENODEV}}, {"fstat", {EIO}}, {"fstatat", {ENOENT}}, {"stat", {ENOENT}}, {"fchown", {EPERM}},
         {"fchownat", {EPERM}}, {"fchmod", {EPERM}}, {"flock", {EWOULDBLOCK}}, {"fcntl", {EMFILE}}, {"ioctl", {ENOTTY}},
         {"poll", {EINTR}}, {"prctl", {EINVAL}}, {"setns", {EPERM}}, {"unshare", {ENOSPC, EPERM}}, {"chdir", {EACCES}},
         {"fchdir", {EACCES}}, {"mount", {EPERM}}, {"umount2", {EPERM}}, {"setsid", {EPERM}}, {"getrandom", {EAGAIN}},
-        {"pipe2", {EMFILE}}, {"socket", {EMFILE}}, {"socketpair", {EMFILE, ENOMEM}}, {"bind", {EACCES}}, {"listen", {EADDRINUSE}},
-        {"accept4", {EMFILE, ECONNABORTED}}, {"sendmsg", {EPIPE, ENOBUFS}}, {"sendto", {EAGAIN, ENOBUFS}}, {"recvmsg", {ECONNRESET, ENOMEM}},
-        {"getsockopt", {ENODATA}}, {"setsockopt", {ENOMEM}}, {"setrlimit", {EPERM}}, {"fopen", {EMFILE}}, {"fdopen", {ENOMEM}},
-        {"opendir", {EMFILE}}, {"fdopendir", {ENOMEM}}, {"fclose", {ENOSPC}}, {"fsopen", {ENODEV}}, {"fsconfig", {EINVAL}},
-        {"new_mount", {EPERM, EMFILE}}, {"move_mount", {ENOENT}}, {"open_tree", {ENOMEM}}, {"open_below", {EMFILE, ENOENT}},
-        {"clone3", {EAGAIN, ENOMEM}}, {"pidfd_open", {EMFILE, ESRCH}}, {"pidfd_send_signal", {ESRCH}}, {"process_identify", {ESRCH, EMFILE}},
+        {"pipe2", {EMFILE}}, {"socket", {EMFILE}}, {"socketpair", {EMFILE, ENOMEM}}, {"bind", {EACCES}}, {"listen",
+         {EADDRINUSE}},
+        {"accept4", {EMFILE, ECONNABORTED}}, {"sendmsg", {EPIPE, ENOBUFS}}, {"sendto", {EAGAIN, ENOBUFS}},
+         {"recvmsg", {ECONNRESET, ENOMEM}},
+        {"getsockopt", {ENODATA}}, {"setsockopt", {ENOMEM}}, {"setrlimit", {EPERM}}, {"fopen", {EMFILE}}, {"fdopen",
+         {ENOMEM}},
+        {"opendir", {EMFILE}}, {"fdopendir", {ENOMEM}}, {"fclose", {ENOSPC}}, {"fsopen", {ENODEV}}, {"fsconfig",
+         {EINVAL}},
+        {"new_mount", {EPERM, EMFILE}}, {"move_mount", {ENOENT}}, {"open_tree", {ENOMEM}}, {"open_below", {EMFILE,
+         ENOENT}},
+        {"clone3", {EAGAIN, ENOMEM}}, {"pidfd_open", {EMFILE, ESRCH}}, {"pidfd_send_signal", {ESRCH}},
+         {"process_identify", {ESRCH, EMFILE}},
         {"pidfd_ids", {ESRCH, EOPNOTSUPP}}, {"pidfd_exited", {EINTR}},
         {"process_open", {EMFILE}}, {"namespace_identify", {EIO}}, {"close_range", {EMFILE}},
         {"unshare_files", {EMFILE, ENOMEM}}, {"execveat", {ENOENT, ENOMEM}}, {"dup3", {EMFILE}}, {"own_dir", {EACCES}},
         {"capset", {EPERM}}, {"fstatfs", {EIO}},
-        {"sd_event_add_io", {ENOMEM}}, {"sd_event_add_time_relative", {ENOMEM}}, {"SYS_setgroups", {EPERM}}, {"SYS_setresgid", {EPERM}},
+        {"sd_event_add_io", {ENOMEM}}, {"sd_event_add_time_relative", {ENOMEM}}, {"SYS_setgroups", {EPERM}},
+         {"SYS_setresgid", {EPERM}},
         {"SYS_setresuid", {EAGAIN}}, {"SYS_ptrace", {EPERM, ESRCH}}, {"SYS_pivot_root", {EINVAL}},
 };
+/* clang-format on */
 
 static const int *find_errors(const char *name) {
         static const int none[2];
@@ -195,9 +208,11 @@ static void helper_kill(void) {
         (void) wait_until(helper_gone);
 }
 
-/* It will not do anything any more. A killed one is not there to be reaped yet when who was connected to it hears of it. */
+/* It will not do anything any more. A killed one is not there to be reaped yet when who was connected to it hears of
+ * it. */
 static bool helper_struck(void) {
-        return (shared->action == FAULT_STALL || shared->action == FAULT_KILL) && shared->fired != 0 && shared->fired == helper;
+        return (shared->action == FAULT_STALL || shared->action == FAULT_KILL) && shared->fired != 0 &&
+               shared->fired == helper;
 }
 
 static int notify_socket(void) {
@@ -211,7 +226,8 @@ static int notify_socket(void) {
         return fd;
 }
 
-/* config: with short deadlines, for what stalls is waited for; or with long ones, for what must go well on a busy machine, too. */
+/* config: with short deadlines, for what stalls is waited for; or with long ones, for what must go well on a busy
+ * machine, too. */
 static _Noreturn void helper_exec(const char *config_name) {
         char runtime[300], policy[300], config[300];
         int fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -278,7 +294,9 @@ static int helper_fds(void) {
         return (int) count_entries(path);
 }
 /* Fewer where it has done without something from the start. */
-static bool fds_idle(void) { return helper_fds() <= plan->idle_fds; }
+static bool fds_idle(void) {
+        return helper_fds() <= plan->idle_fds;
+}
 
 /* Directories of delegations. */
 static size_t count_cgroups(void) {
@@ -292,9 +310,15 @@ static size_t count_cgroups(void) {
                 (void) closedir(d);
         return n;
 }
-static bool no_cgroups(void) { return count_cgroups() == 0; }
-static bool one_cgroup(void) { return count_cgroups() == 1; }
-static bool no_records(void) { return count_entries(in_dir("run/state")) == 0; }
+static bool no_cgroups(void) {
+        return count_cgroups() == 0;
+}
+static bool one_cgroup(void) {
+        return count_cgroups() == 1;
+}
+static bool no_records(void) {
+        return count_entries(in_dir("run/state")) == 0;
+}
 
 static size_t count_mounts(void) {
         FILE *f = fopen("/proc/self/mountinfo", "re");
@@ -347,10 +371,11 @@ static _Noreturn void tool_exec(const char *cookie, enum command command, int ou
         if (command == COMMAND_STATUS)
                 (void) execl(options.tool, "bpfdeleg", "status", (char *) NULL);
         else if (command == COMMAND_RUN)
-                (void) execl(options.tool, "bpfdeleg", "run", "--", "/bin/sh", "-c", "test -d /sys/fs/bpf/. && echo inside", (char *) NULL);
+                (void) execl(options.tool, "bpfdeleg", "run", "--", "/bin/sh", "-c",
+                             "test -d /sys/fs/bpf/. && echo inside", (char *) NULL);
         else
-                (void) execl(options.tool, "bpfdeleg", "run", "--no-proxy", "--", "/bin/sh", "-c", "echo inside; exec sleep 1000 >/dev/null 2>&1",
-                             (char *) NULL);
+                (void) execl(options.tool, "bpfdeleg", "run", "--no-proxy", "--", "/bin/sh", "-c",
+                             "echo inside; exec sleep 1000 >/dev/null 2>&1", (char *) NULL);
         _exit(127);
 }
 
@@ -366,7 +391,8 @@ static void run_tool(pam_handle_t *pamh, enum command command, struct answer *an
         if (pid == 0)
                 tool_exec(pam_getenv(pamh, "BPFDELEG"), command, fds[1]);
         (void) close(fds[1]);
-        while (n < (ssize_t) sizeof(answer->text) - 1 && (got = read(fds[0], answer->text + n, sizeof(answer->text) - 1 - (size_t) n)) > 0) {
+        while (n < (ssize_t) sizeof(answer->text) - 1 &&
+               (got = read(fds[0], answer->text + n, sizeof(answer->text) - 1 - (size_t) n)) > 0) {
                 n += got;
                 if (command == COMMAND_HOLD && strstr(answer->text, "inside"))
                         break;
@@ -407,8 +433,8 @@ static _Noreturn void login_main(const char *service, int fd) {
         _exit(0);
 }
 
-/* Asks, and waits for the answer. A helper that stalls is killed if the tool waits for it: that has a longer deadline than we have
- * patience. The module's own is part of what is tried. */
+/* Asks, and waits for the answer. A helper that stalls is killed if the tool waits for it: that has a longer deadline
+ * than we have patience. The module's own is part of what is tried. */
 static struct answer login_ask(struct login *login, enum command command) {
         struct answer answer = {.status = -1};
         uint64_t end = now_usec() + PATIENCE_USEC;
@@ -493,7 +519,10 @@ struct world {
         struct login first, second, other;
         bool started; /* the helper came to serve */
 };
-#define WORLD_INIT {.first = {.fd = -1}, .second = {.fd = -1}, .other = {.fd = -1}}
+#define WORLD_INIT                                                              \
+        {                                                                       \
+                .first = {.fd = -1}, .second = {.fd = -1}, .other = {.fd = -1 } \
+        }
 
 /* Whether to go on: nobody would answer. */
 static bool helper_works(void) {
@@ -644,17 +673,20 @@ static void clean_up(struct world *w) {
         login_kill(&w->second);
         login_kill(&w->other);
         helper_kill();
-        (void) snprintf(command, sizeof(command),
-                        "rm -rf %s/run; cd %s 2>/dev/null || exit 0; echo 1 >cgroup.kill; sleep 0.3; find \"$PWD\" -depth -type d -exec rmdir '{}' +",
-                        options.dir, options.cgroup);
+        (void) snprintf(
+                command, sizeof(command),
+                "rm -rf %s/run; cd %s 2>/dev/null || exit 0; echo 1 >cgroup.kill; sleep 0.3; find \"$PWD\" -depth "
+                "-type d -exec rmdir '{}' +",
+                options.dir, options.cgroup);
         if (system(command) != 0)
                 (void) fprintf(stderr, "faults: what a trial left cannot be removed\n");
         (void) wait_until(no_children);
 }
 
 static void describe(const struct trial *trial, char *buf, size_t size) {
-        (void) snprintf(buf, size, "%s/%s/%08x/%u:%s%s%s", scenario_words[trial->scenario], plan->names[trial->point], trial->path, trial->pass,
-                        action_words[trial->action], trial->error ? "=" : "", trial->error ? strerrorname_np(trial->error) : "");
+        (void) snprintf(buf, size, "%s/%s/%08x/%u:%s%s%s", scenario_words[trial->scenario], plan->names[trial->point],
+                        trial->path, trial->pass, action_words[trial->action], trial->error ? "=" : "",
+                        trial->error ? strerrorname_np(trial->error) : "");
 }
 
 static void show_log(void) {
@@ -715,14 +747,17 @@ static void add_trial(const struct trial *trial) {
 
 /* What a start reads as INI files are records, on a tmpfs: no device that could fail. */
 static bool can_be(enum scenario scenario, const char *name, int error) {
-        return scenario != RECOVERY || strncmp(name, "ini.c:", strlen("ini.c:")) != 0 || (error != EIO && error != ENODEV);
+        return scenario != RECOVERY || strncmp(name, "ini.c:", strlen("ini.c:")) != 0 ||
+               (error != EIO && error != ENODEV);
 }
 
-/* Each way to a point once for all actions; for a kill each passage, up to a few: a loop over many is the same again and again. */
+/* Each way to a point once for all actions; for a kill each passage, up to a few: a loop over many is the same again
+ * and again. */
 #define PASSES_MAX 3
 static void add_trials(enum scenario scenario, const struct fault_row *row, unsigned pass) {
         const int *errors = find_errors(plan->names[row->point]);
-        struct trial trial = {.scenario = scenario, .point = row->point, .path = row->path, .pass = pass, .action = FAULT_KILL};
+        struct trial trial = {
+                .scenario = scenario, .point = row->point, .path = row->path, .pass = pass, .action = FAULT_KILL};
 
         add_trial(&trial);
         if (pass > 1)
@@ -748,7 +783,8 @@ static unsigned pass_of(const struct fault_row *rows, uint32_t n) {
 
 static bool is_known(const struct fault_row *row, enum scenario scenario) {
         for (size_t i = 0; i < plan->n_trials; i++)
-                if (plan->trials[i].scenario != scenario && plan->trials[i].point == row->point && plan->trials[i].path == row->path)
+                if (plan->trials[i].scenario != scenario && plan->trials[i].point == row->point &&
+                    plan->trials[i].path == row->path)
                         return true;
         return false;
 }
@@ -789,7 +825,8 @@ static void try_one(const struct trial *trial, const char *name, struct count *c
         uint64_t begin = now_usec();
         bool fired = false, well = true;
 
-        /* Which way a helper takes may depend on what comes first, the answer or the clock: a passage may not come again each time. */
+        /* Which way a helper takes may depend on what comes first, the answer or the clock: a passage may not come
+         * again each time. */
         for (unsigned i = 0; i < TRIES && well && !fired; i++)
                 well = try(trial->scenario, trial, &fired);
         count->tries++;
@@ -801,7 +838,8 @@ static void try_one(const struct trial *trial, const char *name, struct count *c
                 (void) printf("failed: %s: %s\n", name, wrong.s);
                 show_log();
         } else if (options.verbose || !fired)
-                (void) printf("# %s: %s (%" PRIu64 " ms)\n", fired ? "survived" : "never came to it", name, (now_usec() - begin) / USEC_PER_MSEC);
+                (void) printf("# %s: %s (%" PRIu64 " ms)\n", fired ? "survived" : "never came to it", name,
+                              (now_usec() - begin) / USEC_PER_MSEC);
         (void) fflush(stdout);
 }
 
@@ -817,8 +855,9 @@ static int run_trials(void) {
                 if (!options.only || strstr(name, options.only))
                         try_one(&plan->trials[i], name, &count);
         }
-        (void) printf("trials %zu killed %zu failed %zu stalled %zu survived %zu never %zu left %zu\n", count.tries, count.tried[FAULT_KILL],
-                      count.tried[FAULT_ERROR], count.tried[FAULT_STALL], count.survived, count.never, count.left);
+        (void) printf("trials %zu killed %zu failed %zu stalled %zu survived %zu never %zu left %zu\n", count.tries,
+                      count.tried[FAULT_KILL], count.tried[FAULT_ERROR], count.tried[FAULT_STALL], count.survived,
+                      count.never, count.left);
         return count.tries == count.survived + count.never ? 0 : 1;
 }
 
@@ -833,23 +872,31 @@ static int record_all(void) {
                 if (!plan->passed[i])
                         (void) printf("unpassed %s\n", plan->names[i]);
         }
-        (void) printf("points %zu passed %zu trials %zu ways %zu passages %zu repeated %zu\n", plan->n_names, n, plan->n_trials, plan->ways,
-                      plan->passages, plan->repeated);
+        (void) printf("points %zu passed %zu trials %zu ways %zu passages %zu repeated %zu\n", plan->n_names, n,
+                      plan->n_trials, plan->ways, plan->passages, plan->repeated);
         return 0;
 }
 
 static int parse_options(int argc, char **argv) {
         static const struct option longs[] = {
-                {"helper", required_argument, NULL, 'h'},  {"tool", required_argument, NULL, 't'},   {"dir", required_argument, NULL, 'd'},
-                {"confdir", required_argument, NULL, 'c'}, {"policy-dir", required_argument, NULL, 'p'}, {"user", required_argument, NULL, 'u'},
-                {"cgroup", required_argument, NULL, 'g'},  {"only", required_argument, NULL, 'o'},   {"plan", required_argument, NULL, 'l'},
-                {"record", no_argument, NULL, 'r'},        {"try", no_argument, NULL, 'y'},          {"verbose", no_argument, NULL, 'v'},
+                {"helper", required_argument, NULL, 'h'},
+                {"tool", required_argument, NULL, 't'},
+                {"dir", required_argument, NULL, 'd'},
+                {"confdir", required_argument, NULL, 'c'},
+                {"policy-dir", required_argument, NULL, 'p'},
+                {"user", required_argument, NULL, 'u'},
+                {"cgroup", required_argument, NULL, 'g'},
+                {"only", required_argument, NULL, 'o'},
+                {"plan", required_argument, NULL, 'l'},
+                {"record", no_argument, NULL, 'r'},
+                {"try", no_argument, NULL, 'y'},
+                {"verbose", no_argument, NULL, 'v'},
                 {NULL, 0, NULL, 0},
         };
         const char **const strings[] = {
-                ['h'] = &options.helper,     ['t'] = &options.tool, ['d'] = &options.dir,    ['c'] = &options.confdir,
-                ['p'] = &options.policy_dir, ['u'] = &options.user, ['g'] = &options.cgroup, ['o'] = &options.only,
-                ['l'] = &options.plan,
+                ['h'] = &options.helper,  ['t'] = &options.tool,       ['d'] = &options.dir,
+                ['c'] = &options.confdir, ['p'] = &options.policy_dir, ['u'] = &options.user,
+                ['g'] = &options.cgroup,  ['o'] = &options.only,       ['l'] = &options.plan,
         };
         bool trying = false;
         int c;
@@ -865,8 +912,10 @@ static int parse_options(int argc, char **argv) {
                         *strings[c] = optarg;
                 else
                         return -EINVAL;
-        return options.helper && options.tool && options.dir && options.confdir && options.policy_dir && options.user && options.cgroup &&
-               options.plan && options.record != trying ? 0 : -EINVAL;
+        return options.helper && options.tool && options.dir && options.confdir && options.policy_dir && options.user &&
+                               options.cgroup && options.plan && options.record != trying ?
+                       0 :
+                       -EINVAL;
 }
 
 /* A file of this size, zeros if it is new. */
@@ -893,8 +942,11 @@ static void map_shared(void) {
 
 int main(int argc, char **argv) {
         if (parse_options(argc, argv) < 0) {
-                (void) fprintf(stderr, "usage: faults --record|--try --plan FILE --helper PROGRAM --tool PROGRAM --dir DIR --confdir DIR\n"
-                                       "              --policy-dir DIR --user USER --cgroup DIR [--only TEXT] [--verbose]\n");
+                (void) fprintf(
+                        stderr,
+                        "usage: faults --record|--try --plan FILE --helper PROGRAM --tool PROGRAM --dir DIR --confdir "
+                        "DIR\n"
+                        "              --policy-dir DIR --user USER --cgroup DIR [--only TEXT] [--verbose]\n");
                 return 2;
         }
         if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What a fault point does. In the children of the helper it runs between clone3 and _exit, so it calls nothing but what may
- * be called there; the unwinder is a reader of this program's own tables.
+ * What a fault point does. In the children of the helper it runs between clone3 and _exit, so it calls nothing but
+ * what may be called there; the unwinder is a reader of this program's own tables.
  */
 
 #include "config.h"

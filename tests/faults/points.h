@@ -2,13 +2,13 @@
 #pragma once
 
 /*
- * Fault points, for tests/faults/bpfdelegd-faults alone: the compiler is told to read this before each source file of the
- * helper (-include), and each system call there, by its own name or by that of our wrapper, becomes a macro of the same name that
- * asks fault_hit() first. A macro's own name is not expanded again inside of it, so the call is what it was. Points are numbered by
- * the linker: each leaves a pointer in a section of its own.
+ * Fault points, for tests/faults/bpfdelegd-faults alone: the compiler is told to read this before each source file of
+ * the helper (-include), and each system call there, by its own name or by that of our wrapper, becomes a macro of the
+ * same name that asks fault_hit() first. A macro's own name is not expanded again inside of it, so the call is what it
+ * was. Points are numbered by the linker: each leaves a pointer in a section of its own.
  *
- * Not here: close(2), which does not fail and before which a kill is the same as before the next call; epoll, sd-event's own;
- * readdir(3), memory, and clocks.
+ * Not here: close(2), which does not fail and before which a kill is the same as before the next call; epoll,
+ * sd-event's own; readdir(3), memory, and clocks.
  */
 
 #include "config.h"
@@ -46,23 +46,32 @@ struct fault_point {
 /* Returns 0 to go on, or an errno value to fail with; or not at all. */
 int fault_hit(const struct fault_point *const *point);
 
-#define FAULT_ASK(name)                                                                                        \
-        static const struct fault_point fault_this = {                                                        \
-                .file = __FILE__, .function = __func__, .call = (name), .line = __LINE__};                    \
-        static const struct fault_point *const fault_entry __attribute__((section("fault_points"), used)) = &fault_this; \
+#define FAULT_ASK(name)                                                                                     \
+        static const struct fault_point fault_this = {.file = __FILE__,                                     \
+                                                      .function = __func__,                                 \
+                                                      .call = (name),                                       \
+                                                      .line = __LINE__};                                    \
+        static const struct fault_point *const fault_entry __attribute__((section("fault_points"), used)) = \
+                &fault_this;                                                                                \
         int fault_error = fault_hit(&fault_entry)
 
 /* A call that fails with -1 (or NULL) and errno, and one that fails with -errno. */
-#define FAULT_ERRNO(name, failed, ...) \
-        __extension__({ FAULT_ASK(name); fault_error ? (errno = fault_error, failed) : __VA_ARGS__; })
+#define FAULT_ERRNO(name, failed, ...)                                     \
+        __extension__({                                                    \
+                FAULT_ASK(name);                                           \
+                fault_error ? (errno = fault_error, failed) : __VA_ARGS__; \
+        })
 #define FAULT_CALL(name, ...) FAULT_ERRNO(name, -1, __VA_ARGS__)
-#define FAULT_RESULT(name, ...) \
-        __extension__({ FAULT_ASK(name); fault_error ? -fault_error : __VA_ARGS__; })
+#define FAULT_RESULT(name, ...)                           \
+        __extension__({                                   \
+                FAULT_ASK(name);                          \
+                fault_error ? -fault_error : __VA_ARGS__; \
+        })
 /* One that frees something even when it fails. */
-#define FAULT_AFTER(name, failed, ...)                                 \
-        __extension__({                                               \
-                FAULT_ASK(name);                                      \
-                int fault_result = __VA_ARGS__;                       \
+#define FAULT_AFTER(name, failed, ...)                                      \
+        __extension__({                                                     \
+                FAULT_ASK(name);                                            \
+                int fault_result = __VA_ARGS__;                             \
                 fault_error ? (errno = fault_error, failed) : fault_result; \
         })
 
@@ -143,7 +152,8 @@ int fault_hit(const struct fault_point *const *point);
 #define sys_fs_magic(...) FAULT_RESULT("fstatfs", sys_fs_magic(__VA_ARGS__))
 
 #define sd_event_add_io(...) FAULT_RESULT("sd_event_add_io", sd_event_add_io(__VA_ARGS__))
-#define sd_event_add_time_relative(...) FAULT_RESULT("sd_event_add_time_relative", sd_event_add_time_relative(__VA_ARGS__))
+#define sd_event_add_time_relative(...) \
+        FAULT_RESULT("sd_event_add_time_relative", sd_event_add_time_relative(__VA_ARGS__))
 #define sd_notify(...) FAULT_RESULT("sd_notify", sd_notify(__VA_ARGS__))
 #define sd_bus_open_system(...) FAULT_RESULT("sd_bus_open_system", sd_bus_open_system(__VA_ARGS__))
 #define sd_bus_attach_event(...) FAULT_RESULT("sd_bus_attach_event", sd_bus_attach_event(__VA_ARGS__))

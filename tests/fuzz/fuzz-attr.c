@@ -50,7 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 must_be_members(&members);
         else
                 must(members.n == 0xee);
-        must(!known || command == BPF_LINK_CREATE || command == BPF_LINK_UPDATE || command == BPF_PROG_ATTACH || command == BPF_PROG_DETACH);
+        must(!known || command == BPF_LINK_CREATE || command == BPF_LINK_UPDATE || command == BPF_PROG_ATTACH ||
+             command == BPF_PROG_DETACH);
         must_depend_on_type_and_flags(command, &attr, known, &members);
         return 0;
 }

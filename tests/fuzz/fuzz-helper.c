@@ -2,9 +2,9 @@
 
 /*
  * The helper as a whole: server, requests, delegations, makers, escorts, sweep and recovery, with clients, children,
- * systemd, time and failing system calls as the input says (fuzz-helper.h), in any order. Whatever it was, the answers are
- * well-formed and for him who asked; and after the end nothing is left: no descriptor, process, cgroup, record, event
- * source, memory, entry of the guard.
+ * systemd, time and failing system calls as the input says (fuzz-helper.h), in any order. Whatever it was, the answers
+ * are well-formed and for him who asked; and after the end nothing is left: no descriptor, process, cgroup, record,
+ * event source, memory, entry of the guard.
  */
 
 #include "config.h"
@@ -56,8 +56,8 @@ static const struct {
         gid_t gid;
         const char *user;
 } logins[] = {
-        {1000, 1000, "alice"}, {1001, 1001, "bob"}, {1000, 100, "alice"}, {0, 0, "root"}, {(uid_t) -1, 0, "alice"}, {1002, 1002, "mallory"},
-        {1000, (gid_t) -1, "alice"},
+        {1000, 1000, "alice"},    {1001, 1001, "bob"},     {1000, 100, "alice"},        {0, 0, "root"},
+        {(uid_t) -1, 0, "alice"}, {1002, 1002, "mallory"}, {1000, (gid_t) -1, "alice"},
 };
 
 /* ---- policies ---- */
@@ -146,7 +146,8 @@ int guard_add(struct guard *g, const struct guard_entry *entry) {
                 return -errno;
         if (i >= 0 && g->entries[i].detaching)
                 return -EEXIST;
-        for (i = i < 0 ? 0 : i; i < ENTRIES && (g->entries[i].detaching || (g->entries[i].used && !g->entries[i].revoked)); i++)
+        for (i = i < 0 ? 0 : i;
+             i < ENTRIES && (g->entries[i].detaching || (g->entries[i].used && !g->entries[i].revoked)); i++)
                 ;
         if (i == ENTRIES)
                 return -ENOSPC;
@@ -175,8 +176,8 @@ static int on_detached(sd_event_source *source, uint64_t usec, void *userdata) {
 static bool detach(struct entry *entry, bool late) {
         must(!entry->detaching);
         entry->late = late;
-        if (entry->id % 2 == 0 && sd_event_add_time_relative(manager.event, &entry->detaching, CLOCK_MONOTONIC, late ? 0 : USEC_PER_MSEC, 1,
-                                                             on_detached, entry) >= 0)
+        if (entry->id % 2 == 0 && sd_event_add_time_relative(manager.event, &entry->detaching, CLOCK_MONOTONIC,
+                                                             late ? 0 : USEC_PER_MSEC, 1, on_detached, entry) >= 0)
                 return true;
         return false;
 }
@@ -280,8 +281,8 @@ static int find_scope(uint64_t id) {
         return world_cgroup_find(name);
 }
 
-int scope_start(struct scope_job **ret, struct scopes *s, const struct scope_spec *spec, scope_done done, void *userdata,
-                struct errtext *err) {
+int scope_start(struct scope_job **ret, struct scopes *s, const struct scope_spec *spec, scope_done done,
+                void *userdata, struct errtext *err) {
         struct scope_job *job;
 
         if (world_fault())
@@ -340,14 +341,16 @@ bool scopes_busy(const struct scopes *s, bool leftovers) {
 }
 
 static bool is_scope(int node) {
-        return !world.cgroups[node].removed && strncmp(world.cgroups[node].name, "bpfdeleg-", strlen("bpfdeleg-")) == 0 &&
+        return !world.cgroups[node].removed &&
+               strncmp(world.cgroups[node].name, "bpfdeleg-", strlen("bpfdeleg-")) == 0 &&
                strstr(world.cgroups[node].name, ".scope");
 }
 
 void scopes_end_leftovers(struct scopes *s) {
         (void) s;
         for (int i = 1; i < world.n_cgroups; i++)
-                if (is_scope(i) && !manager_find(&manager, strtoull(world.cgroups[i].name + strlen("bpfdeleg-"), NULL, 16)))
+                if (is_scope(i) &&
+                    !manager_find(&manager, strtoull(world.cgroups[i].name + strlen("bpfdeleg-"), NULL, 16)))
                         world_cgroup_kill(i);
 }
 
@@ -467,7 +470,7 @@ static void done(void) {
         server_free(server);
         world_deaths(false);
         while (loop_turn(manager.event, 0))
-                ; /* what is there to be reaped */
+                ;             /* what is there to be reaped */
         manager.names = NULL; /* for the next one, too */
         manager_done(&manager);
         read_answers();
@@ -572,8 +575,12 @@ const char *fuzz_missed(void) {
                 uint32_t type;
                 const char *name;
         } rows[] = {
-                {PROTO_OPEN_SESSION, "a login"}, {PROTO_CLOSE_SESSION, "a logout"}, {PROTO_ENTER, "an ENTER"}, {PROTO_STATUS, "a row of STATUS"},
-                {PROTO_KILL_SUBGROUP, "KILL_SUBGROUP"}, {PROTO_REMOVE_SUBGROUP, "REMOVE_SUBGROUP"},
+                {PROTO_OPEN_SESSION, "a login"},
+                {PROTO_CLOSE_SESSION, "a logout"},
+                {PROTO_ENTER, "an ENTER"},
+                {PROTO_STATUS, "a row of STATUS"},
+                {PROTO_KILL_SUBGROUP, "KILL_SUBGROUP"},
+                {PROTO_REMOVE_SUBGROUP, "REMOVE_SUBGROUP"},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
@@ -599,14 +606,16 @@ static void judge(struct conn *conn, const union proto_message *message, size_t 
                 break;
         case PROTO_ROW:
                 conn->rows++;
-                must(conn->asked == PROTO_STATUS && message->row.uid == p->uid && message->row.state <= PROTO_STATE_ENDING);
+                must(conn->asked == PROTO_STATUS && message->row.uid == p->uid &&
+                     message->row.state <= PROTO_STATE_ENDING);
                 break;
         case PROTO_END:
                 must(conn->asked == PROTO_STATUS && (message->end.result < 0 || message->end.rows == conn->rows));
                 break;
         default:
-                must(message->head.type == PROTO_REPLY && (conn->asked == PROTO_CLOSE_SESSION || conn->asked == PROTO_KILL_SUBGROUP ||
-                                                           conn->asked == PROTO_REMOVE_SUBGROUP));
+                must(message->head.type == PROTO_REPLY &&
+                     (conn->asked == PROTO_CLOSE_SESSION || conn->asked == PROTO_KILL_SUBGROUP ||
+                      conn->asked == PROTO_REMOVE_SUBGROUP));
                 break;
         }
 }
@@ -619,7 +628,10 @@ static bool read_answer(struct conn *conn) {
         } control;
         union proto_message message;
         struct iovec iov = {.iov_base = &message, .iov_len = sizeof(message)};
-        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control)};
+        struct msghdr msg = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control)};
         const struct cmsghdr *c;
         size_t n_fds = 0;
         int fds[8];
@@ -662,7 +674,11 @@ static void act_connect(int slot, uint8_t peer, uint8_t which) {
         act_hangup(conn);
         must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
         must(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0);
-        *conn = (struct conn){.ours = pair[0], .theirs = pair[1], .helper_fd = -1, .socket = which % SERVER_SOCKETS, .peer = peers[peer % PEERS]};
+        *conn = (struct conn){.ours = pair[0],
+                              .theirs = pair[1],
+                              .helper_fd = -1,
+                              .socket = which % SERVER_SOCKETS,
+                              .peer = peers[peer % PEERS]};
         world.waiting[conn->socket][world.n_waiting[conn->socket]++] = slot;
 }
 
@@ -733,7 +749,8 @@ static void act_ask(struct conn *conn, enum act act, uint8_t a, uint8_t b) {
 
 /* cookie: 0: none, | 0x80: to be removed. */
 static void act_subgroup(struct conn *conn, uint8_t cookie, uint8_t how) {
-        static const char *const paths[] = {"run", "run/x", "supervisor", "run/x/y", "run/../supervisor", "/run", "", "run//x"};
+        static const char *const paths[] = {"run",  "run/x", "supervisor", "run/x/y", "run/../supervisor",
+                                            "/run", "",      "run//x"};
         struct proto_remove_subgroup remove_subgroup = PROTO_INIT(PROTO_REMOVE_SUBGROUP);
         struct proto_kill_subgroup kill_subgroup = PROTO_INIT(PROTO_KILL_SUBGROUP);
         struct proto_cookie which = {.delegation = 0};
@@ -820,7 +837,8 @@ static struct proc *choose_child(uint8_t which, bool goes_on) {
         struct proc *p = NULL;
 
         for (int i = 0; i < world.n_procs; i++)
-                if (world.procs[i].alive && world.procs[i].child && world.procs[i].channel >= 0 && !(goes_on && world.procs[i].step == 3)) {
+                if (world.procs[i].alive && world.procs[i].child && world.procs[i].channel >= 0 &&
+                    !(goes_on && world.procs[i].step == 3)) {
                         p = world.procs + i;
                         if (which-- == 0)
                                 break;
@@ -908,9 +926,9 @@ static const struct delegation *delegation_of(int node) {
         const struct delegation *d;
 
         LIST_FOREACH(d, &manager.delegations, entry)
-                for (int i = node; d->cgroup.path[0] && i > 0; i = world.cgroups[i].parent)
-                        if (streq(strrchr(d->cgroup.path, '/') + 1, world.cgroups[i].name))
-                                return d;
+        for (int i = node; d->cgroup.path[0] && i > 0; i = world.cgroups[i].parent)
+                if (streq(strrchr(d->cgroup.path, '/') + 1, world.cgroups[i].name))
+                        return d;
         return NULL;
 }
 
@@ -1002,8 +1020,8 @@ static void act_time(uint8_t n, uint8_t shift) {
 
 static void act_policy(uint8_t which, uint8_t what) {
         size_t i = which % ELEMENTSOF(policies);
-        const char *const texts[] = {NULL, "[match]\nusers = alice\n" BPF "confine = off\nmode = 0750\n", "[match]\nusers = alice\n[bpf\n",
-                                     policies[i].text};
+        const char *const texts[] = {NULL, "[match]\nusers = alice\n" BPF "confine = off\nmode = 0750\n",
+                                     "[match]\nusers = alice\n[bpf\n", policies[i].text};
 
         write_policy(i, texts[what % ELEMENTSOF(texts)]);
         policies_changed = true;
@@ -1011,8 +1029,17 @@ static void act_policy(uint8_t which, uint8_t what) {
 
 static void act_report(const uint8_t *p) {
         struct guard_report report = {
-                .delegation = choose_cookie(p[1]).delegation, .what = p[2] % GUARD_WHATS, .cmd = p[3] & 0x3f, .pid = 1, .uid = 1000,
-                .prog_type = p[3] % 40, .detail = p[3], .interface = p[1], .has_prog = p[3] & 1, .comm = "x\n", .prog_name = "\x1b[1m",
+                .delegation = choose_cookie(p[1]).delegation,
+                .what = p[2] % GUARD_WHATS,
+                .cmd = p[3] & 0x3f,
+                .pid = 1,
+                .uid = 1000,
+                .prog_type = p[3] % 40,
+                .detail = p[3],
+                .interface = p[1],
+                .has_prog = p[3] & 1,
+                .comm = "x\n",
+                .prog_name = "\x1b[1m",
                 .path = "/user.slice\n",
         };
 
@@ -1112,7 +1139,7 @@ static void act_inside(enum act what, const uint8_t *p) {
 }
 
 static void act(const uint8_t *p) {
-        enum act what = (enum act) (p[0] % ACTS);
+        enum act what = (enum act)(p[0] % ACTS);
 
         world.active = false;
         act_outside(what, p);
@@ -1166,7 +1193,8 @@ static void must_be_clean(void) {
         for (int i = 0; i < ENTRIES; i++)
                 must(!guard.entries[i].used || guard.entries[i].revoked);
         for (int i = 0; i < world.n_procs; i++)
-                must(!world.procs[i].listed || !world.procs[i].alive || world.procs[i].userns < SPACES_FIXED || faulted);
+                must(!world.procs[i].listed || !world.procs[i].alive || world.procs[i].userns < SPACES_FIXED ||
+                     faulted);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -140,21 +140,24 @@ static void must_be_grant(const struct policy *policy) {
         static const struct {
                 uint64_t min, max;
         } ranges[POLICY_LIMITS] = {
-                {2, 4194304}, {4096, INT64_MAX}, {4096, INT64_MAX}, {1, 10000}, {1, 819200}, {1, 10000}, {2, 1024}, {1, 32},
+                {2, 4194304}, {4096, INT64_MAX}, {4096, INT64_MAX}, {1, 10000},
+                {1, 819200},  {1, 10000},        {2, 1024},         {1, 32},
         };
         char caps[200];
 
         must(policy->match_known && (policy->users || policy->groups));
         must(policy->mode <= 0777);
         must_be_path(policy->mount_path);
-        must(policy->caps && !(policy->caps & ~(BIT(CAP_BPF) | BIT(CAP_NET_ADMIN) | BIT(CAP_PERFMON) | BIT(CAP_NET_BIND_SERVICE))));
+        must(policy->caps &&
+             !(policy->caps & ~(BIT(CAP_BPF) | BIT(CAP_NET_ADMIN) | BIT(CAP_PERFMON) | BIT(CAP_NET_BIND_SERVICE))));
         must(!(policy->caps & BIT(CAP_PERFMON)) || policy->allow_host_wide);
         policy_format_caps(policy->caps, caps, sizeof(caps));
         must_be_words(caps, sizeof(caps));
         must(policy->confine <= POLICY_CONFINE_OFF && policy->network <= POLICY_NETWORK_PRIVATE &&
              policy->scope <= POLICY_SCOPE_SESSION);
         for (unsigned i = 0; i < POLICY_LIMITS; i++)
-                must(policy->limit[i] == POLICY_UNSET || (policy->limit[i] >= ranges[i].min && policy->limit[i] <= ranges[i].max));
+                must(policy->limit[i] == POLICY_UNSET ||
+                     (policy->limit[i] >= ranges[i].min && policy->limit[i] <= ranges[i].max));
 }
 
 static void try_policy(const uint8_t *data, size_t size) {
@@ -186,10 +189,13 @@ static void must_be_settings(const struct settings *s) {
         must(s->backend <= SETTINGS_BACKEND_CGROUPFS);
         must(s->cgroup_parent[0] != '\0' && s->cgroup_parent[0] != '.' && !strchr(s->cgroup_parent, '/'));
         must_be_words(s->cgroup_parent, sizeof(s->cgroup_parent));
-        must(s->delegations >= 1 && s->delegations <= 100000 && s->delegations_per_uid >= 1 && s->delegations_per_uid <= 1000);
-        must(s->sessions_per_uid >= 1 && s->connections >= 1 && s->connections_per_uid >= 1 && s->connections_per_uid <= 10000);
+        must(s->delegations >= 1 && s->delegations <= 100000 && s->delegations_per_uid >= 1 &&
+             s->delegations_per_uid <= 1000);
+        must(s->sessions_per_uid >= 1 && s->connections >= 1 && s->connections_per_uid >= 1 &&
+             s->connections_per_uid <= 10000);
         must(s->request_timeout >= USEC_PER_SEC && s->request_timeout <= 60 * USEC_PER_SEC);
-        must(s->open_timeout >= USEC_PER_SEC && s->enter_timeout >= USEC_PER_SEC && s->close_timeout <= 60 * USEC_PER_SEC);
+        must(s->open_timeout >= USEC_PER_SEC && s->enter_timeout >= USEC_PER_SEC &&
+             s->close_timeout <= 60 * USEC_PER_SEC);
 }
 
 static void try_settings(void) {

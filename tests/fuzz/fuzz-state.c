@@ -81,7 +81,8 @@ static bool exists(const struct state_dir *dir, const char *name) {
 
 /* The input's files. Names with a leading zero are none of ours, whatever is in them. */
 static void write_files(const struct state_dir *dir, const uint8_t *data, size_t size) {
-        static const char *const names[] = {"record", "50-x.ini", "session-1", "session-7", "session-01", "session-18446744073709551615"};
+        static const char *const names[] = {"record",    "50-x.ini",   "session-1",
+                                            "session-7", "session-01", "session-18446744073709551615"};
         char path[PATH_MAX];
 
         must(mkdirat(dir->fd, ID_TEXT, 0700) == 0);
@@ -104,7 +105,8 @@ static void must_be_same(const struct seen *a, const struct seen *b) {
         must(x->uid == y->uid && x->gid == y->gid && x->state == y->state && x->backend == y->backend);
         must(streq(x->user, y->user) && streq(x->policy, y->policy) && streq(x->cgroup, y->cgroup));
         must(x->created_usec == y->created_usec && x->last_session == y->last_session);
-        must(x->anchor.pid == y->anchor.pid && x->anchor.start == y->anchor.start && x->anchor.inode == y->anchor.inode);
+        must(x->anchor.pid == y->anchor.pid && x->anchor.start == y->anchor.start &&
+             x->anchor.inode == y->anchor.inode);
         must(x->userns.inode == y->userns.inode && x->userns.id == y->userns.id);
         must(a->size == b->size && memcmp(a->text, b->text, a->size) == 0);
         must(a->sessions == b->sessions);
@@ -114,7 +116,8 @@ static void must_be_same(const struct seen *a, const struct seen *b) {
                 while (j < b->sessions && b->session[j].number != a->session[i].number)
                         j++;
                 must(j < b->sessions && streq(a->session[i].service, b->session[j].service));
-                must(a->session[i].leader.pid == b->session[j].leader.pid && a->session[i].leader.inode == b->session[j].leader.inode);
+                must(a->session[i].leader.pid == b->session[j].leader.pid &&
+                     a->session[i].leader.inode == b->session[j].leader.inode);
         }
 }
 

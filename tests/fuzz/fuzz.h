@@ -12,12 +12,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define must(what)                                                                              \
-        do {                                                                                    \
-                if (!(what)) {                                                                  \
+#define must(what)                                                                                       \
+        do {                                                                                             \
+                if (!(what)) {                                                                           \
                         (void) fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #what); \
-                        abort();                                                                \
-                }                                                                               \
+                        abort();                                                                         \
+                }                                                                                        \
         } while (0)
 
 /* Bytes of the input, taken from the front; zeros when there are none left. */
@@ -59,5 +59,6 @@ const char *fuzz_dir(void);
 /* Writes a file of it. */
 void fuzz_write(const char *path, const void *bytes, size_t size);
 
-/* What the kept corpus must have come to, and has not, or NULL: for targets in whose inputs a mistake of ours could hide all the rest. */
+/* What the kept corpus must have come to, and has not, or NULL: for targets in whose inputs a mistake of ours could
+ * hide all the rest. */
 const char *fuzz_missed(void) __attribute__((weak));

@@ -37,7 +37,8 @@ int __wrap_close(int fd);
 #define WRAP(name) __wrap_sd_event_##name
 int WRAP(new)(sd_event **ret);
 sd_event *WRAP(unref)(sd_event *event);
-int WRAP(add_io)(sd_event *event, sd_event_source **ret, int fd, uint32_t events, sd_event_io_handler_t handler, void *userdata);
+int WRAP(add_io)(sd_event *event, sd_event_source **ret, int fd, uint32_t events, sd_event_io_handler_t handler,
+                 void *userdata);
 int WRAP(add_time_relative)(sd_event *event, sd_event_source **ret, clockid_t clock, uint64_t usec, uint64_t accuracy,
                             sd_event_time_handler_t handler, void *userdata);
 int WRAP(source_set_priority)(sd_event_source *s, int64_t priority);
@@ -60,7 +61,8 @@ static struct sd_event_source *add(sd_event *event, sd_event_source **ret) {
         struct sd_event_source *s = calloc(1, sizeof(*s));
 
         must(s);
-        *s = (struct sd_event_source){.next = head.next, .prev = &head, .event = event, .refs = 1, .enabled = true, .fd = -1};
+        *s = (struct sd_event_source){
+                .next = head.next, .prev = &head, .event = event, .refs = 1, .enabled = true, .fd = -1};
         s->floating = !ret;
         head.next->prev = s;
         head.next = s;
@@ -70,7 +72,8 @@ static struct sd_event_source *add(sd_event *event, sd_event_source **ret) {
         return s;
 }
 
-int WRAP(add_io)(sd_event *event, sd_event_source **ret, int fd, uint32_t events, sd_event_io_handler_t handler, void *userdata) {
+int WRAP(add_io)(sd_event *event, sd_event_source **ret, int fd, uint32_t events, sd_event_io_handler_t handler,
+                 void *userdata) {
         struct sd_event_source *s;
 
         must(fd >= 0 && fcntl(fd, F_GETFD) >= 0 && handler);
@@ -198,7 +201,8 @@ static bool is_due(const struct sd_event_source *s) {
                 return false;
         if (s->time)
                 return s->usec <= world.usec;
-        return world_is_ready(s->fd, s->events & ~(uint32_t) EPOLLET) && !((s->events & EPOLLET) && world_edges(s->fd) == s->edges);
+        return world_is_ready(s->fd, s->events & ~(uint32_t) EPOLLET) &&
+               !((s->events & EPOLLET) && world_edges(s->fd) == s->edges);
 }
 
 static struct sd_event_source *choose(unsigned pick) {

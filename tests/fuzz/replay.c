@@ -76,8 +76,8 @@ static void replay_own(const char *program) {
         if (fuzz_missed) {
                 const char *missed = fuzz_missed();
 
-                (void) printf("%s %u - the corpus comes to all that it is for%s%s\n", missed ? "not ok" : "ok", ++cases, missed ? ", but not to: " : "",
-                              missed ? missed : "");
+                (void) printf("%s %u - the corpus comes to all that it is for%s%s\n", missed ? "not ok" : "ok", ++cases,
+                              missed ? ", but not to: " : "", missed ? missed : "");
         }
 }
 

@@ -137,22 +137,28 @@ static void put_attrs(void) {
 
 /* ---- acts ---- */
 
+/* clang-format off */
 /* A login, from its connection to its answer, of the peer and connection of that number; and the tool's request. */
 #define TURN {ACT_TURN, 15, 0, 0}
 #define LOGIN_BEGINS(n, who, policy) {ACT_CONNECT, (n), 0, 0}, {ACT_OPEN, (n), (who), (policy)}, TURN
 #define CHILD_STEP {ACT_CHILD, 0, CHILD_GOES_ON, 0}, TURN
-#define LOGIN(n, who, policy) LOGIN_BEGINS(n, who, policy), CHILD_STEP, CHILD_STEP, CHILD_STEP, CHILD_STEP, TURN, {ACT_HANGUP, (n), 0, 0}, TURN
-#define LOGIN_SCOPE(n, who, policy)                                                                                            \
-        LOGIN_BEGINS(n, who, policy), CHILD_STEP, {ACT_SYSTEMD, 0, SYSTEMD_MAKES, 0}, TURN, CHILD_STEP, CHILD_STEP, CHILD_STEP, TURN, \
+#define LOGIN(n, who, policy) LOGIN_BEGINS(n, who, policy), CHILD_STEP, CHILD_STEP, CHILD_STEP, CHILD_STEP, TURN, \
+        {ACT_HANGUP, (n), 0, 0}, TURN
+#define LOGIN_SCOPE(n, who, policy) \
+        LOGIN_BEGINS(n, who, policy), CHILD_STEP, {ACT_SYSTEMD, 0, SYSTEMD_MAKES, 0}, TURN, CHILD_STEP, CHILD_STEP, \
+                CHILD_STEP, TURN, \
                 {ACT_HANGUP, (n), 0, 0}, TURN
-#define CLOSE(n, cookie) {ACT_CONNECT, (n), 0, 0}, {ACT_CLOSE, (n), (cookie), 0}, TURN, TURN, {ACT_HANGUP, (n), 0, 0}, TURN
+#define CLOSE(n, cookie) {ACT_CONNECT, (n), 0, 0}, {ACT_CLOSE, (n), (cookie), 0}, TURN, TURN, \
+        {ACT_HANGUP, (n), 0, 0}, TURN
 #define ENTER(n, peer) {ACT_CONNECT, (n), (peer), 1}, {ACT_ENTER, (n), 0, 0}, TURN, CHILD_STEP, TURN
 #define SUBGROUP(n, peer, cookie, how) {ACT_CONNECT, (n), (peer), 1}, {ACT_SUBGROUP, (n), (cookie), (how)}, TURN
 #define STATUS(n, peer) {ACT_CONNECT, (n), (peer), 1}, {ACT_STATUS, (n), 0, 0}, TURN, {ACT_HANGUP, (n), 0, 0}, TURN
+/* clang-format on */
 
 enum policy { PLAIN, EACH, LINGER, PRIVATE, GUARDED, LIMITS, BROKEN, MISSING };
 
 static void put_acts(void) {
+        /* clang-format off */
         static const struct {
                 const char *name;
                 uint8_t flags, acts[96][4];
@@ -173,49 +179,75 @@ static void put_acts(void) {
                 {"join", 0, {LOGIN(0, 0, PLAIN), LOGIN_BEGINS(1, 0, PLAIN), CLOSE(2, 0), CLOSE(3, 1)}},
                 {"join-early", 0, {LOGIN_BEGINS(1, 0, PLAIN), LOGIN(0, 0, PLAIN), CLOSE(2, 1), CLOSE(3, 0)}},
                 {"each", 0, {LOGIN(0, 0, EACH), LOGIN(1, 0, EACH), ENTER(2, 1), STATUS(3, 1)}},
-                {"gone-before-its-answer", 0, {LOGIN_BEGINS(0, 0, PLAIN), CHILD_STEP, {ACT_HANGUP, 0, 0, 0}, TURN, TURN}},
+                {"gone-before-its-answer", 0, {LOGIN_BEGINS(0, 0, PLAIN), CHILD_STEP, {ACT_HANGUP, 0, 0, 0}, TURN,
+                 TURN}},
                 {"leader-dies", 0, {LOGIN(0, 0, PLAIN), {ACT_PEER, 0, PEER_DIES, 0}, TURN, TURN}},
-                {"linger", 0, {LOGIN(0, 0, LINGER), ENTER(1, 1), CLOSE(0, 0), {ACT_TIME, 0, 0, 0}, TURN, {ACT_PEER, 1, PEER_DIES, 0}, {ACT_TIME, 0, 0, 0}, TURN}},
+                {"linger", 0, {LOGIN(0, 0, LINGER), ENTER(1, 1), CLOSE(0, 0), {ACT_TIME, 0, 0, 0}, TURN,
+                 {ACT_PEER, 1, PEER_DIES, 0}, {ACT_TIME, 0, 0, 0}, TURN}},
                 {"enter", 0, {LOGIN(0, 0, PLAIN), ENTER(1, 1), CLOSE(0, 0)}},
                 {"enter-other-user", 0, {LOGIN(0, 0, PLAIN), ENTER(1, 2)}},
                 {"enter-not-restricted", 0, {LOGIN(0, 0, PLAIN), ENTER(1, 7)}},
-                {"enter-escort-dies", 0, {LOGIN(0, 0, PLAIN), {ACT_CONNECT, 1, 1, 1}, {ACT_ENTER, 1, 1, 0}, TURN, {ACT_CHILD, 0, CHILD_DIES, 0}, TURN}},
-                {"enter-late", 0, {LOGIN(0, 0, PLAIN), {ACT_CONNECT, 1, 1, 1}, {ACT_ENTER, 1, 1, 0}, TURN, CLOSE(2, 0), {ACT_TIME, 60, 10, 0}, TURN}},
+                {"enter-escort-dies", 0, {LOGIN(0, 0, PLAIN), {ACT_CONNECT, 1, 1, 1}, {ACT_ENTER, 1, 1, 0}, TURN,
+                 {ACT_CHILD, 0, CHILD_DIES, 0}, TURN}},
+                {"enter-late", 0, {LOGIN(0, 0, PLAIN), {ACT_CONNECT, 1, 1, 1}, {ACT_ENTER, 1, 1, 0}, TURN,
+                 CLOSE(2, 0), {ACT_TIME, 60, 10, 0}, TURN}},
                 {"maker-fails", 0, {LOGIN_BEGINS(0, 0, PLAIN), {ACT_CHILD, 0, CHILD_FAILS, 2}, TURN}},
                 {"maker-talks", 0, {LOGIN_BEGINS(0, 0, PLAIN), CHILD_STEP, {ACT_CHILD, 0, CHILD_TALKS, 0x63}, TURN}},
-                {"maker-late", WITH_LAZY_DEATHS, {LOGIN_BEGINS(0, 0, PLAIN), CHILD_STEP, {ACT_TIME, 60, 11, 0}, TURN, TURN}},
+                {"maker-late", WITH_LAZY_DEATHS, {LOGIN_BEGINS(0, 0, PLAIN), CHILD_STEP, {ACT_TIME, 60, 11, 0}, TURN,
+                 TURN}},
                 {"anchor-dies", 0, {LOGIN(0, 0, PLAIN), {ACT_PROCESS, 2, USER_KILLS_ANCHOR, 0}, TURN, TURN}},
-                {"systemd-refuses", WITH_SCOPES, {LOGIN_BEGINS(0, 0, PLAIN), CHILD_STEP, {ACT_SYSTEMD, 0, SYSTEMD_REFUSES, 0}, TURN, CHILD_STEP, CHILD_STEP, CHILD_STEP}},
+                {"systemd-refuses", WITH_SCOPES, {LOGIN_BEGINS(0, 0, PLAIN), CHILD_STEP,
+                 {ACT_SYSTEMD, 0, SYSTEMD_REFUSES, 0}, TURN, CHILD_STEP, CHILD_STEP, CHILD_STEP}},
                 {"systemd-silent", WITH_SCOPES, {LOGIN_BEGINS(0, 0, PLAIN), {ACT_SYSTEMD, 0, SYSTEMD_SILENT, 0}, TURN}},
-                {"systemd-elsewhere", WITH_SCOPES, {LOGIN_BEGINS(0, 0, PLAIN), {ACT_SYSTEMD, 0, SYSTEMD_ELSEWHERE, 0}, TURN}},
-                {"systemd-lazy", WITH_SCOPES, {LOGIN_SCOPE(0, 0, PLAIN), {ACT_SYSTEMD, 0, SYSTEMD_LAZY, 0}, CLOSE(0, 0), {ACT_TIME, 100, 2, 0}, TURN}},
-                {"stray", WITH_GUARD, {LOGIN(0, 0, GUARDED), {ACT_PROCESS, 3, USER_STARTS, 0}, {ACT_PROCESS, 3, USER_LEAVES, 0}, CLOSE(0, 0), {ACT_TIME, 0, 0, 0}, TURN}},
-                {"subgroups", 0, {LOGIN(0, 0, PLAIN), {ACT_PROCESS, 3, USER_MAKES_GROUP, 0}, {ACT_PROCESS, 4, USER_NESTS, 0}, {ACT_PROCESS, 5, USER_STUCK, 0}, CLOSE(0, 0), {ACT_TIME, 100, 8, 0}, TURN, {ACT_DEATHS, 1, 0, 0}}},
-                {"subgroup-killed", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0, 8), CHILD_STEP, SUBGROUP(2, 1, 1, 9), CHILD_STEP}},
+                {"systemd-elsewhere", WITH_SCOPES, {LOGIN_BEGINS(0, 0, PLAIN),
+                 {ACT_SYSTEMD, 0, SYSTEMD_ELSEWHERE, 0}, TURN}},
+                {"systemd-lazy", WITH_SCOPES, {LOGIN_SCOPE(0, 0, PLAIN), {ACT_SYSTEMD, 0, SYSTEMD_LAZY, 0},
+                 CLOSE(0, 0), {ACT_TIME, 100, 2, 0}, TURN}},
+                {"stray", WITH_GUARD, {LOGIN(0, 0, GUARDED), {ACT_PROCESS, 3, USER_STARTS, 0},
+                 {ACT_PROCESS, 3, USER_LEAVES, 0}, CLOSE(0, 0), {ACT_TIME, 0, 0, 0}, TURN}},
+                {"subgroups", 0, {LOGIN(0, 0, PLAIN), {ACT_PROCESS, 3, USER_MAKES_GROUP, 0},
+                 {ACT_PROCESS, 4, USER_NESTS, 0}, {ACT_PROCESS, 5, USER_STUCK, 0}, CLOSE(0, 0), {ACT_TIME, 100, 8,
+                 0}, TURN, {ACT_DEATHS, 1, 0, 0}}},
+                {"subgroup-killed", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0, 8), CHILD_STEP, SUBGROUP(2, 1, 1, 9),
+                 CHILD_STEP}},
                 {"subgroup-removed", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0x80, 1), CHILD_STEP}},
-                {"subgroup-stays", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0x80, 1), {ACT_CHILD, 0, CHILD_FAILS, 4}, TURN}},
-                {"subgroups-queued", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0, 8), SUBGROUP(2, 1, 0x80, 1), SUBGROUP(3, 1, 0, 8), {ACT_HANGUP, 2, 0, 0}, CHILD_STEP, CLOSE(4, 0)}},
+                {"subgroup-stays", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0x80, 1), {ACT_CHILD, 0, CHILD_FAILS, 4},
+                 TURN}},
+                {"subgroups-queued", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0, 8), SUBGROUP(2, 1, 0x80, 1),
+                 SUBGROUP(3, 1, 0, 8), {ACT_HANGUP, 2, 0, 0}, CHILD_STEP, CLOSE(4, 0)}},
                 {"subgroup-late", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0, 8), {ACT_TIME, 60, 10, 0}, TURN}},
-                {"subgroup-refused", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0, 10), SUBGROUP(2, 2, 0, 8), SUBGROUP(3, 1, 0, 12)}},
+                {"subgroup-refused", 0, {LOGIN(0, 0, PLAIN), SUBGROUP(1, 1, 0, 10), SUBGROUP(2, 2, 0, 8),
+                 SUBGROUP(3, 1, 0, 12)}},
                 {"run-removed", 0, {LOGIN(0, 0, PLAIN), {ACT_PROCESS, 3, USER_REMOVES_RUN, 0}, ENTER(1, 1)}},
-                {"restart", WITH_GUARD, {LOGIN(0, 0, GUARDED), LOGIN(1, 1, PLAIN), {ACT_RESTART, 0, 0, 0}, ENTER(2, 1), STATUS(3, 2), CLOSE(0, 0)}},
-                {"restart-in-order", WITH_SCOPES, {LOGIN_SCOPE(0, 0, PLAIN), LOGIN_BEGINS(1, 1, PLAIN), {ACT_RESTART, 1, 0, 0}, CLOSE(0, 0)}},
+                {"restart", WITH_GUARD, {LOGIN(0, 0, GUARDED), LOGIN(1, 1, PLAIN), {ACT_RESTART, 0, 0, 0},
+                 ENTER(2, 1), STATUS(3, 2), CLOSE(0, 0)}},
+                {"restart-in-order", WITH_SCOPES, {LOGIN_SCOPE(0, 0, PLAIN), LOGIN_BEGINS(1, 1, PLAIN),
+                 {ACT_RESTART, 1, 0, 0}, CLOSE(0, 0)}},
                 {"restart-half-made", 0, {LOGIN_BEGINS(0, 0, PLAIN), CHILD_STEP, {ACT_RESTART, 0, 0, 0}, TURN}},
-                {"small-limits", WITH_SMALL_LIMITS, {LOGIN(0, 0, EACH), LOGIN(1, 0, EACH), LOGIN_BEGINS(2, 0, EACH), {ACT_CONNECT, 3, 1, 1}, {ACT_CONNECT, 4, 1, 1}, {ACT_CONNECT, 5, 1, 1}, TURN}},
-                {"wrong-socket", 0, {{ACT_CONNECT, 0, 1, 1}, {ACT_OPEN, 0, 0, 0}, {ACT_CONNECT, 1, 1, 0}, {ACT_OPEN, 1, 0, 0}, {ACT_CONNECT, 2, 0, 0}, {ACT_STATUS, 2, 0, 0}, TURN}},
+                {"small-limits", WITH_SMALL_LIMITS, {LOGIN(0, 0, EACH), LOGIN(1, 0, EACH), LOGIN_BEGINS(2, 0, EACH),
+                 {ACT_CONNECT, 3, 1, 1}, {ACT_CONNECT, 4, 1, 1}, {ACT_CONNECT, 5, 1, 1}, TURN}},
+                {"wrong-socket", 0, {{ACT_CONNECT, 0, 1, 1}, {ACT_OPEN, 0, 0, 0}, {ACT_CONNECT, 1, 1, 0},
+                 {ACT_OPEN, 1, 0, 0}, {ACT_CONNECT, 2, 0, 0}, {ACT_STATUS, 2, 0, 0}, TURN}},
                 {"two-requests", 0, {{ACT_CONNECT, 0, 0, 0}, {ACT_OPEN, 0, 0, 0}, {ACT_OPEN, 0, 0, 0}, TURN, TURN}},
                 {"another-sender", 0, {{ACT_CONNECT, 0, 1, 1}, {ACT_CUT, 0, 0, 2}, {ACT_STATUS, 0, 0, 0}, TURN}},
                 {"descriptors", 0, {{ACT_CONNECT, 0, 1, 1}, {ACT_CUT, 0, 4, 0}, {ACT_STATUS, 0, 0, 0}, TURN}},
-                {"bent", 0, {{ACT_CONNECT, 0, 1, 1}, {ACT_BEND, 0, 4, 0x55}, {ACT_STATUS, 0, 0, 0}, TURN, {ACT_CONNECT, 1, 0, 0}, {ACT_CUT, 0xc0, 0, 0}, {ACT_OPEN, 1, 0, 0}, TURN}},
+                {"bent", 0, {{ACT_CONNECT, 0, 1, 1}, {ACT_BEND, 0, 4, 0x55}, {ACT_STATUS, 0, 0, 0}, TURN,
+                 {ACT_CONNECT, 1, 0, 0}, {ACT_CUT, 0xc0, 0, 0}, {ACT_OPEN, 1, 0, 0}, TURN}},
                 {"half-open", 0, {{ACT_CONNECT, 0, 1, 1}, TURN, {ACT_TIME, 60, 11, 0}, TURN}},
-                {"no-descriptors-left", WITH_GUARD, {{ACT_FAULT, 20, 0, 0}, LOGIN(0, 0, GUARDED), {ACT_FAULT, 40, 0, 0}, LOGIN(1, 0, GUARDED)}},
-                {"no-memory-left", WITH_SCOPES, {{ACT_FAULT, 30, 1, 0}, LOGIN_SCOPE(0, 0, PLAIN), {ACT_FAULT, 6, 1, 0}, STATUS(1, 1)}},
-                {"reports", WITH_GUARD, {LOGIN(0, 0, GUARDED), {ACT_REPORT, 0, 0, 1}, {ACT_REPORT, 0, 5, 1}, {ACT_REPORT, 1, 12, 12}}},
+                {"no-descriptors-left", WITH_GUARD, {{ACT_FAULT, 20, 0, 0}, LOGIN(0, 0, GUARDED),
+                 {ACT_FAULT, 40, 0, 0}, LOGIN(1, 0, GUARDED)}},
+                {"no-memory-left", WITH_SCOPES, {{ACT_FAULT, 30, 1, 0}, LOGIN_SCOPE(0, 0, PLAIN),
+                 {ACT_FAULT, 6, 1, 0}, STATUS(1, 1)}},
+                {"reports", WITH_GUARD, {LOGIN(0, 0, GUARDED), {ACT_REPORT, 0, 0, 1}, {ACT_REPORT, 0, 5, 1},
+                 {ACT_REPORT, 1, 12, 12}}},
                 {"same-random-number", 0, {LOGIN(0, 0, EACH), {ACT_REPEAT, 0, 0, 0}, LOGIN(1, 0, EACH)}},
-                {"pid-again", 0, {LOGIN(0, 0, PLAIN), {ACT_CONNECT, 1, 1, 1}, {ACT_PEER, 1, PEER_DIES, 0}, {ACT_PEER, 1, PEER_REBORN, 1}, {ACT_ENTER, 1, 0, 0}, TURN}},
+                {"pid-again", 0, {LOGIN(0, 0, PLAIN), {ACT_CONNECT, 1, 1, 1}, {ACT_PEER, 1, PEER_DIES, 0},
+                 {ACT_PEER, 1, PEER_REBORN, 1}, {ACT_ENTER, 1, 0, 0}, TURN}},
                 {"inside", 0, {LOGIN(0, 0, PLAIN), {ACT_PEER, 1, PEER_INSIDE, 0}, ENTER(1, 1)}},
-                {"container", 0, {LOGIN(0, 0, PLAIN), {ACT_PEER, 1, PEER_CONTAINER, 1}, ENTER(1, 1), {ACT_PEER, 4, PEER_PID_NAMESPACE, 1}, ENTER(2, 4)}},
+                {"container", 0, {LOGIN(0, 0, PLAIN), {ACT_PEER, 1, PEER_CONTAINER, 1}, ENTER(1, 1),
+                 {ACT_PEER, 4, PEER_PID_NAMESPACE, 1}, ENTER(2, 4)}},
         };
+        /* clang-format on */
         uint8_t bytes[1 + sizeof(rows[0].acts)];
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++) {

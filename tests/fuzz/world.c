@@ -32,39 +32,40 @@ int world_context_fd = -1, world_mount_fd = -1;
 static int null_fd = -1, cgroup_top = -1;
 
 /* name, type, parameters, arguments */
-#define CALLS(X)                                                                                      \
-        X(close, int, (int fd), (fd))                                                                 \
-        X(write, ssize_t, (int fd, const void *buf, size_t n), (fd, buf, n))                          \
-        X(pread, ssize_t, (int fd, void *buf, size_t n, off_t at), (fd, buf, n, at))                  \
-        X(fstat, int, (int fd, struct stat *st), (fd, st))                                            \
-        X(fstatat, int, (int dirfd, const char *name, struct stat *st, int flags), (dirfd, name, st, flags)) \
-        X(stat, int, (const char *path, struct stat *st), (path, st))                                 \
-        X(fstatfs, int, (int fd, struct statfs *fs), (fd, fs))                                        \
-        X(mkdir, int, (const char *path, mode_t mode), (path, mode))                                  \
-        X(mkdirat, int, (int dirfd, const char *name, mode_t mode), (dirfd, name, mode))              \
-        X(rmdir, int, (const char *path), (path))                                                     \
-        X(unlink, int, (const char *path), (path))                                                    \
-        X(unlinkat, int, (int dirfd, const char *name, int flags), (dirfd, name, flags))              \
-        X(renameat, int, (int dirfd, const char *name, int to, const char *other), (dirfd, name, to, other)) \
-        X(fchown, int, (int fd, uid_t uid, gid_t gid), (fd, uid, gid))                                \
-        X(fchownat, int, (int dirfd, const char *name, uid_t uid, gid_t gid, int flags), (dirfd, name, uid, gid, flags)) \
-        X(fchmod, int, (int fd, mode_t mode), (fd, mode))                                             \
-        X(accept4, int, (int fd, struct sockaddr *sa, socklen_t *n, int flags), (fd, sa, n, flags))   \
+#define CALLS(X)                                                                                                  \
+        X(close, int, (int fd), (fd))                                                                             \
+        X(write, ssize_t, (int fd, const void *buf, size_t n), (fd, buf, n))                                      \
+        X(pread, ssize_t, (int fd, void *buf, size_t n, off_t at), (fd, buf, n, at))                              \
+        X(fstat, int, (int fd, struct stat *st), (fd, st))                                                        \
+        X(fstatat, int, (int dirfd, const char *name, struct stat *st, int flags), (dirfd, name, st, flags))      \
+        X(stat, int, (const char *path, struct stat *st), (path, st))                                             \
+        X(fstatfs, int, (int fd, struct statfs *fs), (fd, fs))                                                    \
+        X(mkdir, int, (const char *path, mode_t mode), (path, mode))                                              \
+        X(mkdirat, int, (int dirfd, const char *name, mode_t mode), (dirfd, name, mode))                          \
+        X(rmdir, int, (const char *path), (path))                                                                 \
+        X(unlink, int, (const char *path), (path))                                                                \
+        X(unlinkat, int, (int dirfd, const char *name, int flags), (dirfd, name, flags))                          \
+        X(renameat, int, (int dirfd, const char *name, int to, const char *other), (dirfd, name, to, other))      \
+        X(fchown, int, (int fd, uid_t uid, gid_t gid), (fd, uid, gid))                                            \
+        X(fchownat, int, (int dirfd, const char *name, uid_t uid, gid_t gid, int flags),                          \
+          (dirfd, name, uid, gid, flags))                                                                         \
+        X(fchmod, int, (int fd, mode_t mode), (fd, mode))                                                         \
+        X(accept4, int, (int fd, struct sockaddr *sa, socklen_t *n, int flags), (fd, sa, n, flags))               \
         X(getsockopt, int, (int fd, int level, int name, void *value, socklen_t *n), (fd, level, name, value, n)) \
-        X(bind, int, (int fd, const struct sockaddr *sa, socklen_t n), (fd, sa, n))                   \
-        X(listen, int, (int fd, int backlog), (fd, backlog))                                          \
-        X(socketpair, int, (int domain, int type, int protocol, int pair[2]), (domain, type, protocol, pair)) \
-        X(recvmsg, ssize_t, (int fd, struct msghdr *msg, int flags), (fd, msg, flags))                \
-        X(sendmsg, ssize_t, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags))          \
-        X(poll, int, (struct pollfd *p, nfds_t n, int timeout), (p, n, timeout))                      \
-        X(waitid, int, (idtype_t type, id_t id, siginfo_t *si, int options), (type, id, si, options)) \
-        X(getrandom, ssize_t, (void *buf, size_t n, unsigned flags), (buf, n, flags))                 \
-        X(usleep, int, (useconds_t usec), (usec))                                                     \
-        X(clock_gettime, int, (clockid_t clock, struct timespec *ts), (clock, ts))                    \
-        X(geteuid, uid_t, (void), ())                                                                 \
-        X(opendir, DIR *, (const char *path), (path))                                                 \
-        X(closedir, int, (DIR *d), (d))                                                               \
-        X(fclose, int, (FILE *f), (f))                                                                \
+        X(bind, int, (int fd, const struct sockaddr *sa, socklen_t n), (fd, sa, n))                               \
+        X(listen, int, (int fd, int backlog), (fd, backlog))                                                      \
+        X(socketpair, int, (int domain, int type, int protocol, int pair[2]), (domain, type, protocol, pair))     \
+        X(recvmsg, ssize_t, (int fd, struct msghdr *msg, int flags), (fd, msg, flags))                            \
+        X(sendmsg, ssize_t, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags))                      \
+        X(poll, int, (struct pollfd * p, nfds_t n, int timeout), (p, n, timeout))                                 \
+        X(waitid, int, (idtype_t type, id_t id, siginfo_t * si, int options), (type, id, si, options))            \
+        X(getrandom, ssize_t, (void *buf, size_t n, unsigned flags), (buf, n, flags))                             \
+        X(usleep, int, (useconds_t usec), (usec))                                                                 \
+        X(clock_gettime, int, (clockid_t clock, struct timespec * ts), (clock, ts))                               \
+        X(geteuid, uid_t, (void), ())                                                                             \
+        X(opendir, DIR *, (const char *path), (path))                                                             \
+        X(closedir, int, (DIR * d), (d))                                                                          \
+        X(fclose, int, (FILE * f), (f))                                                                           \
         X(malloc, void *, (size_t n), (n))
 
 #define DECLARE(name, type, parameters, arguments) \
@@ -134,7 +135,8 @@ static int new_text(const char *text) {
 bool world_is_same(int a, int b) {
         struct stat sa, sb;
 
-        return __real_fstat(a, &sa) == 0 && __real_fstat(b, &sb) == 0 && sa.st_ino == sb.st_ino && sa.st_dev == sb.st_dev;
+        return __real_fstat(a, &sa) == 0 && __real_fstat(b, &sb) == 0 && sa.st_ino == sb.st_ino &&
+               sa.st_dev == sb.st_dev;
 }
 
 int __wrap_close(int fd) {
@@ -184,8 +186,16 @@ int world_proc(enum role role, uid_t uid) {
                 return -1;
         p = world.procs + world.n_procs;
         *p = (struct proc){
-                .alive = true, .role = role, .pid = world.next_pid++, .uid = uid, .channel = -1, .cgroup = -1,
-                .userns = SPACE_INITIAL, .pidns = SPACE_PID, .threads = 1, .no_new_privs = true,
+                .alive = true,
+                .role = role,
+                .pid = world.next_pid++,
+                .uid = uid,
+                .channel = -1,
+                .cgroup = -1,
+                .userns = SPACE_INITIAL,
+                .pidns = SPACE_PID,
+                .threads = 1,
+                .no_new_privs = true,
         };
         return world.n_procs++;
 }
@@ -302,8 +312,12 @@ int __wrap_child_spawn(struct child *ret, int cgroup_fd, child_main main, void *
         struct proc *next = &world.next_child;
 
         *next = (struct proc){
-                .role = n_keep == 1 ? ROLE_MAKER : n_keep == 2 ? ROLE_SUBGROUP : n_keep == 3 ? ROLE_ESCORT : ROLE_ANCHOR,
-                .cgroup = -1, .target_cgroup = -1,
+                .role = n_keep == 1 ? ROLE_MAKER :
+                        n_keep == 2 ? ROLE_SUBGROUP :
+                        n_keep == 3 ? ROLE_ESCORT :
+                                      ROLE_ANCHOR,
+                .cgroup = -1,
+                .target_cgroup = -1,
         };
         if (next->role == ROLE_ESCORT) {
                 must(kind_of(keep[1]) == FD_PROCS && kind_of(keep[2]) == FD_PIDFD);
@@ -372,7 +386,8 @@ TAKES_ALL long __wrap_syscall(long number, ...) {
         case SYS_fsconfig:
                 return world_is_same((int) a[0], world_context_fd) ? 0 : refuse(EINVAL);
         case SYS_fsmount:
-                return world_is_same((int) a[0], world_context_fd) ? new_fd(world_mount_fd, FD_PLAIN, 0) : refuse(EINVAL);
+                return world_is_same((int) a[0], world_context_fd) ? new_fd(world_mount_fd, FD_PLAIN, 0) :
+                                                                     refuse(EINVAL);
         case SYS_getdents64:
                 return __real_syscall(number, a[0], a[1], a[2]);
         default:
@@ -386,7 +401,8 @@ TAKES_ALL long __wrap_syscall(long number, ...) {
 int world_space(uid_t owner, int parent) {
         if (world.n_spaces == SPACES_MAX)
                 return -1;
-        world.spaces[world.n_spaces] = (struct space){.fd = memfd_create("space", MFD_CLOEXEC), .owner = owner, .parent = parent};
+        world.spaces[world.n_spaces] =
+                (struct space){.fd = memfd_create("space", MFD_CLOEXEC), .owner = owner, .parent = parent};
         must(world.spaces[world.n_spaces].fd >= 0);
         return world.n_spaces++;
 }
@@ -422,7 +438,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...) {
                 *(uid_t *) arg = space->owner;
                 return 0;
         case NS_GET_PARENT:
-                return space->parent < 0 ? refuse(EPERM) : new_fd(world.spaces[space->parent].fd, FD_SPACE, space->parent);
+                return space->parent < 0 ? refuse(EPERM) :
+                                           new_fd(world.spaces[space->parent].fd, FD_SPACE, space->parent);
         default:
                 return refuse(ENOTTY);
         }
@@ -433,17 +450,18 @@ int __wrap_ioctl(int fd, unsigned long request, ...) {
 static int open_status(const struct proc *p) {
         char text[400];
 
-        (void) snprintf(text, sizeof(text), "Name:\tx\nTracerPid:\t%d\nUid:\t%u\t%u\t%u\t%u\nThreads:\t%u\nNoNewPrivs:\t%d\n", (int) p->tracer,
-                        (unsigned) p->uid, p->two_uids ? 0 : (unsigned) p->uid, (unsigned) p->uid, (unsigned) p->uid, p->threads,
-                        p->no_new_privs);
+        (void) snprintf(text, sizeof(text),
+                        "Name:\tx\nTracerPid:\t%d\nUid:\t%u\t%u\t%u\t%u\nThreads:\t%u\nNoNewPrivs:\t%d\n",
+                        (int) p->tracer, (unsigned) p->uid, p->two_uids ? 0 : (unsigned) p->uid, (unsigned) p->uid,
+                        (unsigned) p->uid, p->threads, p->no_new_privs);
         return new_text(text);
 }
 
 static int open_stat(int proc) {
         char text[200];
 
-        (void) snprintf(text, sizeof(text), "%d (a) (b) S 1 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 %d 0 0\n", (int) world.procs[proc].pid,
-                        1000 + proc);
+        (void) snprintf(text, sizeof(text), "%d (a) (b) S 1 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 %d 0 0\n",
+                        (int) world.procs[proc].pid, 1000 + proc);
         return new_text(text);
 }
 
@@ -746,8 +764,9 @@ int __wrap_openat(int dirfd, const char *name, int flags, ...) {
         case FD_PROC_ROOT:
                 return open_proc(name);
         case FD_PROC:
-                return world.procs[index_of(dirfd)].alive || !world.procs[index_of(dirfd)].reaped ? open_of_proc(index_of(dirfd), name) :
-                                                                                                    refuse(ESRCH);
+                return world.procs[index_of(dirfd)].alive || !world.procs[index_of(dirfd)].reaped ?
+                               open_of_proc(index_of(dirfd), name) :
+                               refuse(ESRCH);
         case FD_SYS:
                 return open_of_sys(name);
         case FD_CGROUP:

@@ -93,8 +93,8 @@ struct conn {
 struct world {
         bool active; /* the helper is at work: else the wrapped calls are the real ones */
         bool controllers, limits_set, no_tracing, lazy; /* lazy: killed processes take their time */
-        uint64_t usec;  /* CLOCK_MONOTONIC */
-        unsigned fault_in; /* the call of that number from now on fails; 0: none */
+        uint64_t usec;                                  /* CLOCK_MONOTONIC */
+        unsigned fault_in;                              /* the call of that number from now on fails; 0: none */
         int fault_errno;
         uint64_t next_id, repeat_id;
         struct {

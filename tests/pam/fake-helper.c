@@ -31,7 +31,7 @@ static void make_answer(struct fake_shared *shared, uint32_t type, int result, u
                 ret->head.type = PROTO_OPENED;
                 ret->opened.result = result;
                 if (result == 0)
-                        ret->opened.cookie = (struct proto_cookie) {FAKE_DELEGATION, shared->record.opens};
+                        ret->opened.cookie = (struct proto_cookie){FAKE_DELEGATION, shared->record.opens};
                 else
                         memcpy(ret->opened.text, script->text, sizeof(script->text));
         } else {
@@ -136,7 +136,7 @@ static void record_request(int fd, struct fake_record *record, const union proto
         struct fake_request *request = &record->request[record->requests++ % FAKE_REQUESTS_MAX];
         struct ucred peer = {0};
 
-        (void) getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t) {sizeof(peer)});
+        (void) getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){sizeof(peer)});
         request->message = *message;
         request->size = size;
         request->check = proto_check(message, size, NULL);

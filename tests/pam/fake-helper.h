@@ -58,10 +58,11 @@ struct fake_helper {
         struct fake_shared {
                 struct fake_script script;
                 struct fake_record record;
-        } *shared;
+        } * shared;
 };
 
-#define FAKE_HELPER_INIT {.pid = -1, .control = -1}
+#define FAKE_HELPER_INIT \
+        { .pid = -1, .control = -1 }
 
 /* Starts one that listens on path, with a script of all FAKE_OK. Returns 0 or -errno. */
 int fake_helper_start(const char *path, struct fake_helper *ret);

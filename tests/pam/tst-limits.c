@@ -94,10 +94,21 @@ static const struct {
         const char *name;
         int resource;
 } limits[] = {
-        {"none", NO_LIMIT},          {"fsize", RLIMIT_FSIZE},   {"nofile", RLIMIT_NOFILE}, {"as", RLIMIT_AS},
-        {"stack", RLIMIT_STACK},     {"nproc", RLIMIT_NPROC},   {"memlock", RLIMIT_MEMLOCK}, {"data", RLIMIT_DATA},
-        {"core", RLIMIT_CORE},       {"locks", RLIMIT_LOCKS},   {"sigpending", RLIMIT_SIGPENDING},
-        {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},   {"rtprio", RLIMIT_RTPRIO}, {"rss", RLIMIT_RSS},
+        {"none", NO_LIMIT},
+        {"fsize", RLIMIT_FSIZE},
+        {"nofile", RLIMIT_NOFILE},
+        {"as", RLIMIT_AS},
+        {"stack", RLIMIT_STACK},
+        {"nproc", RLIMIT_NPROC},
+        {"memlock", RLIMIT_MEMLOCK},
+        {"data", RLIMIT_DATA},
+        {"core", RLIMIT_CORE},
+        {"locks", RLIMIT_LOCKS},
+        {"sigpending", RLIMIT_SIGPENDING},
+        {"msgqueue", RLIMIT_MSGQUEUE},
+        {"nice", RLIMIT_NICE},
+        {"rtprio", RLIMIT_RTPRIO},
+        {"rss", RLIMIT_RSS},
 };
 
 /* One way that the helper and the policy are, under each limit. */
@@ -112,14 +123,14 @@ static void compare(const char *way, const char *service) {
 
                         if (permit != 0) {
                                 not_even_permit++;
-                                print_message("%s = %u: pam_permit itself ends with %s, the module with %s\n", limits[i].name,
-                                              (unsigned) value, words(permit, a), words(ours, b));
+                                print_message("%s = %u: pam_permit itself ends with %s, the module with %s\n",
+                                              limits[i].name, (unsigned) value, words(permit, a), words(ours, b));
                         }
                         if (ours == permit)
                                 continue;
                         wrong++;
-                        print_error("%s, %s = %u: the login ends with %s, with pam_permit %s\n", way, limits[i].name, (unsigned) value,
-                                    words(ours, a), words(permit, b));
+                        print_error("%s, %s = %u: the login ends with %s, with pam_permit %s\n", way, limits[i].name,
+                                    (unsigned) value, words(ours, a), words(permit, b));
                 }
         assert_int_equal(wrong, 0);
         assert_true(not_even_permit < ELEMENTSOF(limits));
@@ -206,7 +217,8 @@ static int make_place(void **state) {
         assert_int_equal(mkdir(policies, 0755), 0);
         write_file(services, "other", "session required pam_deny.so\n");
         write_file(services, "permit", "session required pam_permit.so\n");
-        write_file(services, "ours", "session required pam_permit.so\nsession required %s socket=%s policy_dir=%s timeout=1\n", module,
+        write_file(services, "ours",
+                   "session required pam_permit.so\nsession required %s socket=%s policy_dir=%s timeout=1\n", module,
                    socket_path, policies);
         return 0;
 }
@@ -221,7 +233,7 @@ static int remove_place(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_granted), cmocka_unit_test(test_by_group), cmocka_unit_test(test_cut),
+                cmocka_unit_test(test_granted),   cmocka_unit_test(test_by_group), cmocka_unit_test(test_cut),
                 cmocka_unit_test(test_no_helper), cmocka_unit_test(test_no_match), cmocka_unit_test(test_broken),
         };
         const char *top = getenv("top_builddir");

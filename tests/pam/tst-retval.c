@@ -83,8 +83,13 @@ int getpwnam_r(const char *name, struct passwd *pw, char *buf, size_t size, stru
                 return errno = ERANGE;
         for (size_t i = 0; i <= strlen(name); i++)
                 buf[i] = (char) tolower((unsigned char) name[i]);
-        *pw = (struct passwd) {.pw_name = buf, .pw_passwd = none, .pw_uid = FAKE_ID, .pw_gid = FAKE_ID,
-                               .pw_gecos = none, .pw_dir = root, .pw_shell = none};
+        *pw = (struct passwd){.pw_name = buf,
+                              .pw_passwd = none,
+                              .pw_uid = FAKE_ID,
+                              .pw_gid = FAKE_ID,
+                              .pw_gecos = none,
+                              .pw_dir = root,
+                              .pw_shell = none};
         *ret = pw;
         return 0;
 }
@@ -110,8 +115,10 @@ int getgrnam_r(const char *name, struct group *group, char *buf, size_t size, st
         *ret = NULL;
         if (!streq(name, "bd-devs") && !streq(name, "bd-last"))
                 return 0;
-        *group = (struct group) {.gr_name = none, .gr_passwd = none, .gr_mem = members,
-                                 .gr_gid = streq(name, "bd-devs") ? FAKE_ID : FAKE_ID + CROWD - 1};
+        *group = (struct group){.gr_name = none,
+                                .gr_passwd = none,
+                                .gr_mem = members,
+                                .gr_gid = streq(name, "bd-devs") ? FAKE_ID : FAKE_ID + CROWD - 1};
         *ret = group;
         return 0;
 }
@@ -194,7 +201,7 @@ static int set_up(void **state) {
         assert_non_null(f);
         f->row = *state;
         *state = f;
-        f->conv = (struct pam_conv) {.conv = converse, .appdata_ptr = f};
+        f->conv = (struct pam_conv){.conv = converse, .appdata_ptr = f};
         (void) snprintf(f->dir, sizeof(f->dir), "/tmp/bd-retval-XXXXXX");
         assert_non_null(mkdtemp(f->dir));
         (void) snprintf(f->services, sizeof(f->services), "%s/pam.d", f->dir);
@@ -258,8 +265,7 @@ static void print_descriptors(FILE *out) {
                 if (entry->d_name[0] == '.' || atoi(entry->d_name) == dirfd(d))
                         continue;
                 (void) !readlinkat(dirfd(d), entry->d_name, target, sizeof(target) - 1);
-                (void) fprintf(out, "fd %s %s flags %d\n", entry->d_name, target,
-                               fcntl(atoi(entry->d_name), F_GETFD));
+                (void) fprintf(out, "fd %s %s flags %d\n", entry->d_name, target, fcntl(atoi(entry->d_name), F_GETFD));
         }
         (void) closedir(d);
 }
@@ -522,13 +528,14 @@ static void test_bad_argument(void **state) {
         assert_logged(0, LOG_LEVEL_ERR, "socket=PATH timeout=SECONDS policy_dir=DIR debug");
 }
 
-#define TOO_LONG_SOCKET \
+#define TOO_LONG_SOCKET                                                   \
         "socket=/0123456789/0123456789/0123456789/0123456789/0123456789/" \
         "0123456789/0123456789/0123456789/0123456789/0123456789"
 
 static const char *const bad_arguments[] = {
-        "timeuot=5", "timeout=0", "timeout=61", "timeout=5s", "timeout=", "timeout=-1", "timeout", "socket=",
-        "socket=session", TOO_LONG_SOCKET, "policy_dir=", "policy_dir=policy.d", "debug=yes", "debugs", "Debug",
+        "timeuot=5", "timeout=0", "timeout=61",     "timeout=5s",    "timeout=",    "timeout=-1",
+        "timeout",   "socket=",   "socket=session", TOO_LONG_SOCKET, "policy_dir=", "policy_dir=policy.d",
+        "debug=yes", "debugs",    "Debug",
 };
 
 /* ---- not granted ------------------------------------------------------------------------------------------------- */
@@ -552,10 +559,20 @@ static const struct refusal refusals[] = {
         /* Only PROTO_OPENED speaks of the policy file. */
         {"REPLY EBADMSG", {.open = FAKE_EARLY_REPLY, .result = -EBADMSG, .text = REASON}, "", REASON, 1, false, false},
         {"REPLY 0", {.open = FAKE_EARLY_REPLY}, "", "does not understand", 1, false, false},
-        {"policy broken", {.open = FAKE_RESULT, .result = PROTO_RESULT_POLICY_BROKEN, .text = REASON}, "", REASON, 1,
-         true, false},
-        {"stale twice", {.open = FAKE_RESULT, .result = PROTO_RESULT_STALE, .text = REASON}, "", REASON, 2,
-         false, false},
+        {"policy broken",
+         {.open = FAKE_RESULT, .result = PROTO_RESULT_POLICY_BROKEN, .text = REASON},
+         "",
+         REASON,
+         1,
+         true,
+         false},
+        {"stale twice",
+         {.open = FAKE_RESULT, .result = PROTO_RESULT_STALE, .text = REASON},
+         "",
+         REASON,
+         2,
+         false,
+         false},
         {"silent", {.open = FAKE_SILENT}, "timeout=1", "within 1 s", 1, false, false},
         {"hangup", {.open = FAKE_HANGUP}, "timeout=1", "closed the connection", SOME, false, false},
         {"garbage", {.open = FAKE_GARBAGE}, "", "does not understand", 1, false, false},
@@ -657,7 +674,7 @@ static void test_deadline(void **state) {
 static void test_silent_message(void **state) {
         struct fixture *f = *state;
 
-        f->fake.shared->script = (struct fake_script) {.open = FAKE_RESULT, .result = -EACCES, .text = REASON};
+        f->fake.shared->script = (struct fake_script){.open = FAKE_RESULT, .result = -EACCES, .text = REASON};
         write_policy_for_me(f, true);
         start(f);
         assert_int_equal(compared(pam_open_session, f, PAM_SILENT), PAM_SESSION_ERR);
@@ -669,11 +686,11 @@ static void test_no_conversation(void **state) {
         struct fixture *f = *state;
 
         f->conv_result = PAM_CONV_ERR;
-        f->fake.shared->script = (struct fake_script) {.open = FAKE_RESULT, .result = -EACCES, .text = REASON};
+        f->fake.shared->script = (struct fake_script){.open = FAKE_RESULT, .result = -EACCES, .text = REASON};
         write_policy_for_me(f, true);
         start(f);
         assert_int_equal(open_session(f), PAM_SESSION_ERR);
-        assert_int_equal(pam_set_item(f->pamh, PAM_CONV, &(struct pam_conv) {NULL, NULL}), PAM_SUCCESS);
+        assert_int_equal(pam_set_item(f->pamh, PAM_CONV, &(struct pam_conv){NULL, NULL}), PAM_SUCCESS);
         assert_int_equal(open_session(f), PAM_SESSION_ERR);
         assert_logged(0, LOG_LEVEL_ERR, REASON);
 }
@@ -808,7 +825,7 @@ static void open_granted(struct fixture *f) {
 static void test_close_without_open(void **state) {
         struct fixture *f = *state;
 
-        f->fake.shared->script = (struct fake_script) {.close = FAKE_RESULT, .result = -ENOENT, .text = REASON};
+        f->fake.shared->script = (struct fake_script){.close = FAKE_RESULT, .result = -ENOENT, .text = REASON};
         start(f);
         assert_int_equal(close_session(f), PAM_SUCCESS);
         end(f, 0);
@@ -902,7 +919,7 @@ static void test_end_silently(void **state) {
         struct fixture *f = *state;
 
         open_granted(f);
-        f->fake.shared->script = (struct fake_script) {.close = FAKE_RESULT, .result = -EIO, .text = REASON};
+        f->fake.shared->script = (struct fake_script){.close = FAKE_RESULT, .result = -EIO, .text = REASON};
         assert_int_equal(pam_end(f->pamh, PAM_SESSION_ERR | PAM_DATA_SILENT), PAM_SUCCESS);
         f->pamh = NULL;
         fake_helper_stop(&f->fake);
@@ -1023,7 +1040,8 @@ static void test_open_cut_once(void **state) {
         assert_non_null(pam_getenv(f->pamh, PROTO_COOKIE_ENV));
         assert_int_equal(f->seen->opens, 2);
         assert_true(first->message.open_session.attempt != 0);
-        assert_memory_equal(&first->message.open_session, &second->message.open_session, sizeof(first->message.open_session));
+        assert_memory_equal(&first->message.open_session, &second->message.open_session,
+                            sizeof(first->message.open_session));
         assert_int_equal(journal.n, 0);
 }
 
@@ -1032,7 +1050,8 @@ static void test_attempts_differ(void **state) {
 
         open_granted(f);
         assert_int_equal(open_session(f), PAM_SUCCESS);
-        assert_true(f->seen->request[0].message.open_session.attempt != f->seen->request[1].message.open_session.attempt);
+        assert_true(f->seen->request[0].message.open_session.attempt !=
+                    f->seen->request[1].message.open_session.attempt);
 }
 
 /* Nobody listens at first: the test's own child becomes the helper while the module asks. */
@@ -1121,7 +1140,7 @@ static void check_given_back(struct fixture *f) {
         assert_logged(0, LOG_LEVEL_ERR, "given back");
         assert_closed(f, 1, 1);
         /* As a helper says that has closed the one there was. */
-        f->fake.shared->script = (struct fake_script) {.close = FAKE_RESULT, .result = -ENOENT, .text = REASON};
+        f->fake.shared->script = (struct fake_script){.close = FAKE_RESULT, .result = -ENOENT, .text = REASON};
         (void) close_session(f);
         end(f, 0);
         fake_helper_stop(&f->fake);
@@ -1182,22 +1201,55 @@ static void test_stdio_closed(void **state) {
 
 /* ---- list -------------------------------------------------------------------------------------------------------- */
 
-#define TEST(function) {#function, test_##function, set_up, tear_down, NULL}
+#define TEST(function) \
+        { #function, test_##function, set_up, tear_down, NULL }
 
 static const struct CMUnitTest single_tests[] = {
-        TEST(granted), TEST(request), TEST(delayed), TEST(debug),
-        TEST(no_match), TEST(no_match_without_helper), TEST(no_policy_directory), TEST(unknown_user),
+        TEST(granted),
+        TEST(request),
+        TEST(delayed),
+        TEST(debug),
+        TEST(no_match),
+        TEST(no_match_without_helper),
+        TEST(no_policy_directory),
+        TEST(unknown_user),
         TEST(broken_policy),
-        TEST(no_socket), TEST(deadline), TEST(silent_message), TEST(no_conversation),
-        TEST(stale_once), TEST(stale_no_match),
-        TEST(group), TEST(group_not_in), TEST(group_excluded), TEST(many_groups), TEST(real_group),
-        TEST(canonical_name), TEST(canonical_name_excluded), TEST(longest_user), TEST(too_long_user),
+        TEST(no_socket),
+        TEST(deadline),
+        TEST(silent_message),
+        TEST(no_conversation),
+        TEST(stale_once),
+        TEST(stale_no_match),
+        TEST(group),
+        TEST(group_not_in),
+        TEST(group_excluded),
+        TEST(many_groups),
+        TEST(real_group),
+        TEST(canonical_name),
+        TEST(canonical_name_excluded),
+        TEST(longest_user),
+        TEST(too_long_user),
         TEST(too_long_service),
-        TEST(close_without_open), TEST(close_twice), TEST(two_opens), TEST(open_again),
-        TEST(end_without_close), TEST(end_silently), TEST(end_in_child), TEST(close_in_child), TEST(close_as_user),
-        TEST(close_in_another_handle), TEST(end_with_error), TEST(open_cut_once), TEST(attempts_differ),
-        TEST(open_refused_at_first), TEST(close_leaves_note), TEST(close_heard_at_last), TEST(open_given_up_leaves_note),
-        TEST(putenv_fails), TEST(set_data_fails), TEST(stdio_closed),
+        TEST(close_without_open),
+        TEST(close_twice),
+        TEST(two_opens),
+        TEST(open_again),
+        TEST(end_without_close),
+        TEST(end_silently),
+        TEST(end_in_child),
+        TEST(close_in_child),
+        TEST(close_as_user),
+        TEST(close_in_another_handle),
+        TEST(end_with_error),
+        TEST(open_cut_once),
+        TEST(attempts_differ),
+        TEST(open_refused_at_first),
+        TEST(close_leaves_note),
+        TEST(close_heard_at_last),
+        TEST(open_given_up_leaves_note),
+        TEST(putenv_fails),
+        TEST(set_data_fails),
+        TEST(stdio_closed),
 };
 
 #define TESTS_MAX \
@@ -1209,8 +1261,8 @@ static size_t n_tests;
 
 static void add_row(const char *what, const char *name, CMUnitTestFunction function, const void *row) {
         (void) snprintf(test_names[n_tests], sizeof(test_names[n_tests]), "%s: %s", what, name);
-        tests[n_tests] = (struct CMUnitTest) {test_names[n_tests], function, set_up, tear_down,
-                                              (void *) (uintptr_t) row};
+        tests[n_tests] =
+                (struct CMUnitTest){test_names[n_tests], function, set_up, tear_down, (void *) (uintptr_t) row};
         n_tests++;
 }
 

@@ -16,7 +16,8 @@ static __always_inline
 #else
 static
 #endif
-long step(__u32 i, struct walk *walk) {
+        long
+        step(__u32 i, struct walk *walk) {
         __u8 head[2];
 
         (void) i;

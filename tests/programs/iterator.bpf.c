@@ -32,8 +32,7 @@ int total(struct __sk_buff *skb) {
 #else
         int i;
 
-        bpf_for(i, 0, 256)
-                add((__u32) i, &sum);
+        bpf_for(i, 0, 256) add((__u32) i, &sum);
 #endif
         return sum < 1000000;
 }

@@ -29,7 +29,8 @@ struct node {
 };
 
 extern void *bpf_obj_new_impl(__u64 local_type_id, void *meta) __ksym;
-extern int bpf_list_push_back_impl(struct bpf_list_head *head, struct bpf_list_node *node, void *meta, __u64 off) __ksym;
+extern int bpf_list_push_back_impl(struct bpf_list_head *head, struct bpf_list_node *node, void *meta,
+                                   __u64 off) __ksym;
 
 static struct bpf_spin_lock lock SEC(".data.A");
 static struct bpf_list_head head SEC(".data.A") __attribute__((btf_decl_tag("contains:node:link")));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* A proxy in the kernel: parser and verdict of a sockmap, by the first byte of the stream, to a backend that is there. */
+/* A proxy in the kernel: parser and verdict of a sockmap, by the first byte of the stream, to a backend that is
+ * there. */
 
 #include <linux/bpf.h>
 

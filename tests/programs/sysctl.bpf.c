@@ -13,7 +13,8 @@ int only_ttl(struct bpf_sysctl *ctx) {
 
         if (!ctx->write)
                 return 1;
-        if (bpf_sysctl_get_name(ctx, name, sizeof(name), 0) < 0 || bpf_strncmp(name, 23, "net/ipv4/ip_default_ttl") != 0)
+        if (bpf_sysctl_get_name(ctx, name, sizeof(name), 0) < 0 ||
+            bpf_strncmp(name, 23, "net/ipv4/ip_default_ttl") != 0)
                 return 0;
         if (bpf_sysctl_get_new_value(ctx, value, sizeof(value)) < 0 || bpf_strtoul(value, sizeof(value), 0, &ttl) < 0)
                 return 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * abuse SOCKET KIND N [COOKIE]: N acts of one kind on the user socket, as a user with no good intentions, some at the same time; 0: without end, for
- * a bench. What may come of an act is part of its kind. Says how many came to what. Status 0: to nothing else; 1: it did; 2: no such kind.
- * hostile.c has what is wrong once; this has much of it.
+ * abuse SOCKET KIND N [COOKIE]: N acts of one kind on the user socket, as a user with no good intentions, some at the
+ * same time; 0: without end, for a bench. What may come of an act is part of its kind. Says how many came to what.
+ * Status 0: to nothing else; 1: it did; 2: no such kind. hostile.c has what is wrong once; this has much of it.
  */
 
 #include "config.h"
@@ -29,7 +29,8 @@
 
 enum outcome { CLOSED, GRANTED, REFUSED, LEFT, SILENT, OUTCOMES };
 static const char *const outcome_words[OUTCOMES] = {
-        [CLOSED] = "closed", [GRANTED] = "granted", [REFUSED] = "refused", [LEFT] = "left alone", [SILENT] = "unanswered",
+        [CLOSED] = "closed",   [GRANTED] = "granted",   [REFUSED] = "refused",
+        [LEFT] = "left alone", [SILENT] = "unanswered",
 };
 #define MAY(outcome) (1U << (outcome))
 
@@ -54,7 +55,9 @@ static struct client dial(void) {
 }
 
 static int32_t result_of(const union proto_message *answer) {
-        return answer->head.type == PROTO_ENTERED ? answer->entered.result : answer->head.type == PROTO_END ? answer->end.result : 0;
+        return answer->head.type == PROTO_ENTERED ? answer->entered.result :
+               answer->head.type == PROTO_END     ? answer->end.result :
+                                                    0;
 }
 
 /* What comes back, to its last datagram. */
@@ -209,8 +212,9 @@ static enum outcome act_replay(uint64_t i) {
 #define UIDS_FIRST 700000U
 #define UIDS 60000U
 
-/* As somebody with subordinate uids: each time another of them, by turns with each of what a user can do to the helper. Run as root, who may be
- * anybody; what subordinate uids can do in the initial namespace (by setuid programs of theirs) is no more and no less. */
+/* As somebody with subordinate uids: each time another of them, by turns with each of what a user can do to the
+ * helper. Run as root, who may be anybody; what subordinate uids can do in the initial namespace (by setuid programs
+ * of theirs) is no more and no less. */
 static enum outcome act_uids(uint64_t i) {
         uid_t uid = UIDS_FIRST + (uid_t) (((uint64_t) random() + i) % UIDS);
 
@@ -251,7 +255,9 @@ static int signals(void) {
 
 /* What a user can have; -1 where this kernel or this machine has none. */
 static int some_descriptor(uint64_t i) {
-        static const char *const paths[] = {"/", "/etc/passwd", "/proc/self/mem", "/proc/self/ns/user", "/proc/self/root", "/dev/null", "/dev/ptmx", "/dev/tty"};
+        static const char *const paths[] = {
+                "/",         "/etc/passwd", "/proc/self/mem", "/proc/self/ns/user", "/proc/self/root",
+                "/dev/null", "/dev/ptmx",   "/dev/tty"};
 
         switch (i % 18) {
         case 8:
@@ -381,7 +387,8 @@ static int run(const struct kind *kind, uint64_t n) {
 int main(int argc, char **argv) {
         uint64_t n;
 
-        if (argc < 4 || argc > 5 || parse_uint(argv[3], 10, UINT32_MAX, &n) < 0 || (argc == 5 && proto_cookie_parse(argv[4], &cookie) < 0)) {
+        if (argc < 4 || argc > 5 || parse_uint(argv[3], 10, UINT32_MAX, &n) < 0 ||
+            (argc == 5 && proto_cookie_parse(argv[4], &cookie) < 0)) {
                 (void) fprintf(stderr, "usage: abuse SOCKET KIND N [COOKIE]\n");
                 return 2;
         }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Stands in for bpfdelegd on its user socket, for what `bpfdeleg doctor` says of helpers that are not as they should be.
+ * Stands in for bpfdelegd on its user socket, for what `bpfdeleg doctor` says of helpers that are not as they should
+ * be.
  *
- *   answer SOCKET VERSION [WHY]  answers every request with END, of this version, with a guard; or without, for that reason
+ *   answer SOCKET VERSION [WHY]  answers every request with END, of this version, with a guard; or without, for that
+ *   reason
  *   answer SOCKET --nonsense     answers with bytes that are no message
  *   answer SOCKET --hang-up      closes without an answer
  *

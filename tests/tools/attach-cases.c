@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * attach-cases [OPTION...] CGROUPDIR: makes each attaching call of the table, and prints a line for each: what the kernel
- * said, and of a link what and where it is. Run directly and behind the attach proxy, with one thread and with two, the
- * lines must be the same. The process must be in CGROUPDIR.
+ * attach-cases [OPTION...] CGROUPDIR: makes each attaching call of the table, and prints a line for each: what the
+ * kernel said, and of a link what and where it is. Run directly and behind the attach proxy, with one thread and with
+ * two, the lines must be the same. The process must be in CGROUPDIR.
  *   --thread   from a second thread
  *   --nested   from a user namespace and a network namespace below
  *   --drop     without capabilities
@@ -145,8 +145,9 @@ enum trick {
 #define DETACH BPF_PROG_DETACH
 #define SIZE 64
 
-/* LINK_CREATE: program, target, relative. LINK_UPDATE: link, new program, old one. PROG_ATTACH and PROG_DETACH: program,
- * target, and the one replaced, or relative. What PROG_ATTACH has done is undone by PROG_DETACH, which is told, too. */
+/* LINK_CREATE: program, target, relative. LINK_UPDATE: link, new program, old one. PROG_ATTACH and PROG_DETACH:
+ * program, target, and the one replaced, or relative. What PROG_ATTACH has done is undone by PROG_DETACH, which is
+ * told, too. */
 static const struct row {
         const char *name;
         unsigned command;
@@ -158,7 +159,8 @@ static const struct row {
         {"link cgroup_skb egress", CREATE, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
         {"link cgroup_skb ingress", CREATE, INGRESS, CGROUP, NONE, BPF_CGROUP_INET_INGRESS, 0, SIZE, PLAIN},
         {"link cgroup_skb that denies", CREATE, DENY, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
-        {"link cgroup_skb to a cgroup below", CREATE, EGRESS, CGROUP_BELOW, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
+        {"link cgroup_skb to a cgroup below", CREATE, EGRESS, CGROUP_BELOW, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE,
+         PLAIN},
         {"link cgroup_sock", CREATE, SOCK_CREATE, CGROUP, NONE, BPF_CGROUP_INET_SOCK_CREATE, 0, SIZE, PLAIN},
         {"link cgroup_sock post_bind4", CREATE, POST_BIND4, CGROUP, NONE, BPF_CGROUP_INET4_POST_BIND, 0, SIZE, PLAIN},
         {"link bind4", CREATE, BIND4, CGROUP, NONE, BPF_CGROUP_INET4_BIND, 0, SIZE, PLAIN},
@@ -209,15 +211,21 @@ static const struct row {
 
         {"relative: a program, none there", CREATE, TCX, LO, OTHER_TCX, BPF_TCX_INGRESS, BPF_F_BEFORE, SIZE, PLAIN},
         {"relative: a number that is not open", CREATE, TCX, LO, CLOSED, BPF_TCX_INGRESS, BPF_F_AFTER, SIZE, PLAIN},
-        {"relative: an attached link", CREATE, TCX, LO, LINK_TCX, BPF_TCX_INGRESS, BPF_F_BEFORE | BPF_F_LINK, SIZE, PLAIN},
-        {"relative: its id", CREATE, TCX, LO, ID_OF_LINK_TCX, BPF_TCX_INGRESS, BPF_F_AFTER | BPF_F_LINK | BPF_F_ID, SIZE, PLAIN},
-        {"relative: its program's id", CREATE, TCX, LO, ID_OF_TCX, BPF_TCX_INGRESS, BPF_F_AFTER | BPF_F_ID, SIZE, PLAIN},
-        {"relative: an id that is none", CREATE, TCX, LO, NEGATIVE, BPF_TCX_INGRESS, BPF_F_AFTER | BPF_F_ID, SIZE, PLAIN},
+        {"relative: an attached link", CREATE, TCX, LO, LINK_TCX, BPF_TCX_INGRESS, BPF_F_BEFORE | BPF_F_LINK, SIZE,
+         PLAIN},
+        {"relative: its id", CREATE, TCX, LO, ID_OF_LINK_TCX, BPF_TCX_INGRESS, BPF_F_AFTER | BPF_F_LINK | BPF_F_ID,
+         SIZE, PLAIN},
+        {"relative: its program's id", CREATE, TCX, LO, ID_OF_TCX, BPF_TCX_INGRESS, BPF_F_AFTER | BPF_F_ID, SIZE,
+         PLAIN},
+        {"relative: an id that is none", CREATE, TCX, LO, NEGATIVE, BPF_TCX_INGRESS, BPF_F_AFTER | BPF_F_ID, SIZE,
+         PLAIN},
         {"relative: no order asked for", CREATE, TCX, LO, OTHER_TCX, BPF_TCX_INGRESS, 0, SIZE, PLAIN},
         {"relative: a link of a cgroup", CREATE, OTHER_EGRESS, CGROUP, LINK_EGRESS, BPF_CGROUP_INET_EGRESS,
          BPF_F_BEFORE | BPF_F_LINK, SIZE, PLAIN},
-        {"relative: a program of a cgroup", CREATE, OTHER_EGRESS, CGROUP, EGRESS, BPF_CGROUP_INET_EGRESS, BPF_F_AFTER, SIZE, PLAIN},
-        {"relative: a cgroup, no order asked for", CREATE, OTHER_EGRESS, CGROUP, DEV_NULL, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
+        {"relative: a program of a cgroup", CREATE, OTHER_EGRESS, CGROUP, EGRESS, BPF_CGROUP_INET_EGRESS, BPF_F_AFTER,
+         SIZE, PLAIN},
+        {"relative: a cgroup, no order asked for", CREATE, OTHER_EGRESS, CGROUP, DEV_NULL, BPF_CGROUP_INET_EGRESS, 0,
+         SIZE, PLAIN},
 
         {"update", UPDATE, LINK_EGRESS, OTHER_EGRESS, NONE, 0, 0, SIZE, PLAIN},
         {"update, the old one named", UPDATE, LINK_EGRESS, OTHER_EGRESS, EGRESS, 0, BPF_F_REPLACE, SIZE, PLAIN},
@@ -234,7 +242,8 @@ static const struct row {
         {"update with a flag that is none", UPDATE, LINK_EGRESS, OTHER_EGRESS, NONE, 0, 1U << 20, SIZE, PLAIN},
 
         {"attach cgroup_skb", ATTACH, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
-        {"attach cgroup_skb, multi", ATTACH, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, BPF_F_ALLOW_MULTI, SIZE, PLAIN},
+        {"attach cgroup_skb, multi", ATTACH, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, BPF_F_ALLOW_MULTI, SIZE,
+         PLAIN},
         {"attach, replacing none", ATTACH, EGRESS, CGROUP, OTHER_EGRESS, BPF_CGROUP_INET_EGRESS,
          BPF_F_ALLOW_MULTI | BPF_F_REPLACE, SIZE, PLAIN},
         {"attach, replacing what is not open", ATTACH, EGRESS, CGROUP, CLOSED, BPF_CGROUP_INET_EGRESS,
@@ -245,13 +254,16 @@ static const struct row {
         {"attach flow_dissector", ATTACH, FLOW, NONE, NONE, BPF_FLOW_DISSECTOR, 0, SIZE, PLAIN},
         {"attach flow_dissector to a descriptor", ATTACH, FLOW, NETWORK, NONE, BPF_FLOW_DISSECTOR, 0, SIZE, PLAIN},
         {"attach tcx", ATTACH, TCX, LO, NONE, BPF_TCX_INGRESS, 0, SIZE, PLAIN},
-        {"attach tcx, relative to an id", ATTACH, TCX, LO, ID_OF_TCX, BPF_TCX_INGRESS, BPF_F_BEFORE | BPF_F_ID, SIZE, PLAIN},
-        {"attach tcx, relative to a link", ATTACH, TCX, LO, LINK_TCX, BPF_TCX_INGRESS, BPF_F_BEFORE | BPF_F_LINK, SIZE, PLAIN},
+        {"attach tcx, relative to an id", ATTACH, TCX, LO, ID_OF_TCX, BPF_TCX_INGRESS, BPF_F_BEFORE | BPF_F_ID, SIZE,
+         PLAIN},
+        {"attach tcx, relative to a link", ATTACH, TCX, LO, LINK_TCX, BPF_TCX_INGRESS, BPF_F_BEFORE | BPF_F_LINK, SIZE,
+         PLAIN},
         {"attach, of nothing", ATTACH, CLOSED, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
         {"attach, to nothing", ATTACH, EGRESS, CLOSED, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
         {"attach of the wrong type", ATTACH, XDP, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
         {"attach of a type that is none", ATTACH, EGRESS, CGROUP, NONE, 99, 0, SIZE, PLAIN},
-        {"attach with a flag that is none", ATTACH, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 1U << 25, SIZE, PLAIN},
+        {"attach with a flag that is none", ATTACH, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 1U << 25, SIZE,
+         PLAIN},
 
         {"detach, none there", DETACH, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
         {"detach, of no program", DETACH, CLOSED, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 0, SIZE, PLAIN},
@@ -261,7 +273,8 @@ static const struct row {
         {"detach sk_msg, none there", DETACH, SK_MSG, SOCKMAP, NONE, BPF_SK_MSG_VERDICT, 0, SIZE, PLAIN},
         {"detach tcx, none there", DETACH, TCX, LO, NONE, BPF_TCX_INGRESS, 0, SIZE, PLAIN},
         {"detach tcx, a link's", DETACH, NONE, LO, LINK_TCX, BPF_TCX_INGRESS, BPF_F_AFTER | BPF_F_LINK, SIZE, PLAIN},
-        {"detach with a flag it does not take", DETACH, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, BPF_F_ALLOW_MULTI, SIZE, PLAIN},
+        {"detach with a flag it does not take", DETACH, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, BPF_F_ALLOW_MULTI,
+         SIZE, PLAIN},
         {"detach of a type that is none", DETACH, EGRESS, CGROUP, NONE, 99, 0, SIZE, PLAIN},
 
         {"size 0", CREATE, EGRESS, CGROUP, NONE, BPF_CGROUP_INET_EGRESS, 0, 0, PLAIN},
@@ -316,7 +329,8 @@ struct place {
         struct sockaddr_in address;
 };
 
-/* ---- what there is to attach -------------------------------------------------------------------------------------- */
+/* ---- what there is to attach
+ * -------------------------------------------------------------------------------------- */
 
 static int must(int r, const char *what) {
         if (r < 0)
@@ -339,8 +353,10 @@ static uint32_t info(uint32_t fd, void *ret, uint32_t size) {
 }
 
 static int perf(void) {
-        struct perf_event_attr attr = {
-                .type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_DUMMY, .exclude_kernel = 1};
+        struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE,
+                                       .size = sizeof(attr),
+                                       .config = PERF_COUNT_SW_DUMMY,
+                                       .exclude_kernel = 1};
 
         return (int) syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
@@ -393,7 +409,8 @@ static void open_rest(struct place *p) {
                 attacher_die("bind", -errno);
 }
 
-/* ---- one case ----------------------------------------------------------------------------------------------------- */
+/* ---- one case
+ * ----------------------------------------------------------------------------------------------------- */
 
 static int create(uint32_t program, uint32_t target, uint32_t type, uint32_t flags) {
         const uint32_t attr[16] = {program, target, type, flags};
@@ -446,7 +463,11 @@ static void fill(const struct place *p, const struct row *row, uint32_t *words) 
 
                 memcpy(words, attr, sizeof(attr));
         } else {
-                const uint32_t attr[] = {second, first, row->type, row->flags, row->flags & BPF_F_REPLACE ? third : 0,
+                const uint32_t attr[] = {second,
+                                         first,
+                                         row->type,
+                                         row->flags,
+                                         row->flags & BPF_F_REPLACE ? third : 0,
                                          row->flags & BPF_F_REPLACE ? 0 : third};
 
                 memcpy(words, attr, sizeof(attr));
@@ -503,12 +524,13 @@ static void print_link(const struct place *p, int fd) {
         (void) printf(" link type %u", link.type);
         if (link.type == BPF_LINK_TYPE_CGROUP)
                 (void) printf(" attach type %u to %s", link.cgroup.attach_type,
-                              link.cgroup.cgroup_id == p->cgroup_ids[0]   ? "the cgroup"
-                              : link.cgroup.cgroup_id == p->cgroup_ids[1] ? "the cgroup below"
-                                                                          : "another cgroup");
+                              link.cgroup.cgroup_id == p->cgroup_ids[0] ? "the cgroup" :
+                              link.cgroup.cgroup_id == p->cgroup_ids[1] ? "the cgroup below" :
+                                                                          "another cgroup");
         else if (link.type == BPF_LINK_TYPE_NETNS)
                 (void) printf(" attach type %u to %s", link.netns.attach_type,
-                              link.netns.netns_ino == p->network ? "the network namespace" : "another network namespace");
+                              link.netns.netns_ino == p->network ? "the network namespace" :
+                                                                   "another network namespace");
         else if (link.type == BPF_LINK_TYPE_XDP)
                 (void) printf(" to interface %u", link.xdp.ifindex);
         else if (link.type == BPF_LINK_TYPE_TCX)
@@ -516,8 +538,9 @@ static void print_link(const struct place *p, int fd) {
 }
 
 static void detach(const struct place *p, const struct row *row) {
-        union bpf_attr attr = {
-                .target_fd = p->numbers[row->second], .attach_bpf_fd = p->numbers[row->first], .attach_type = row->type};
+        union bpf_attr attr = {.target_fd = p->numbers[row->second],
+                               .attach_bpf_fd = p->numbers[row->first],
+                               .attach_type = row->type};
         int r = attacher_bpf(BPF_PROG_DETACH, &attr, sizeof(attr));
 
         (void) printf("; detached: %s", strerror(-r));
@@ -619,8 +642,10 @@ struct options {
 };
 
 static int parse(int argc, char **argv, struct options *ret) {
-        static const struct option longs[] = {{"thread", no_argument, NULL, 't'}, {"nested", no_argument, NULL, 'n'},
-                                              {"drop", no_argument, NULL, 'd'},   {"i386", no_argument, NULL, 'i'},
+        static const struct option longs[] = {{"thread", no_argument, NULL, 't'},
+                                              {"nested", no_argument, NULL, 'n'},
+                                              {"drop", no_argument, NULL, 'd'},
+                                              {"i386", no_argument, NULL, 'i'},
                                               {NULL, 0, NULL, 0}};
         int c;
 

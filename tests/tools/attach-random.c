@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * attach-random SEED CALLS CGROUPDIR: random attaching calls, right ones and nonsense, from the threads of several processes, which
- * are killed at random while they are at it. For the attach proxy, which must outlive that, and keep nothing. What is
- * attached without a link stays on CGROUPDIR, so that is to be removed then. Prints how many calls were made, how many
- * of them attached something, and how many processes were killed. The same seed gives the same calls, the kernel's
- * scheduler being another matter.
+ * attach-random SEED CALLS CGROUPDIR: random attaching calls, right ones and nonsense, from the threads of several
+ * processes, which are killed at random while they are at it. For the attach proxy, which must outlive that, and keep
+ * nothing. What is attached without a link stays on CGROUPDIR, so that is to be removed then. Prints how many calls
+ * were made, how many of them attached something, and how many processes were killed. The same seed gives the same
+ * calls, the kernel's scheduler being another matter.
  */
 
 #include "attacher.h"
@@ -31,9 +31,7 @@ static struct shared *shared;
 static uint32_t numbers[NUMBERS];
 static unsigned n_numbers;
 /* What goes together. */
-static struct right {
-        uint32_t program, target, type, flags;
-} rights[8];
+static struct right { uint32_t program, target, type, flags; } rights[8];
 static unsigned n_rights;
 static uint8_t *edge; /* a page that ends where nothing is mapped */
 
@@ -66,8 +64,9 @@ static uint32_t random_flags(uint64_t *state) {
 }
 
 static uint32_t random_type(uint64_t *state) {
-        static const uint8_t usual[] = {BPF_CGROUP_INET_INGRESS, BPF_CGROUP_INET_EGRESS, BPF_CGROUP_INET4_CONNECT, BPF_SK_LOOKUP,
-                                        BPF_XDP, BPF_TCX_INGRESS, BPF_SK_MSG_VERDICT};
+        static const uint8_t usual[] = {
+                BPF_CGROUP_INET_INGRESS, BPF_CGROUP_INET_EGRESS, BPF_CGROUP_INET4_CONNECT, BPF_SK_LOOKUP, BPF_XDP,
+                BPF_TCX_INGRESS,         BPF_SK_MSG_VERDICT};
 
         return one_in(state, 3) ? below(state, 70) : usual[below(state, ELEMENTSOF(usual))];
 }
@@ -108,8 +107,8 @@ static void fill_right(uint64_t *state, uint32_t command, uint32_t *words) {
 }
 
 static int random_call(uint64_t *state, uint32_t *words) {
-        static const uint8_t commands[] = {BPF_LINK_CREATE, BPF_LINK_CREATE, BPF_LINK_CREATE, BPF_LINK_UPDATE, BPF_PROG_ATTACH,
-                                           BPF_PROG_DETACH};
+        static const uint8_t commands[] = {BPF_LINK_CREATE, BPF_LINK_CREATE, BPF_LINK_CREATE,
+                                           BPF_LINK_UPDATE, BPF_PROG_ATTACH, BPF_PROG_DETACH};
         uint32_t command = commands[below(state, ELEMENTSOF(commands))];
         const void *attr = words;
         int r;
@@ -242,8 +241,10 @@ static void prepare(const char *cgroup_dir) {
         if (cgroup < 0 || network < 0 || sockmap < 0)
                 attacher_die(cgroup_dir, -EPERM);
         const struct right all[] = {
-                {load(token, BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, 1), (uint32_t) cgroup, BPF_CGROUP_INET_EGRESS, 0},
-                {load(token, BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS, 1), (uint32_t) cgroup, BPF_CGROUP_INET_INGRESS, 0},
+                {load(token, BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS, 1), (uint32_t) cgroup,
+                 BPF_CGROUP_INET_EGRESS, 0},
+                {load(token, BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS, 1), (uint32_t) cgroup,
+                 BPF_CGROUP_INET_INGRESS, 0},
                 {load(token, BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT, 1), (uint32_t) cgroup,
                  BPF_CGROUP_INET4_CONNECT, 0},
                 {load(token, BPF_PROG_TYPE_SK_LOOKUP, BPF_SK_LOOKUP, 1), (uint32_t) network, BPF_SK_LOOKUP, 0},
@@ -269,7 +270,8 @@ int main(int argc, char **argv) {
         uint64_t seed, calls;
         unsigned killed;
 
-        if (argc != 4 || parse_uint(argv[1], 10, UINT32_MAX, &seed) < 0 || parse_uint(argv[2], 10, CALLS_MAX, &calls) < 0) {
+        if (argc != 4 || parse_uint(argv[1], 10, UINT32_MAX, &seed) < 0 ||
+            parse_uint(argv[2], 10, CALLS_MAX, &calls) < 0) {
                 (void) fprintf(stderr, "usage: attach-random SEED CALLS CGROUPDIR\n");
                 return 2;
         }

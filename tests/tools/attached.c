@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * attached CGROUP2 [OWN]: everything that BPF is attached to on this host, as root sees it, a line each: links, programs of
- * cgroups, of interfaces (tcx, netkit; XDP: `ip link` has it) and of this network namespace. What is on the cgroup OWN or
- * below it is left out. For tests that look often: bpftool takes seconds for it on an emulated machine.
+ * attached CGROUP2 [OWN]: everything that BPF is attached to on this host, as root sees it, a line each: links,
+ * programs of cgroups, of interfaces (tcx, netkit; XDP: `ip link` has it) and of this network namespace. What is on
+ * the cgroup OWN or below it is left out. For tests that look often: bpftool takes seconds for it on an emulated
+ * machine.
  */
 
 #include "config.h"
@@ -45,13 +46,34 @@ static void list_query(int target, enum bpf_attach_type type, const char *what) 
 }
 
 static const enum bpf_attach_type cgroup_types[] = {
-        BPF_CGROUP_INET_INGRESS, BPF_CGROUP_INET_EGRESS, BPF_CGROUP_INET_SOCK_CREATE, BPF_CGROUP_SOCK_OPS, BPF_CGROUP_DEVICE,
-        BPF_CGROUP_INET4_BIND, BPF_CGROUP_INET6_BIND, BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT,
-        BPF_CGROUP_INET4_POST_BIND, BPF_CGROUP_INET6_POST_BIND, BPF_CGROUP_UDP4_SENDMSG, BPF_CGROUP_UDP6_SENDMSG,
-        BPF_CGROUP_SYSCTL, BPF_CGROUP_UDP4_RECVMSG, BPF_CGROUP_UDP6_RECVMSG, BPF_CGROUP_GETSOCKOPT, BPF_CGROUP_SETSOCKOPT,
-        BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET6_GETPEERNAME, BPF_CGROUP_INET4_GETSOCKNAME, BPF_CGROUP_INET6_GETSOCKNAME,
-        BPF_CGROUP_INET_SOCK_RELEASE, BPF_CGROUP_UNIX_CONNECT, BPF_CGROUP_UNIX_SENDMSG, BPF_CGROUP_UNIX_RECVMSG,
-        BPF_CGROUP_UNIX_GETPEERNAME, BPF_CGROUP_UNIX_GETSOCKNAME,
+        BPF_CGROUP_INET_INGRESS,
+        BPF_CGROUP_INET_EGRESS,
+        BPF_CGROUP_INET_SOCK_CREATE,
+        BPF_CGROUP_SOCK_OPS,
+        BPF_CGROUP_DEVICE,
+        BPF_CGROUP_INET4_BIND,
+        BPF_CGROUP_INET6_BIND,
+        BPF_CGROUP_INET4_CONNECT,
+        BPF_CGROUP_INET6_CONNECT,
+        BPF_CGROUP_INET4_POST_BIND,
+        BPF_CGROUP_INET6_POST_BIND,
+        BPF_CGROUP_UDP4_SENDMSG,
+        BPF_CGROUP_UDP6_SENDMSG,
+        BPF_CGROUP_SYSCTL,
+        BPF_CGROUP_UDP4_RECVMSG,
+        BPF_CGROUP_UDP6_RECVMSG,
+        BPF_CGROUP_GETSOCKOPT,
+        BPF_CGROUP_SETSOCKOPT,
+        BPF_CGROUP_INET4_GETPEERNAME,
+        BPF_CGROUP_INET6_GETPEERNAME,
+        BPF_CGROUP_INET4_GETSOCKNAME,
+        BPF_CGROUP_INET6_GETSOCKNAME,
+        BPF_CGROUP_INET_SOCK_RELEASE,
+        BPF_CGROUP_UNIX_CONNECT,
+        BPF_CGROUP_UNIX_SENDMSG,
+        BPF_CGROUP_UNIX_RECVMSG,
+        BPF_CGROUP_UNIX_GETPEERNAME,
+        BPF_CGROUP_UNIX_GETSOCKNAME,
 };
 
 static void list_cgroup(const FTSENT *entry) {
@@ -86,7 +108,8 @@ static int list_cgroups(char *root) {
 }
 
 static void list_interfaces(void) {
-        static const enum bpf_attach_type types[] = {BPF_TCX_INGRESS, BPF_TCX_EGRESS, BPF_NETKIT_PRIMARY, BPF_NETKIT_PEER};
+        static const enum bpf_attach_type types[] = {BPF_TCX_INGRESS, BPF_TCX_EGRESS, BPF_NETKIT_PRIMARY,
+                                                     BPF_NETKIT_PEER};
         struct if_nameindex *all = if_nameindex();
 
         for (const struct if_nameindex *i = all; i && i->if_index; i++) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * crowd SOCKET POLICY-DIR POLICY FIRST-UID N: opens a session for each of N uids, which need no accounts, over the session socket as the
- * module does, and keeps them all; says how long the opens took: of the first hundred and the last, in the middle, in microseconds.
- * Waits for the end of its standard input, then ends, and with it all of its sessions.
+ * crowd SOCKET POLICY-DIR POLICY FIRST-UID N: opens a session for each of N uids, which need no accounts, over the
+ * session socket as the module does, and keeps them all; says how long the opens took: of the first hundred and the
+ * last, in the middle, in microseconds. Waits for the end of its standard input, then ends, and with it all of its
+ * sessions.
  */
 
 #include "config.h"
@@ -59,7 +60,8 @@ int main(int argc, char **argv) {
         char byte;
         int r;
 
-        if (argc != 6 || parse_uint(argv[4], 10, UINT32_MAX, &first) < 0 || parse_uint(argv[5], 10, N_MAX, &n) < 0 || n < SAMPLE) {
+        if (argc != 6 || parse_uint(argv[4], 10, UINT32_MAX, &first) < 0 || parse_uint(argv[5], 10, N_MAX, &n) < 0 ||
+            n < SAMPLE) {
                 (void) fprintf(stderr, "usage: crowd SOCKET POLICY-DIR POLICY FIRST-UID N, N at least %d\n", SAMPLE);
                 return 2;
         }
@@ -71,7 +73,8 @@ int main(int argc, char **argv) {
         for (uint64_t i = 0; i < n; i++) {
                 r = open_one(argv[1], policy, (uint32_t) (first + i), &times[i]);
                 if (r < 0) {
-                        (void) fprintf(stderr, "crowd: the open number %llu: %s\n", (unsigned long long) i + 1, strerror(-r));
+                        (void) fprintf(stderr, "crowd: the open number %llu: %s\n", (unsigned long long) i + 1,
+                                       strerror(-r));
                         policy_free(policy);
                         return 1;
                 }

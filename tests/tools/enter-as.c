@@ -31,7 +31,8 @@ static void *sleep_on(void *unused) {
 }
 
 static int usage(const char *what) {
-        fprintf(stderr, "enter-as: %s\nusage: enter-as [--no-nnp] [--thread] [--cookie COOKIE | --no-cookie] [--stay] SOCKET\n",
+        fprintf(stderr,
+                "enter-as: %s\nusage: enter-as [--no-nnp] [--thread] [--cookie COOKIE | --no-cookie] [--stay] SOCKET\n",
                 what);
         return 2;
 }
@@ -46,7 +47,7 @@ static int parse(int argc, char **argv, struct situation *ret) {
         const char *cookie = getenv(PROTO_COOKIE_ENV);
         int c;
 
-        *ret = (struct situation) {.nnp = true};
+        *ret = (struct situation){.nnp = true};
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
                 switch (c) {
                 case NO_NNP:

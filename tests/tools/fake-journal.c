@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * fake-journal PID-FILE COMMAND [ARGUMENT…]: starts COMMAND as systemd starts a service, its stderr a stream of the journal's, beside a
- * journal of our own, which prints on standard output what it hears: a line as it came, an entry as one line of all its fields, the message first.
- * It ends with the last holder of that stream. Its pid is in PID-FILE: stopped, it is a journal that hangs.
+ * fake-journal PID-FILE COMMAND [ARGUMENT…]: starts COMMAND as systemd starts a service, its stderr a stream of the
+ * journal's, beside a journal of our own, which prints on standard output what it hears: a line as it came, an entry
+ * as one line of all its fields, the message first. It ends with the last holder of that stream. Its pid is in
+ * PID-FILE: stopped, it is a journal that hangs.
  *
- * It listens where the journal does, /run/systemd/journal/socket: to be run in a mount namespace with a /run of its own.
+ * It listens where the journal does, /run/systemd/journal/socket: to be run in a mount namespace with a /run of its
+ * own.
  */
 
 #include "config.h"
@@ -28,8 +30,8 @@ static int listen_for_entries(void) {
         static const struct sockaddr_un sa = {.sun_family = AF_UNIX, .sun_path = DIRECTORY "/socket"};
         int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-        if ((mkdir("/run/systemd", 0755) < 0 && errno != EEXIST) || (mkdir(DIRECTORY, 0755) < 0 && errno != EEXIST) || fd < 0 ||
-            bind(fd, (const struct sockaddr *) &sa, sizeof(sa)) < 0)
+        if ((mkdir("/run/systemd", 0755) < 0 && errno != EEXIST) || (mkdir(DIRECTORY, 0755) < 0 && errno != EEXIST) ||
+            fd < 0 || bind(fd, (const struct sockaddr *) &sa, sizeof(sa)) < 0)
                 die(sa.sun_path);
         return fd;
 }
@@ -74,7 +76,8 @@ static void become_service(int stream) {
 
         if (fstat(stream, &st) < 0)
                 die("fstat");
-        (void) snprintf(value, sizeof(value), "%llu:%llu", (unsigned long long) st.st_dev, (unsigned long long) st.st_ino);
+        (void) snprintf(value, sizeof(value), "%llu:%llu", (unsigned long long) st.st_dev,
+                        (unsigned long long) st.st_ino);
         if (setenv("JOURNAL_STREAM", value, 1) < 0 || dup2(stream, STDERR_FILENO) < 0)
                 die("stderr");
 }

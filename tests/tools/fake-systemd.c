@@ -238,7 +238,8 @@ static int start_unit(sd_bus_message *m) {
         if (mode_is("silent"))
                 return 0;
         if (mode_is("old") && by_pidfd)
-                return reply_error(m, SD_BUS_ERROR_PROPERTY_READ_ONLY, "Cannot set property PIDFDs, or unknown property.");
+                return reply_error(m, SD_BUS_ERROR_PROPERTY_READ_ONLY,
+                                   "Cannot set property PIDFDs, or unknown property.");
         if (mode_is("refuse"))
                 return reply_error(m, SD_BUS_ERROR_ACCESS_DENIED, "not today");
         if (mode_is("hang-up"))
@@ -275,8 +276,8 @@ static int stop_unit(sd_bus_message *m) {
 }
 
 static void list_one(const char *name, void *userdata) {
-        (void) sd_bus_message_append(userdata, "(ssssssouso)", name, "", "loaded", "active", "running", "", PATH "/unit/x", 0u, "",
-                                     "/");
+        (void) sd_bus_message_append(userdata, "(ssssssouso)", name, "", "loaded", "active", "running", "",
+                                     PATH "/unit/x", 0u, "", "/");
 }
 
 static int list_units(sd_bus_message *call) {

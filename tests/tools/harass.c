@@ -3,11 +3,14 @@
 /*
  * What a user may try against processes: his own maker and anchor, and ENTER's idea of which process asked.
  *
- *   harass hunt look|stop|kill      as the user, until SIGTERM: waits for makers and anchors of his, and at a random moment of their lives tries to
+ *   harass hunt look|stop|kill      as the user, until SIGTERM: waits for makers and anchors of his, and at a random
+ *   moment of their lives tries to
  *                                   trace or open them, or stops or kills them. 1: one could be traced or opened
- *   harass reuse SOCKET UID VICTIM-UID N   as root: N times, a process of UID asks to ENTER and dies, and another, VICTIM-UID's, gets its number.
+ *   harass reuse SOCKET UID VICTIM-UID N   as root: N times, a process of UID asks to ENTER and dies, and another,
+ *   VICTIM-UID's, gets its number.
  *                                   1: a victim has been moved
- *   harass exec SOCKET N WITNESS    as the user: N times, a process asks to ENTER and at the same time runs a setuid program, WITNESS, a setuid copy
+ *   harass exec SOCKET N WITNESS    as the user: N times, a process asks to ENTER and at the same time runs a setuid
+ *   program, WITNESS, a setuid copy
  *                                   of this one. 1: that has ever been root in the delegation's cgroup
  */
 
@@ -73,8 +76,9 @@ static void look_at_files(pid_t pid) {
                 const char *name;
                 bool of_memory;
         } files[] = {
-                {"mem", true},      {"environ", true}, {"auxv", true},  {"maps", true},     {"root", false},   {"cwd", false},
-                {"exe", false},     {"fd/0", false},   {"fd/3", false}, {"ns/user", false}, {"ns/mnt", false}, {"ns/cgroup", false},
+                {"mem", true},   {"environ", true},  {"auxv", true},    {"maps", true},
+                {"root", false}, {"cwd", false},     {"exe", false},    {"fd/0", false},
+                {"fd/3", false}, {"ns/user", false}, {"ns/mnt", false}, {"ns/cgroup", false},
         };
         char path[64];
 
@@ -95,7 +99,8 @@ static void look_at_files(pid_t pid) {
 
 static void look_into(pid_t pid) {
         char byte;
-        struct iovec here = {.iov_base = &byte, .iov_len = 1}, there = {.iov_base = (void *) (uintptr_t) die, .iov_len = 1};
+        struct iovec here = {.iov_base = &byte, .iov_len = 1},
+                     there = {.iov_base = (void *) (uintptr_t) die, .iov_len = 1};
         _cleanup_close_ int pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
 
         if (process_vm_readv(pid, &here, 1, &there, 1, 0) == 1 || errno == EFAULT)
@@ -112,7 +117,8 @@ static void look_into(pid_t pid) {
 }
 
 static void trace(pid_t pid) {
-        if (syscall(SYS_ptrace, PTRACE_SEIZE, pid, NULL, NULL) == 0 || syscall(SYS_ptrace, PTRACE_ATTACH, pid, NULL, NULL) == 0) {
+        if (syscall(SYS_ptrace, PTRACE_SEIZE, pid, NULL, NULL) == 0 ||
+            syscall(SYS_ptrace, PTRACE_ATTACH, pid, NULL, NULL) == 0) {
                 (void) printf("traced: %d\n", (int) pid);
                 traced++;
         }
@@ -245,7 +251,8 @@ static pid_t asker(int fd, const char *socket_path, uid_t uid) {
 /* The next process of that number, or -1 if somebody was faster. */
 static pid_t victim(pid_t number, uid_t uid) {
         struct {
-                uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size;
+                uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+                        set_tid_size;
         } args = {.exit_signal = SIGCHLD, .set_tid = (uintptr_t) &number, .set_tid_size = 1};
         pid_t pid = (pid_t) syscall(SYS_clone3, &args, sizeof(args));
 
@@ -330,7 +337,8 @@ static void *thread_renounces(void *unused) {
         return NULL;
 }
 
-/* no_new_privs is a thread's own. So: none at all; the asking thread's, while another runs the program; another's, while the asking one does. */
+/* no_new_privs is a thread's own. So: none at all; the asking thread's, while another runs the program; another's,
+ * while the asking one does. */
 static _Noreturn void racer(const char *socket_path, unsigned variant, int out) {
         pthread_t thread;
 

@@ -299,7 +299,7 @@ static int case_close_unknown(const struct test *test) {
         union proto_message message = {.close_session = PROTO_INIT(PROTO_CLOSE_SESSION)};
         _cleanup_close_ int fd = dial(test);
 
-        message.close_session.cookie = (struct proto_cookie) {UINT64_C(0x1234567890abcdef), 7};
+        message.close_session.cookie = (struct proto_cookie){UINT64_C(0x1234567890abcdef), 7};
         put(fd, &message, sizeof(message.close_session));
         return expect_one_answer(fd);
 }
@@ -310,7 +310,7 @@ static int enter_with(const struct test *test, uint64_t delegation, uint64_t ses
         union proto_message message = {.enter = PROTO_INIT(PROTO_ENTER)};
         _cleanup_close_ int fd = dial(test);
 
-        message.enter.cookie = (struct proto_cookie) {delegation, session};
+        message.enter.cookie = (struct proto_cookie){delegation, session};
         put(fd, &message, sizeof(message.enter));
         return expect_refused(fd);
 }
@@ -404,7 +404,8 @@ static int case_subgroup_swapped(const struct test *test) {
 
 /* Of somebody who has no delegation, whatever he names. */
 static int case_subgroup_nobody(const struct test *test) {
-        static const char *const paths[] = {"", "run", ".", "..", "/", "../..", "supervisor", "run/../../x", "\xff\xfe"};
+        static const char *const paths[] = {"",      "run",        ".",           "..",      "/",
+                                            "../..", "supervisor", "run/../../x", "\xff\xfe"};
         union proto_message messages[2];
         int r = 0;
 
@@ -496,7 +497,9 @@ static int with_fds(const struct test *test, size_t n) {
         } control = {.bytes = {0}};
         union proto_message message = test->good;
         struct iovec iov = {.iov_base = &message, .iov_len = test->size};
-        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+        struct msghdr msg = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
                              .msg_controllen = CMSG_SPACE(sizeof(int) * n)};
         struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
         _cleanup_close_ int fd = dial(test);
@@ -506,7 +509,8 @@ static int with_fds(const struct test *test, size_t n) {
         cmsg->cmsg_len = CMSG_LEN(sizeof(int) * n);
         for (size_t i = 0; i < n; i++)
                 memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &fd, sizeof(int));
-        /* Linux 6.16 and later refuse it on the sender's side: the helper takes no descriptors at all (SO_PASSRIGHTS). */
+        /* Linux 6.16 and later refuse it on the sender's side: the helper takes no descriptors at all
+         * (SO_PASSRIGHTS). */
         if (sendmsg(fd, &msg, MSG_NOSIGNAL) < 0)
                 return errno == EPERM ? 0 : say("descriptors could not be sent");
         return expect_closed(fd);
@@ -588,7 +592,7 @@ static int case_flood(const struct test *test) {
         if (sock_address(test->path, &sa) < 0)
                 return say("path too long");
         for (n = 0; n < FLOOD; n++) {
-                fds[n] = (struct pollfd) {.fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+                fds[n] = (struct pollfd){.fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
                 for (int i = 0; connect(fds[n].fd, (struct sockaddr *) &sa, sizeof(sa)) < 0; i++) {
                         if (errno != EAGAIN || i == 200) {
                                 refused++;
@@ -672,7 +676,7 @@ static const struct {
 static void test_init(struct test *ret, const char *path) {
         const char *slash = strrchr(path, '/');
 
-        *ret = (struct test) {.path = path, .session = streq(slash ? slash + 1 : path, "session")};
+        *ret = (struct test){.path = path, .session = streq(slash ? slash + 1 : path, "session")};
         if (ret->session) {
                 /* Well-formed, and of nobody: it is refused, so nothing is made by the cases that send it as it is. */
                 ret->good.open_session = (struct proto_open_session) PROTO_INIT(PROTO_OPEN_SESSION);

@@ -30,7 +30,8 @@ static const char *string_of(struct json_object *object, const char *key) {
 }
 
 static int print_check(struct json_object *check) {
-        const char *name = string_of(check, "name"), *status = string_of(check, "status"), *fix = string_of(check, "fix");
+        const char *name = string_of(check, "name"), *status = string_of(check, "status"),
+                   *fix = string_of(check, "fix");
 
         if (!name || !status || !string_of(check, "text") || json_object_object_length(check) != (fix ? 4 : 3))
                 return bad("a check has not name, status, text and perhaps fix");
@@ -74,8 +75,9 @@ int main(void) {
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
         /* With its terminator: so that nothing may stand behind the object. */
         object = json_tokener_parse_ex(tokener, text, (int) n + 1);
-        r = json_tokener_get_error(tokener) == json_tokener_success ? print_all(object) :
-                                                                      bad(json_tokener_error_desc(json_tokener_get_error(tokener)));
+        r = json_tokener_get_error(tokener) == json_tokener_success ?
+                    print_all(object) :
+                    bad(json_tokener_error_desc(json_tokener_get_error(tokener)));
         json_object_put(object);
         json_tokener_free(tokener);
         return r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * load FILE...: loads each BPF object as any program does: bpf_object__open_file, bpf_object__load, no more. Prints what
- * libbpf and the verifier say, and for each `loads: FILE' or `refused: FILE: WHY'. Status: 0 if all load.
+ * load FILE...: loads each BPF object as any program does: bpf_object__open_file, bpf_object__load, no more. Prints
+ * what libbpf and the verifier say, and for each `loads: FILE' or `refused: FILE: WHY'. Status: 0 if all load.
  */
 
 #include <bpf/libbpf.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * For LD_PRELOAD: a kernel before 6.9, as far as a bpf file system's options go: it knows none that delegates. Nothing else makes a kernel of today
- * refuse them to root.
+ * For LD_PRELOAD: a kernel before 6.9, as far as a bpf file system's options go: it knows none that delegates. Nothing
+ * else makes a kernel of today refuse them to root.
  */
 
 #define _GNU_SOURCE
@@ -22,7 +22,8 @@ long syscall(long number, ...) {
         for (int i = 0; i < 6; i++)
                 arg[i] = va_arg(ap, long);
         va_end(ap);
-        if (number == SYS_fsconfig && arg[1] == FSCONFIG_SET_STRING && strncmp((const char *) arg[2], "delegate_", 9) == 0) {
+        if (number == SYS_fsconfig && arg[1] == FSCONFIG_SET_STRING &&
+            strncmp((const char *) arg[2], "delegate_", 9) == 0) {
                 errno = EINVAL;
                 return -1;
         }

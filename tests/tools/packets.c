@@ -120,8 +120,10 @@ int main(int argc, char **argv) {
         uint64_t count = COUNT_DEFAULT;
 
         if (argc < 3 || argc > 4 || (argc == 4 && parse_uint(argv[3], 10, COUNT_MAX, &count) < 0)) {
-                (void) fprintf(stderr, "usage: packets OBJECT CGROUPDIR [COUNT]\n"
-                                       "COUNT: packets to send, at most %d (%d)\n", COUNT_MAX, COUNT_DEFAULT);
+                (void) fprintf(stderr,
+                               "usage: packets OBJECT CGROUPDIR [COUNT]\n"
+                               "COUNT: packets to send, at most %d (%d)\n",
+                               COUNT_MAX, COUNT_DEFAULT);
                 return 2;
         }
         return run(argv[1], argv[2], count) < 0 ? 1 : 0;

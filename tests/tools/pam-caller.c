@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * pam-caller CONFDIR SERVICE USER HABIT [N]: a PAM application with a habit that some application has, and says what each call
- * gave. Where it waits, it is for its standard input: a line, or its end. HABIT:
+ * pam-caller CONFDIR SERVICE USER HABIT [N]: a PAM application with a habit that some application has, and says what
+ * each call gave. Where it waits, it is for its standard input: a line, or its end. HABIT:
  *   never-closes      opens, waits, and ends without a word to PAM
  *   only-ends         opens, waits, and ends with pam_end alone
  *   closes-elsewhere  opens, ends that handle, waits; closes in another, as JupyterHub does; waits
  *   closes-twice      opens, closes, closes
  *   only-closes       closes what it never opened
  *   opens-twice       opens twice on one handle, waits, closes twice
- *   closes-as-user    opens, waits; a child that has become the user closes, as systemd's (sd-pam) does; waits, ends without closing
+ *   closes-as-user    opens, waits; a child that has become the user closes, as systemd's (sd-pam) does; waits, ends
+ *                     without closing
  *   closes-in-child   opens, waits; a child that is still root closes, while this process lives; waits
  *   opener-exits      a child opens and exits; its parent, with the handle of before, waits and closes
  *   goes-on-in-child  opens and forks; this process exits at once, its child waits and closes
- *   nothing-open      opens and closes with descriptors 0 to 2 closed; says afterwards which of them were open in between
+ *   nothing-open      opens and closes with descriptors 0 to 2 closed; says afterwards which of them were open in
+ *                     between
  *   threads           N threads open at once, each on a handle of its own; waits; they close
  *   keeps             opens; says which descriptors, signals, environment, directory and umask changed; waits, closes
  */
@@ -253,7 +255,8 @@ static void describe_process(FILE *out) {
                 struct sigaction action;
 
                 if (sigaction(signal, NULL, &action) == 0)
-                        (void) fprintf(out, "signal %d: %s%s\n", signal, action.sa_handler == SIG_DFL ? "default" : "changed",
+                        (void) fprintf(out, "signal %d: %s%s\n", signal,
+                                       action.sa_handler == SIG_DFL ? "default" : "changed",
                                        sigismember(&blocked, signal) == 1 ? ", blocked" : "");
         }
         for (char **e = environ; *e; e++)

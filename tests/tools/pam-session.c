@@ -59,8 +59,8 @@ static int start(const struct arguments *a, pam_handle_t **ret) {
         pam_handle_t *pamh = NULL;
         int code;
 
-        code = a->confdir ? pam_start_confdir(a->service, a->user, &conv, a->confdir, &pamh)
-                          : pam_start(a->service, a->user, &conv, &pamh);
+        code = a->confdir ? pam_start_confdir(a->service, a->user, &conv, a->confdir, &pamh) :
+                            pam_start(a->service, a->user, &conv, &pamh);
         if (code == PAM_SUCCESS && a->tty)
                 code = pam_set_item(pamh, PAM_TTY, a->tty);
         if (code == PAM_SUCCESS && a->rhost)

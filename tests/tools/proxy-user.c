@@ -8,7 +8,8 @@
  *   pending            says whether a SIGCHLD waits for it; SIGCHLD is blocked by:
  *   blocking CMD...    becomes CMD, with SIGCHLD blocked
  *   listener           asks for a seccomp listener of its own
- *   impostor DIR       puts a process of its own in the place of the proxy, which answers each attach with a descriptor of
+ *   impostor DIR       puts a process of its own in the place of the proxy, which answers each attach with a
+ *   descriptor of
  *                      /dev/null, and says what the attach of a thread to the cgroup DIR was answered with
  *   attach DIR N       has N threads, each of which attaches a program to the cgroup DIR and detaches it, 50 times
  *   signalled DIR      the same with one thread, which gets signals all the while, by a handler with SA_RESTART
@@ -56,8 +57,9 @@ static int children(char **arguments) {
         siginfo_t info;
 
         (void) arguments;
-        (void) printf("%s\n", waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 && errno == ECHILD ? "no child"
-                                                                                                               : "a child");
+        (void) printf("%s\n", waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 && errno == ECHILD ?
+                                      "no child" :
+                                      "a child");
         return 0;
 }
 
@@ -230,7 +232,8 @@ static int under_signals(const char *dir, int flags) {
                 signals++;
         }
         (void) pthread_join(thread, NULL);
-        (void) printf("%d attaches, %d interrupted, %d failed, %lu signals\n", ROUNDS, job.interrupted, job.failures, signals);
+        (void) printf("%d attaches, %d interrupted, %d failed, %lu signals\n", ROUNDS, job.interrupted, job.failures,
+                      signals);
         return job.failures > 0;
 }
 static int signalled(char **arguments) {

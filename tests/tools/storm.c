@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * storm CONFDIR SERVICE SECONDS LOGINS SEED PREFIX USERS: so many login processes at once, for so long, each of which opens a PAM
- * session for one of PREFIX1 to PREFIXn, keeps it for a moment, and closes it, again and again, as chance (SEED) has it. One in
- * sixteen is left open by a process that just ends. Says how many there were, how many failed, and how long an open took.
+ * storm CONFDIR SERVICE SECONDS LOGINS SEED PREFIX USERS: so many login processes at once, for so long, each of which
+ * opens a PAM session for one of PREFIX1 to PREFIXn, keeps it for a moment, and closes it, again and again, as chance
+ * (SEED) has it. One in sixteen is left open by a process that just ends. Says how many there were, how many failed,
+ * and how long an open took.
  */
 
 #include "config.h"
@@ -27,7 +28,7 @@ static uint64_t users, end_usec;
 static struct shared {
         uint64_t opened, failed, left_open;
         uint32_t times[TIMES_MAX]; /* us */
-} *shared;
+} * shared;
 
 static void on_syslog(int priority, const char *format, va_list ap) {
         (void) priority;
@@ -100,12 +101,13 @@ static void report(uint64_t logins) {
         size_t n = (size_t) (shared->opened < TIMES_MAX ? shared->opened : TIMES_MAX);
 
         qsort(shared->times, n, sizeof(shared->times[0]), compare);
-        (void) printf("%llu sessions of %llu users, %llu at once, %llu never closed: %llu failed\n", (unsigned long long) shared->opened,
-                      (unsigned long long) users, (unsigned long long) logins, (unsigned long long) shared->left_open,
-                      (unsigned long long) shared->failed);
+        (void) printf("%llu sessions of %llu users, %llu at once, %llu never closed: %llu failed\n",
+                      (unsigned long long) shared->opened, (unsigned long long) users, (unsigned long long) logins,
+                      (unsigned long long) shared->left_open, (unsigned long long) shared->failed);
         if (n > 0)
-                (void) printf("open: half within %.1f ms, 99 %% within %.1f ms, the longest %.1f ms\n", shared->times[n / 2] / 1000.,
-                              shared->times[n - 1 - n / 100] / 1000., shared->times[n - 1] / 1000.);
+                (void) printf("open: half within %.1f ms, 99 %% within %.1f ms, the longest %.1f ms\n",
+                              shared->times[n / 2] / 1000., shared->times[n - 1 - n / 100] / 1000.,
+                              shared->times[n - 1] / 1000.);
 }
 
 static int usage(void) {
@@ -116,8 +118,9 @@ static int usage(void) {
 int main(int argc, char **argv) {
         uint64_t seconds, logins, seed;
 
-        if (argc != 8 || parse_uint(argv[3], 10, 3600, &seconds) < 0 || parse_uint(argv[4], 10, LOGINS_MAX, &logins) < 0 ||
-            parse_uint(argv[5], 10, UINT32_MAX, &seed) < 0 || parse_uint(argv[7], 10, UINT32_MAX, &users) < 0 || users == 0)
+        if (argc != 8 || parse_uint(argv[3], 10, 3600, &seconds) < 0 ||
+            parse_uint(argv[4], 10, LOGINS_MAX, &logins) < 0 || parse_uint(argv[5], 10, UINT32_MAX, &seed) < 0 ||
+            parse_uint(argv[7], 10, UINT32_MAX, &users) < 0 || users == 0)
                 return usage();
         confdir = argv[1];
         service = argv[2];

@@ -4,10 +4,12 @@
  * Makes processes that do not die of SIGKILL:
  *
  *   stuck trace PID     traces PID so that it stops when it dies, and does not let it go on
- *   stuck fuse DIR UID  mounts a file system of UID's on DIR that is asked for a file and never answers: its reader sleeps uninterruptibly
+ *   stuck fuse DIR UID  mounts a file system of UID's on DIR that is asked for a file and never answers: its reader
+ *   sleeps uninterruptibly
  *                       (fs/fuse/dev.c, request_wait_answer: once a request has been read, it is waited out)
  *
- * Prints "ready" when it is, and "asked" when somebody sits in the file system. Until it is killed; what it holds is let go by that. The mount stays.
+ * Prints "ready" when it is, and "asked" when somebody sits in the file system. Until it is killed; what it holds is
+ * let go by that. The mount stays.
  */
 
 #include "config.h"
@@ -54,7 +56,8 @@ static void answer_init(int fd, const struct fuse_in_header *in) {
 }
 
 static void answer_root(int fd, const struct fuse_in_header *in, uid_t uid) {
-        struct fuse_attr_out attr = {.attr_valid = 3600, .attr = {.ino = 1, .mode = S_IFDIR | 0755, .nlink = 2, .uid = uid}};
+        struct fuse_attr_out attr = {.attr_valid = 3600,
+                                     .attr = {.ino = 1, .mode = S_IFDIR | 0755, .nlink = 2, .uid = uid}};
 
         answer(fd, in, &attr, sizeof(attr));
 }
@@ -76,7 +79,8 @@ static void serve(int fd, uid_t uid) {
 static void mount_it(int fd, const char *dir, uid_t uid) {
         char options[100];
 
-        (void) snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u", fd, (unsigned) uid, (unsigned) uid);
+        (void) snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u", fd, (unsigned) uid,
+                        (unsigned) uid);
         if (mount("stuck", dir, "fuse", MS_NOSUID | MS_NODEV, options) < 0)
                 die(dir);
 }

@@ -23,7 +23,9 @@
 #define TIMEOUT_USEC (120 * USEC_PER_SEC)
 
 static int usage(void) {
-        fprintf(stderr, "usage: subgroup [--cookie COOKIE] [--signal NUMBER] SOCKET kill|remove PATH\n       subgroup hold PID\n");
+        fprintf(stderr,
+                "usage: subgroup [--cookie COOKIE] [--signal NUMBER] SOCKET kill|remove PATH\n       subgroup hold "
+                "PID\n");
         return 2;
 }
 
@@ -58,8 +60,9 @@ static int ask(const char *socket, const void *request) {
 }
 
 int main(int argc, char **argv) {
-        static const struct option options[] = {
-                {"cookie", required_argument, NULL, 'c'}, {"signal", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
+        static const struct option options[] = {{"cookie", required_argument, NULL, 'c'},
+                                                {"signal", required_argument, NULL, 's'},
+                                                {NULL, 0, NULL, 0}};
         struct proto_kill_subgroup kill = PROTO_INIT(PROTO_KILL_SUBGROUP);
         struct proto_remove_subgroup remove = PROTO_INIT(PROTO_REMOVE_SUBGROUP);
         int c;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * threads OBJECT CGROUPDIR THREADS ROUNDS: an ordinary threaded libbpf program: each thread opens OBJECT (packets.bpf.o), loads it,
- * attaches its program to the cgroup at CGROUPDIR and detaches it, ROUNDS times, and knows nothing of the attach proxy.
+ * threads OBJECT CGROUPDIR THREADS ROUNDS: an ordinary threaded libbpf program: each thread opens OBJECT
+ * (packets.bpf.o), loads it, attaches its program to the cgroup at CGROUPDIR and detaches it, ROUNDS times, and knows
+ * nothing of the attach proxy.
  */
 
 #include "config.h"
@@ -54,7 +55,8 @@ int main(int argc, char **argv) {
         pthread_t threads[THREADS_MAX];
         uint64_t n;
 
-        if (argc != 5 || parse_uint(argv[3], 10, THREADS_MAX, &n) < 0 || parse_uint(argv[4], 10, ROUNDS_MAX, &job.rounds) < 0) {
+        if (argc != 5 || parse_uint(argv[3], 10, THREADS_MAX, &n) < 0 ||
+            parse_uint(argv[4], 10, ROUNDS_MAX, &job.rounds) < 0) {
                 (void) fprintf(stderr, "usage: threads OBJECT CGROUPDIR THREADS ROUNDS\n");
                 return 2;
         }

@@ -31,6 +31,22 @@ ok "the wall clock is read for one thing alone" only_in '\bclock_gettime\(CLOCK_
 ok "and by no other call" none '\b(time|gettimeofday|timespec_get|ftime)\(' lib/*.[ch] pam/*.[ch] helper/*.[ch] cli/*.[ch]
 ok "no timer is of the wall clock" none '(sd_event_add_time|sd_event_add_time_relative|timer_create|timerfd_create)\(.*CLOCK_REALTIME' lib/*.[ch] pam/*.[ch] helper/*.[ch] cli/*.[ch]
 ok "no VLA's cousin alloca" none '\balloca\(' lib/*.c pam/*.c helper/*.c cli/*.c
+# narrow COLUMNS FILE…: characters, not bytes; a tab is eight.
+narrow() {
+        local columns=$1 file
+        shift
+        ! for file; do sed 's/\t/        /g' "$file" | LC_ALL=C.UTF-8 grep -nE "^.{$((columns + 1))}" | sed "s|^|$file:|"; done |
+                cut -c 1-150 | grep .
+}
+c_sources() { find lib pam helper cli tests ! -name '*.skel.h' -name '*.[ch]'; }
+mapfile -t c_files < <(c_sources)
+c_is_narrow() { narrow 120 "${c_files[@]}"; }
+ok "no line of C is wider than 120 columns" c_is_narrow
+# Another version breaks some lines elsewhere.
+if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
+        formatted() { ! clang-format --dry-run --Werror "${c_files[@]}" 2>&1 | grep -A2 'error:' | head -n 30 | grep .; }
+        ok "C is as \`make format' makes it" formatted
+fi
 # Of a tree unpacked from a tarball there is nothing to say here.
 if [ -d .git ]; then
         generated() { ! git -c safe.directory='*' ls-files | grep -E '(^|/)(configure|Makefile\.in|aclocal\.m4|config\.h\.in)$|\.(o|lo|la|so)$'; }

@@ -314,8 +314,9 @@ static void test_call(void **state) {
 }
 
 static void test_call_wrong_type(void **state) {
-        static const uint32_t types[] = {PROTO_OPEN_SESSION, PROTO_CLOSE_SESSION, PROTO_ENTER, PROTO_STATUS,
-                                         PROTO_REPLY, PROTO_OPENED, PROTO_ENTERED, PROTO_ROW, PROTO_END};
+        static const uint32_t types[] = {PROTO_OPEN_SESSION, PROTO_CLOSE_SESSION, PROTO_ENTER,
+                                         PROTO_STATUS,       PROTO_REPLY,         PROTO_OPENED,
+                                         PROTO_ENTERED,      PROTO_ROW,           PROTO_END};
         union proto_message message, answer;
 
         (void) state;

@@ -169,7 +169,11 @@ static void test_tokens_and_memory(void **state) {
         static const struct {
                 const char *release;
                 bool counts;
-        } cases[] = {{"6.9.0", false}, {"6.12.117+deb13-cloud-amd64", false}, {"6.16.12", false}, {"6.17.0", true}, {"7.3.4", true}};
+        } cases[] = {{"6.9.0", false},
+                     {"6.12.117+deb13-cloud-amd64", false},
+                     {"6.16.12", false},
+                     {"6.17.0", true},
+                     {"7.3.4", true}};
 
         (void) state;
         start("tokens");
@@ -238,7 +242,8 @@ static void test_lockdown(void **state) {
                 const char *words;
         } cases[] = {
                 {"[none] integrity confidentiality\n", DOCTOR_OK, "none"},
-                {"none [integrity] confidentiality\n", DOCTOR_OK, "integrity: most kernels load a guard all the same; see the check `guard`"},
+                {"none [integrity] confidentiality\n", DOCTOR_OK,
+                 "integrity: most kernels load a guard all the same; see the check `guard`"},
                 {"none integrity [confidentiality]\n", DOCTOR_WARN, "confidentiality: no guard"},
                 {"none integrity confidentiality\n", DOCTOR_WARN, "unknown"},
                 {"[none", DOCTOR_WARN, "unknown"},
@@ -395,17 +400,22 @@ static void test_policy(void **state) {
                 {FOR_ALICE BPF "confine = off\n", DOCTOR_OK, "1 of 1 file in order", ""},
                 {FOR_ALICE BPF, DOCTOR_WARN, "nothing is granted by it: confine = required", "confine = off"},
                 {FOR_ALICE BPF "confine = required\n", DOCTOR_WARN, "nothing is granted by it", "confine = off"},
-                {FOR_ALICE BPF "confine = preferred\n", DOCTOR_WARN, "what it grants is not confined: confine = pref", "SECURITY.md"},
-                {FOR_ALICE BPF "confine = off\nlong_loops = yes\n", DOCTOR_WARN, "can hold the processors of this host", "remove long_loops"},
+                {FOR_ALICE BPF "confine = preferred\n", DOCTOR_WARN, "what it grants is not confined: confine = pref",
+                 "SECURITY.md"},
+                {FOR_ALICE BPF "confine = off\nlong_loops = yes\n", DOCTOR_WARN, "can hold the processors of this host",
+                 "remove long_loops"},
                 {FOR_ALICE BPF "confine = off\nlong_loops = no\n", DOCTOR_OK, "1 of 1 file in order", ""},
                 {FOR_ALICE BPF "confin = off\n", DOCTOR_FAIL, "50-x.ini:5: ", "edit "},
                 {"nonsense\n", DOCTOR_FAIL, "(it matches everyone: no later file is tried)", "edit "},
                 {FOR_ALICE "[bpf]\ndelegate_progs = cgroup_skbb\n", DOCTOR_FAIL, "did you mean 'cgroup_skb'", "edit "},
                 {FOR_ALICE "[bpf]\nconfine = off\n", DOCTOR_FAIL, "delegates nothing", "edit "},
                 {FOR_ALICE BPF "confine = off\n[cgroup]\npids_max = 5\n", DOCTOR_OK, "in order", ""},
-                {FOR_ALICE BPF "confine = off\n[cgroup]\npids_max = 5\nio_weight = 5\nmemory_max = 1G\nmemory_high = 1M\n",
-                 DOCTOR_FAIL, "memory_max, memory_high, io_weight cannot be kept, this host's cgroup2 lacks the controllers "
-                 "memory, io", "remove memory_max, memory_high, io_weight from "},
+                {FOR_ALICE BPF
+                 "confine = off\n[cgroup]\npids_max = 5\nio_weight = 5\nmemory_max = 1G\nmemory_high = 1M\n",
+                 DOCTOR_FAIL,
+                 "memory_max, memory_high, io_weight cannot be kept, this host's cgroup2 lacks the controllers "
+                 "memory, io",
+                 "remove memory_max, memory_high, io_weight from "},
         };
 
         (void) state;
@@ -544,7 +554,8 @@ static void test_pam_ways(void **state) {
                     found(DOCTOR_FAIL, "no service in ") == cases[i].has)
                         fail_msg("case %zu: %s", i, doctor.findings[0].text);
                 /* What would lock people out when the module is missing is another finding. */
-                assert_int_equal(found(DOCTOR_WARN, ""), strstr(cases[i].sshd, "required") || strstr(cases[i].sshd, "[a=") ? 1 : 0);
+                assert_int_equal(found(DOCTOR_WARN, ""),
+                                 strstr(cases[i].sshd, "required") || strstr(cases[i].sshd, "[a=") ? 1 : 0);
         }
 }
 
@@ -742,9 +753,11 @@ static void test_texts_are_plain(void **state) {
                 {"plain", "plain"},
                 {"a\nb\tc\033[2J\177", "a?b?c?[2J?"},
                 {"\xc3\xbc \xe2\x82\xac \xf0\x9f\x90\x9d", "\xc3\xbc \xe2\x82\xac \xf0\x9f\x90\x9d"},
-                {"\xc2\x9b" "2J", "??2J"},                 /* a control character of two bytes */
-                {"\xff\xfe \xc3", "?? ?"},                 /* none, and one cut short */
-                {"\xc0\xaf \xe0\x80\xaf", "?? ???"},       /* overlong */
+                {"\xc2\x9b"
+                 "2J",
+                 "??2J"},                                      /* a control character of two bytes */
+                {"\xff\xfe \xc3", "?? ?"},                     /* none, and one cut short */
+                {"\xc0\xaf \xe0\x80\xaf", "?? ???"},           /* overlong */
                 {"\xed\xa0\x80 \xf4\x90\x80\x80", "??? ????"}, /* a surrogate; above U+10FFFF */
         };
         char many[2000];
@@ -786,19 +799,33 @@ static void test_result(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                TEST(test_tokens),         TEST(test_tokens_and_memory), TEST(test_cgroup2),
-                TEST(test_btf),            TEST(test_bpf_lsm),
-                TEST(test_lockdown),       TEST(test_namespaces),
-                TEST(test_unprivileged),   TEST(test_ptrace),
-                TEST(test_helper_is_not_there), TEST(test_sockets_are_roots),
-                TEST(test_sockets),        TEST(test_policy),
-                TEST(test_guard),          TEST(test_policy_and_guard),
-                TEST(test_policy_files),   TEST(test_policy_not_readable),
-                TEST(test_pam_ways),       TEST(test_pam_services),
-                TEST(test_pam_systemd),    TEST(test_pam_unwanted),
-                TEST(test_pam_type),       TEST(test_pam_deny),
-                TEST(test_pam_mazes),      TEST(test_pam_weird_files),
-                TEST(test_pam_module_file), TEST(test_texts_are_plain),
+                TEST(test_tokens),
+                TEST(test_tokens_and_memory),
+                TEST(test_cgroup2),
+                TEST(test_btf),
+                TEST(test_bpf_lsm),
+                TEST(test_lockdown),
+                TEST(test_namespaces),
+                TEST(test_unprivileged),
+                TEST(test_ptrace),
+                TEST(test_helper_is_not_there),
+                TEST(test_sockets_are_roots),
+                TEST(test_sockets),
+                TEST(test_policy),
+                TEST(test_guard),
+                TEST(test_policy_and_guard),
+                TEST(test_policy_files),
+                TEST(test_policy_not_readable),
+                TEST(test_pam_ways),
+                TEST(test_pam_services),
+                TEST(test_pam_systemd),
+                TEST(test_pam_unwanted),
+                TEST(test_pam_type),
+                TEST(test_pam_deny),
+                TEST(test_pam_mazes),
+                TEST(test_pam_weird_files),
+                TEST(test_pam_module_file),
+                TEST(test_texts_are_plain),
                 TEST(test_result),
         };
 

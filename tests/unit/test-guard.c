@@ -29,8 +29,8 @@ static struct bpf_object *open_guard(void) {
         return obj;
 }
 
-/* fentry, fexit and fmod_ret are skipped under a flood, so they can refuse nothing: LSM programs only, and the one that the
- * helper runs itself. A type that nobody thought of is no LSM program either. */
+/* fentry, fexit and fmod_ret are skipped under a flood, so they can refuse nothing: LSM programs only, and the one
+ * that the helper runs itself. A type that nobody thought of is no LSM program either. */
 static void test_program_types(void **state) {
         struct bpf_object *obj = open_guard();
         struct bpf_program *prog;
@@ -124,7 +124,8 @@ static void test_helpers_are_whole(void **state) {
 }
 
 /* What is allowed has an answer to each question, and none that forbids it. */
-static void check_answers(const char *name, uint32_t classes, enum guard_gives gives, enum guard_acts acts, enum guard_takes takes) {
+static void check_answers(const char *name, uint32_t classes, enum guard_gives gives, enum guard_acts acts,
+                          enum guard_takes takes) {
         bool good = gives != GIVES_UNASKED && gives < GIVES_STALE && acts != ACTS_UNASKED && acts < ACTS_OTHERS &&
                     takes != TAKES_UNASKED && takes < TAKES_UNCOUNTED;
 
@@ -135,11 +136,11 @@ static void check_answers(const char *name, uint32_t classes, enum guard_gives g
 static void test_answers(void **state) {
         (void) state;
         for (size_t i = 0; i < guard_n_helpers; i++)
-                check_answers(guard_helpers[i].name, guard_helpers[i].classes, guard_helpers[i].gives, guard_helpers[i].acts,
-                              guard_helpers[i].takes);
+                check_answers(guard_helpers[i].name, guard_helpers[i].classes, guard_helpers[i].gives,
+                              guard_helpers[i].acts, guard_helpers[i].takes);
         for (size_t i = 0; i < guard_n_kfuncs; i++)
-                check_answers(guard_kfuncs[i].name, guard_kfuncs[i].classes, guard_kfuncs[i].gives, guard_kfuncs[i].acts,
-                              guard_kfuncs[i].takes);
+                check_answers(guard_kfuncs[i].name, guard_kfuncs[i].classes, guard_kfuncs[i].gives,
+                              guard_kfuncs[i].acts, guard_kfuncs[i].takes);
 }
 
 static const struct guard_helper *find_helper(const char *name) {
@@ -152,12 +153,42 @@ static const struct guard_helper *find_helper(const char *name) {
 /* Each was a way out of a delegation, or into the kernel's memory. */
 static void test_helpers_that_are_refused(void **state) {
         static const char *const names[] = {
-                "probe_read", "probe_read_kernel", "probe_read_user", "probe_read_str", "probe_read_kernel_str", "probe_write_user", "copy_from_user",
-                "get_current_task", "get_current_task_btf", "per_cpu_ptr", "this_cpu_ptr", "sk_lookup_tcp", "sk_lookup_udp", "skc_lookup_tcp",
-                "timer_init", "timer_start", "kptr_xchg", "sys_bpf", "kallsyms_lookup_name", "override_return", "send_signal", "task_storage_get",
-                "trace_printk", "get_func_ip", "btf_find_by_name_kind", "sys_close", "d_path",
-                "tcp_gen_syncookie", "tcp_check_syncookie", "tcp_raw_gen_syncookie_ipv4", "tcp_raw_check_syncookie_ipv6",
-                "sk_redirect_map", "sk_redirect_hash", "msg_push_data", "xdp_adjust_head", "xdp_adjust_meta",
+                "probe_read",
+                "probe_read_kernel",
+                "probe_read_user",
+                "probe_read_str",
+                "probe_read_kernel_str",
+                "probe_write_user",
+                "copy_from_user",
+                "get_current_task",
+                "get_current_task_btf",
+                "per_cpu_ptr",
+                "this_cpu_ptr",
+                "sk_lookup_tcp",
+                "sk_lookup_udp",
+                "skc_lookup_tcp",
+                "timer_init",
+                "timer_start",
+                "kptr_xchg",
+                "sys_bpf",
+                "kallsyms_lookup_name",
+                "override_return",
+                "send_signal",
+                "task_storage_get",
+                "trace_printk",
+                "get_func_ip",
+                "btf_find_by_name_kind",
+                "sys_close",
+                "d_path",
+                "tcp_gen_syncookie",
+                "tcp_check_syncookie",
+                "tcp_raw_gen_syncookie_ipv4",
+                "tcp_raw_check_syncookie_ipv6",
+                "sk_redirect_map",
+                "sk_redirect_hash",
+                "msg_push_data",
+                "xdp_adjust_head",
+                "xdp_adjust_meta",
         };
 
         (void) state;
@@ -202,8 +233,18 @@ static void test_kfuncs(void **state) {
 
 static void test_kfuncs_that_are_refused(void **state) {
         static const char *const names[] = {
-                "bpf_rdonly_cast", "bpf_cast_to_kern_ctx", "bpf_probe_read_kernel_dynptr", "bpf_strlen", "bpf_obj_new_impl", "bpf_wq_init",
-                "bpf_sock_destroy", "bpf_throw", "bpf_dynptr_from_file", "bpf_stream_vprintk", "bpf_task_from_pid", "bpf_cgroup_from_id",
+                "bpf_rdonly_cast",
+                "bpf_cast_to_kern_ctx",
+                "bpf_probe_read_kernel_dynptr",
+                "bpf_strlen",
+                "bpf_obj_new_impl",
+                "bpf_wq_init",
+                "bpf_sock_destroy",
+                "bpf_throw",
+                "bpf_dynptr_from_file",
+                "bpf_stream_vprintk",
+                "bpf_task_from_pid",
+                "bpf_cgroup_from_id",
                 "bpf_iter_bits_new",
         };
 
@@ -216,10 +257,13 @@ static void test_kfuncs_that_are_refused(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_program_types), cmocka_unit_test(test_targets),
+                cmocka_unit_test(test_program_types),
+                cmocka_unit_test(test_targets),
                 cmocka_unit_test(test_helper_names),
                 cmocka_unit_test(test_helpers_are_sorted),
-                cmocka_unit_test(test_helpers_are_whole), cmocka_unit_test(test_answers), cmocka_unit_test(test_helpers_that_loop),
+                cmocka_unit_test(test_helpers_are_whole),
+                cmocka_unit_test(test_answers),
+                cmocka_unit_test(test_helpers_that_loop),
                 cmocka_unit_test(test_helpers_that_are_refused),
                 cmocka_unit_test(test_kfuncs),
                 cmocka_unit_test(test_kfuncs_that_are_refused),

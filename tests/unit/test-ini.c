@@ -47,11 +47,13 @@ struct odd {
         const char *what;
         const char *bytes;
         size_t size;
-        const char *refusal;     /* part of the error; NULL: taken */
+        const char *refusal;      /* part of the error; NULL: taken */
         const char *name, *value; /* if taken: an entry of the dictionary; value NULL: there is no such entry */
 };
-#define TAKEN(what, bytes, name, value) {what, bytes, sizeof(bytes) - 1, NULL, name, value}
-#define REFUSED(what, bytes, refusal) {what, bytes, sizeof(bytes) - 1, refusal, NULL, NULL}
+#define TAKEN(what, bytes, name, value) \
+        { what, bytes, sizeof(bytes) - 1, NULL, name, value }
+#define REFUSED(what, bytes, refusal) \
+        { what, bytes, sizeof(bytes) - 1, refusal, NULL, NULL }
 
 static const struct odd odds[] = {
         TAKEN("plain", "[a]\nk = v\n", "a:k", "v"),
@@ -81,7 +83,8 @@ static const struct odd odds[] = {
         TAKEN("a section twice", "[a]\nk = v\n[b]\nk = w\n[a]\nj = x\n", "a:j", "x"),
         TAKEN("the same key in two sections", "[a]\nk = v\n[b]\nk = w\n", "a:k", "v"),
         TAKEN("UTF-8 in a value", "[a]\nk = j\xc3\xb6rg\n", "a:k", "j\xc3\xb6rg"),
-        TAKEN("960 bytes in a line", "[a]\nk = " X100("123456789") X10("123456"), "a:k", X100("123456789") X10("123456")),
+        TAKEN("960 bytes in a line", "[a]\nk = " X100("123456789") X10("123456"), "a:k",
+              X100("123456789") X10("123456")),
 
         REFUSED("NUL at the start of a line", "[a]\n\0k = v\nj = w\n", "DIR/x.ini:2: a NUL byte"),
         REFUSED("NUL inside a value", "[a]\nj = w\nk = v\0w\n", "DIR/x.ini:3: a NUL byte"),
@@ -92,26 +95,36 @@ static const struct odd odds[] = {
         REFUSED("key before any section", "k = v\n[a]\nj = w\n", "DIR/x.ini:1: 'k' stands before any [section]"),
         REFUSED("key twice", "[a]\nk = v\nj = x\nk = w\n", "DIR/x.ini:4: 'k' is given a second time in [a]"),
         REFUSED("key twice in other letters", "[a]\nk = v\nK = v\n", "DIR/x.ini:3: 'K' is given a second time in [a]"),
-        REFUSED("key twice in two parts of a section", "[a]\nk = v\n[b]\nk = v\n[A]\nk = w\n", "DIR/x.ini:6: 'k' is given a second time in [A]"),
-        REFUSED("line of 1022 bytes", "[a]\nk = " X100("1234567890") "123456789012345678\n", "DIR/x.ini:2: longer than 1000 bytes"),
-        REFUSED("line of 1022 bytes in a comment", "[a]\nj = v\n;" X100("1234567890") "123456789012345678901\n", "DIR/x.ini:3: longer than 1000 bytes"),
-        REFUSED("1022 bytes by continuation", "[a]\nk = " X10(X10("123456789") "\\\n") X10("1234567890") "12345678\n", "DIR/x.ini:2: longer than 1000 bytes"),
-        REFUSED("continuation at the end of file", "[a]\nk = v, \\\n", "DIR/x.ini:2: ends in a backslash, but the file ends here"),
-        REFUSED("a comment that hides a key", "[a]\n; C:\\\nk = v\nj = w\n", "DIR/x.ini:2: this comment ends in a backslash"),
+        REFUSED("key twice in two parts of a section", "[a]\nk = v\n[b]\nk = v\n[A]\nk = w\n",
+                "DIR/x.ini:6: 'k' is given a second time in [A]"),
+        REFUSED("line of 1022 bytes", "[a]\nk = " X100("1234567890") "123456789012345678\n",
+                "DIR/x.ini:2: longer than 1000 bytes"),
+        REFUSED("line of 1022 bytes in a comment", "[a]\nj = v\n;" X100("1234567890") "123456789012345678901\n",
+                "DIR/x.ini:3: longer than 1000 bytes"),
+        REFUSED("1022 bytes by continuation", "[a]\nk = " X10(X10("123456789") "\\\n") X10("1234567890") "12345678\n",
+                "DIR/x.ini:2: longer than 1000 bytes"),
+        REFUSED("continuation at the end of file", "[a]\nk = v, \\\n",
+                "DIR/x.ini:2: ends in a backslash, but the file ends here"),
+        REFUSED("a comment that hides a key", "[a]\n; C:\\\nk = v\nj = w\n",
+                "DIR/x.ini:2: this comment ends in a backslash"),
         REFUSED("no =", "[a]\nj = w\nk v\n", "DIR/x.ini:3: expected KEY = VALUE or [section], not 'k v'"),
         REFUSED("no = in a continued line", "[a]\nj \\\n\\\nw\n", "DIR/x.ini:2: expected KEY = VALUE or [section]"),
         REFUSED("no key", "[a]\n= v\n", "DIR/x.ini:2: expected KEY = VALUE or [section], not '= v'"),
         REFUSED("one character at the end", "[a]\nk = v\nx", "DIR/x.ini:3: expected KEY = VALUE or [section], not 'x'"),
-        REFUSED("open section", "[a\nk = v\n", "DIR/x.ini:1: expected KEY = VALUE or [section], not '[a'; a [section] has its line for itself"),
-        REFUSED("comment behind a section", "[a] ; the first\nk = v\n", "DIR/x.ini:1: expected KEY = VALUE or [section]"),
+        REFUSED("open section", "[a\nk = v\n",
+                "DIR/x.ini:1: expected KEY = VALUE or [section], not '[a'; a [section] has its line for itself"),
+        REFUSED("comment behind a section", "[a] ; the first\nk = v\n",
+                "DIR/x.ini:1: expected KEY = VALUE or [section]"),
         REFUSED("section without a name", "[a]\nk = v\n[]\nj = w\n", "DIR/x.ini:3: '' cannot be the name of a section"),
         REFUSED("section with a bracket", "[a]b]\nk = v\n", "DIR/x.ini:1: 'a]b' cannot be the name of a section"),
-        REFUSED("section that is another's key", "[a]\nk = v\n[a:k]\n", "DIR/x.ini:3: 'a:k' cannot be the name of a section"),
+        REFUSED("section that is another's key", "[a]\nk = v\n[a:k]\n",
+                "DIR/x.ini:3: 'a:k' cannot be the name of a section"),
         REFUSED("quote not closed", "[a]\nk = \"v\n", "DIR/x.ini:2: no closing quote (\") in the value of 'k'"),
         REFUSED("quote closed by another", "[a]\nk = 'v\"\n", "DIR/x.ini:2: no closing quote (') in the value of 'k'"),
         REFUSED("words behind a quote", "[a]\nk = \"v\", ~w\n", "DIR/x.ini:2: ', ~w' stands behind the closing quote"),
         REFUSED("words behind empty quotes", "[a]\nk = '' w\n", "DIR/x.ini:2: 'w' stands behind the closing quote"),
-        REFUSED("backslash inside quotes", "[a]\nk = \"v\\\"w\"\n", "DIR/x.ini:2: a backslash inside quotes in the value of 'k'"),
+        REFUSED("backslash inside quotes", "[a]\nk = \"v\\\"w\"\n",
+                "DIR/x.ini:2: a backslash inside quotes in the value of 'k'"),
 };
 
 static void check_taken(const struct odd *odd, const struct ini *ini) {
@@ -221,8 +234,8 @@ static void test_masks(void **state) {
 }
 
 static void test_links(void **state) {
-        static const char *const targets[] = {"/dev/zero", "/dev/null/", "/dev//null", "/dev/nul", "/dev/null2", "real.ini",
-                                              "not-there.ini", "link.ini"};
+        static const char *const targets[] = {"/dev/zero",  "/dev/null/", "/dev//null",    "/dev/nul",
+                                              "/dev/null2", "real.ini",   "not-there.ini", "link.ini"};
         struct errtext err;
 
         (void) state;
@@ -266,7 +279,7 @@ static void test_file_mode(void **state) {
         static const struct {
                 mode_t mode;
                 int result;
-        } modes[] = {{0600, INI_OK},  {0644, INI_OK},  {0444, INI_OK},  {0755, INI_OK},
+        } modes[] = {{0600, INI_OK}, {0644, INI_OK}, {0444, INI_OK}, {0755, INI_OK},
                      {0664, -EPERM}, {0646, -EPERM}, {0666, -EPERM}, {0620, -EPERM}};
         struct errtext err;
 
@@ -428,7 +441,7 @@ static int note(const char *value, void *target, const char *key) {
 
 static int parse_color(const char *value, void *target, struct errtext *err) {
         if (streq(value, "grue"))
-                return (fail)(err, -EBADMSG, "'%s' is no color; expected green or blue", value);
+                return (fail) (err, -EBADMSG, "'%s' is no color; expected green or blue", value);
         return note(value, target, "c");
 }
 
@@ -485,13 +498,17 @@ static void test_apply_refusals(void **state) {
                 int result;
                 const char *refusal;
         } cases[] = {
-                {"[paint]\nsize = 1\ncolor = grue\n", -EBADMSG, "DIR/x.ini:3: color: 'grue' is no color; expected green or blue"},
+                {"[paint]\nsize = 1\ncolor = grue\n", -EBADMSG,
+                 "DIR/x.ini:3: color: 'grue' is no color; expected green or blue"},
                 {"[paint]\n\nCOLOR = \\\ngrue\n", -EBADMSG, "DIR/x.ini:3: color: 'grue' is no color"},
-                {"[paint]\ncolour = red\n", -EBADMSG, "DIR/x.ini:2: unknown key 'colour' in [paint]; did you mean 'color'?"},
+                {"[paint]\ncolour = red\n", -EBADMSG,
+                 "DIR/x.ini:2: unknown key 'colour' in [paint]; did you mean 'color'?"},
                 {"[paint]\nsize = 1\n[paint]\nxyzzy = red\n", -EBADMSG, "DIR/x.ini:4: unknown key 'xyzzy' in [paint]"},
-                {"[brush]\ncolor = red\n", -EBADMSG, "DIR/x.ini:2: unknown key 'color' in [brush]; it belongs in [paint]"},
+                {"[brush]\ncolor = red\n", -EBADMSG,
+                 "DIR/x.ini:2: unknown key 'color' in [brush]; it belongs in [paint]"},
                 {"[brush]\nwidth:x = red\n", -EBADMSG, "DIR/x.ini:2: unknown key 'width:x' in [brush]"},
-                {"[paint]\nsize = 1\n\n[brsh]\n", -EBADMSG, "DIR/x.ini:4: unknown section [brsh]; did you mean [brush]?"},
+                {"[paint]\nsize = 1\n\n[brsh]\n", -EBADMSG,
+                 "DIR/x.ini:4: unknown section [brsh]; did you mean [brush]?"},
                 {"[xyzzy]\nsize = 1\n", -EBADMSG, "DIR/x.ini:1: unknown section [xyzzy]"},
                 {"[brush]\nnever = 1\n", -ENOMEM, "DIR/x.ini:2: never: "},
         };
@@ -540,9 +557,19 @@ static void test_nearest(void **state) {
         static const struct {
                 const char *word, *nearest;
         } cases[] = {
-                {"hsh", "hash"},           {"arrray", "array"},     {"ARRAI", "array"},   {"per_cpu_array", "percpu_array"},
-                {"ring_buff", "ringbuf"},  {"rinbguf", "ringbuf"}, {"ahsh", "hash"},  {"qq", "q"},          {"x", "q"},
-                {"has", "hash"},           {"queue", NULL},         {"abc", NULL},        {"completely_else", NULL},
+                {"hsh", "hash"},
+                {"arrray", "array"},
+                {"ARRAI", "array"},
+                {"per_cpu_array", "percpu_array"},
+                {"ring_buff", "ringbuf"},
+                {"rinbguf", "ringbuf"},
+                {"ahsh", "hash"},
+                {"qq", "q"},
+                {"x", "q"},
+                {"has", "hash"},
+                {"queue", NULL},
+                {"abc", NULL},
+                {"completely_else", NULL},
         };
         char huge[200];
 
@@ -575,10 +602,24 @@ static void test_items(void **state) {
         static const struct {
                 const char *text, *items;
         } cases[] = {
-                {"", ""},          {"  \t", ""},        {"a", "a|"},           {" a ", "a|"},       {"a,b", "a|b|"},
-                {"a b", "a|b|"},   {"a , b", "a|b|"},   {"a,\tb  c", "a|b|c|"}, {"a, ~b", "a|~b|"},  {"a,,b", "a||b|"},
-                {"a, ,b", "a||b|"}, {",a", "|a|"},      {"a,", "a||"},         {"a, ", "a||"},      {",", "|"},
-                {",,", "||"},      {"1234567", "1234567|"}, {"a 12345678", "a|too long"},
+                {"", ""},
+                {"  \t", ""},
+                {"a", "a|"},
+                {" a ", "a|"},
+                {"a,b", "a|b|"},
+                {"a b", "a|b|"},
+                {"a , b", "a|b|"},
+                {"a,\tb  c", "a|b|c|"},
+                {"a, ~b", "a|~b|"},
+                {"a,,b", "a||b|"},
+                {"a, ,b", "a||b|"},
+                {",a", "|a|"},
+                {"a,", "a||"},
+                {"a, ", "a||"},
+                {",", "|"},
+                {",,", "||"},
+                {"1234567", "1234567|"},
+                {"a 12345678", "a|too long"},
         };
         char buf[64];
 

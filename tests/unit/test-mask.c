@@ -86,7 +86,8 @@ static void test_parse(void **state) {
                 {POLICY_CMDS, "prog_run", false, BIT(BPF_PROG_TEST_RUN)},
                 {POLICY_CMDS, "prog_test_run", false, BIT(BPF_PROG_TEST_RUN)},
                 {POLICY_CMDS, "0", false, BIT(0)},
-                {POLICY_MAPS, "array, hash, ringbuf", false, BIT(BPF_MAP_TYPE_ARRAY) | BIT(BPF_MAP_TYPE_HASH) | BIT(BPF_MAP_TYPE_RINGBUF)},
+                {POLICY_MAPS, "array, hash, ringbuf", false,
+                 BIT(BPF_MAP_TYPE_ARRAY) | BIT(BPF_MAP_TYPE_HASH) | BIT(BPF_MAP_TYPE_RINGBUF)},
                 {POLICY_MAPS, "BPF_MAP_TYPE_HASH", false, BIT(BPF_MAP_TYPE_HASH)},
                 {POLICY_MAPS, "12", false, BIT(12)},
                 {POLICY_MAPS, "array, hash, ~array", false, BIT(BPF_MAP_TYPE_HASH)},
@@ -97,14 +98,16 @@ static void test_parse(void **state) {
                 {POLICY_MAPS, "14", true, BIT(BPF_MAP_TYPE_DEVMAP)},
                 {POLICY_MAPS, "array, devmap_hash", true, BIT(BPF_MAP_TYPE_ARRAY) | BIT(BPF_MAP_TYPE_DEVMAP_HASH)},
                 {POLICY_MAPS, "struct_ops", true, BIT(BPF_MAP_TYPE_STRUCT_OPS)},
-                {POLICY_MAPS, "@host", true, BIT(BPF_MAP_TYPE_STRUCT_OPS) | BIT(BPF_MAP_TYPE_DEVMAP) | BIT(BPF_MAP_TYPE_DEVMAP_HASH) |
-                                             BIT(BPF_MAP_TYPE_CPUMAP) | BIT(BPF_MAP_TYPE_ARENA)},
+                {POLICY_MAPS, "@host", true,
+                 BIT(BPF_MAP_TYPE_STRUCT_OPS) | BIT(BPF_MAP_TYPE_DEVMAP) | BIT(BPF_MAP_TYPE_DEVMAP_HASH) |
+                         BIT(BPF_MAP_TYPE_CPUMAP) | BIT(BPF_MAP_TYPE_ARENA)},
                 {POLICY_PROGS, "socket_filter", false, BIT(BPF_PROG_TYPE_SOCKET_FILTER)},
-                {POLICY_PROGS, "@socket", false, BIT(BPF_PROG_TYPE_SOCKET_FILTER) | BIT(BPF_PROG_TYPE_SK_REUSEPORT) |
-                                                 BIT(BPF_PROG_TYPE_SK_MSG) | BIT(BPF_PROG_TYPE_SK_SKB)},
+                {POLICY_PROGS, "@socket", false,
+                 BIT(BPF_PROG_TYPE_SOCKET_FILTER) | BIT(BPF_PROG_TYPE_SK_REUSEPORT) | BIT(BPF_PROG_TYPE_SK_MSG) |
+                         BIT(BPF_PROG_TYPE_SK_SKB)},
                 {POLICY_PROGS, "@CGROUP, ~cgroup_device", false,
                  BIT(BPF_PROG_TYPE_CGROUP_SKB) | BIT(BPF_PROG_TYPE_CGROUP_SOCK) | BIT(BPF_PROG_TYPE_CGROUP_SOCK_ADDR) |
-                 BIT(BPF_PROG_TYPE_CGROUP_SYSCTL) | BIT(BPF_PROG_TYPE_SOCK_OPS)},
+                         BIT(BPF_PROG_TYPE_CGROUP_SYSCTL) | BIT(BPF_PROG_TYPE_SOCK_OPS)},
                 {POLICY_PROGS, "cgroup_sockopt", true, BIT(BPF_PROG_TYPE_CGROUP_SOCKOPT)},
                 {POLICY_PROGS, "@netns, ~@netns, xdp", false, BIT(BPF_PROG_TYPE_XDP)},
                 {POLICY_PROGS, "kprobe", true, BIT(BPF_PROG_TYPE_KPROBE)},
@@ -113,12 +116,15 @@ static void test_parse(void **state) {
                 {POLICY_ATTACHS, "cgroup_inet_ingress", false, BIT(BPF_CGROUP_INET_INGRESS)},
                 {POLICY_ATTACHS, "BPF_CGROUP_INET_EGRESS", false, BIT(BPF_CGROUP_INET_EGRESS)},
                 {POLICY_ATTACHS, "@socket", false,
-                 BIT(BPF_SK_SKB_STREAM_PARSER) | BIT(BPF_SK_SKB_STREAM_VERDICT) | BIT(BPF_SK_MSG_VERDICT) | BIT(BPF_SK_SKB_VERDICT) |
-                 BIT(BPF_SK_REUSEPORT_SELECT) | BIT(BPF_SK_REUSEPORT_SELECT_OR_MIGRATE)},
+                 BIT(BPF_SK_SKB_STREAM_PARSER) | BIT(BPF_SK_SKB_STREAM_VERDICT) | BIT(BPF_SK_MSG_VERDICT) |
+                         BIT(BPF_SK_SKB_VERDICT) | BIT(BPF_SK_REUSEPORT_SELECT) |
+                         BIT(BPF_SK_REUSEPORT_SELECT_OR_MIGRATE)},
                 {POLICY_ATTACHS, "@netns", false,
                  BIT(BPF_XDP) | BIT(BPF_XDP_DEVMAP) | BIT(BPF_XDP_CPUMAP) | BIT(BPF_TCX_INGRESS) | BIT(BPF_TCX_EGRESS) |
-                 BIT(BPF_NETKIT_PRIMARY) | BIT(BPF_NETKIT_PEER) | BIT(BPF_NETFILTER) | BIT(BPF_FLOW_DISSECTOR) | BIT(BPF_SK_LOOKUP)},
-                {POLICY_ATTACHS, "cgroup_getsockopt, cgroup_setsockopt", true, BIT(BPF_CGROUP_GETSOCKOPT) | BIT(BPF_CGROUP_SETSOCKOPT)},
+                         BIT(BPF_NETKIT_PRIMARY) | BIT(BPF_NETKIT_PEER) | BIT(BPF_NETFILTER) | BIT(BPF_FLOW_DISSECTOR) |
+                         BIT(BPF_SK_LOOKUP)},
+                {POLICY_ATTACHS, "cgroup_getsockopt, cgroup_setsockopt", true,
+                 BIT(BPF_CGROUP_GETSOCKOPT) | BIT(BPF_CGROUP_SETSOCKOPT)},
                 {POLICY_ATTACHS, "cgroup_unix_connect", false, BIT(BPF_CGROUP_UNIX_CONNECT)},
                 {POLICY_ATTACHS, "cgroup_unix_recvmsg", true, BIT(BPF_CGROUP_UNIX_RECVMSG)},
                 {POLICY_ATTACHS, "cgroup_udp4_sendmsg", false, BIT(BPF_CGROUP_UDP4_SENDMSG)},
@@ -170,7 +176,8 @@ static void test_parse_refusals(void **state) {
                 {POLICY_MAPS, "0x2", "'0x2' is no number of a single map type"},
                 {POLICY_MAPS, "18446744073709551616", "'18446744073709551616' is no number of a single map type"},
                 {POLICY_MAPS, "-1", "'-1' is no map type"},
-                {POLICY_MAPS, "@socket", "@socket is no class of map types; classes are for delegate_progs and delegate_attachs"},
+                {POLICY_MAPS, "@socket",
+                 "@socket is no class of map types; classes are for delegate_progs and delegate_attachs"},
                 {POLICY_CMDS, "@host", "@host is no class of commands"},
                 {POLICY_CMDS, "@cgroup", "@cgroup is no class of commands"},
                 {POLICY_PROGS, "@net", "'@net' is no class; expected @socket, @cgroup, @netns or @host"},
@@ -178,8 +185,11 @@ static void test_parse_refusals(void **state) {
                 {POLICY_PROGS, "@any", "'@any' is no class"},
                 {POLICY_PROGS, "@host", "'@host' concerns the whole machine and needs allow_host_wide = yes"},
                 {POLICY_PROGS, "any, kprobe", "'kprobe' concerns the whole machine"},
-                {POLICY_PROGS, "cgroup_inet_ingress", "'cgroup_inet_ingress' is no program type; it is one of the attach types and belongs in delegate_attachs"},
-                {POLICY_ATTACHS, "cgroup_skb", "'cgroup_skb' is no attach type; it is one of the program types and belongs in delegate_progs"},
+                {POLICY_PROGS, "cgroup_inet_ingress",
+                 "'cgroup_inet_ingress' is no program type; it is one of the attach types and belongs in "
+                 "delegate_attachs"},
+                {POLICY_ATTACHS, "cgroup_skb",
+                 "'cgroup_skb' is no attach type; it is one of the program types and belongs in delegate_progs"},
                 {POLICY_CMDS, "hash", "'hash' is no command; it is one of the map types and belongs in delegate_maps"},
                 {POLICY_MAPS, "", "the list comes to nothing; leave the line out if no map type is meant"},
                 {POLICY_MAPS, "array, ~array", "the list comes to nothing"},
@@ -189,7 +199,8 @@ static void test_parse_refusals(void **state) {
                 {POLICY_MAPS, "array, ~", "'~' is no item of a list"},
                 {POLICY_MAPS, "~~array", "'~array' is no map type"},
                 {POLICY_CMDS,
-                 "a1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890",
+                 "a1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"
+                 "123456789012345678901234567890",
                  "a word of the list is too long for a command"},
         };
 
@@ -395,7 +406,11 @@ static void add_enum(struct btf *btf, const char *name, const struct enumerator 
 /* A kernel with a few of each; without the last enum if it is to be one that cannot be used. */
 static struct btf *make_kernel(bool whole) {
         static const struct enumerator cmds[] = {
-                {"BPF_MAP_CREATE", 0}, {"BPF_PROG_LOAD", 5}, {"BPF_FUTURE_COMMAND", 60}, {"__MAX_BPF_CMD", 61}, {NULL, 0},
+                {"BPF_MAP_CREATE", 0},
+                {"BPF_PROG_LOAD", 5},
+                {"BPF_FUTURE_COMMAND", 60},
+                {"__MAX_BPF_CMD", 61},
+                {NULL, 0},
         };
         static const struct enumerator maps[] = {
                 {"BPF_MAP_TYPE_UNSPEC", 0},
@@ -410,10 +425,16 @@ static struct btf *make_kernel(bool whole) {
                 {NULL, 0},
         };
         static const struct enumerator progs[] = {
-                {"BPF_PROG_TYPE_UNSPEC", 0}, {"BPF_PROG_TYPE_SOCKET_FILTER", 1}, {"BPF_PROG_TYPE_NOVEL", 50}, {NULL, 0},
+                {"BPF_PROG_TYPE_UNSPEC", 0},
+                {"BPF_PROG_TYPE_SOCKET_FILTER", 1},
+                {"BPF_PROG_TYPE_NOVEL", 50},
+                {NULL, 0},
         };
         static const struct enumerator attachs[] = {
-                {"BPF_CGROUP_INET_INGRESS", 0}, {"BPF_TRACE_NOVEL", 50}, {"__MAX_BPF_ATTACH_TYPE", 51}, {NULL, 0},
+                {"BPF_CGROUP_INET_INGRESS", 0},
+                {"BPF_TRACE_NOVEL", 50},
+                {"__MAX_BPF_ATTACH_TYPE", 51},
+                {NULL, 0},
         };
         struct btf *btf = btf__new_empty();
 
@@ -510,7 +531,8 @@ static char *text(const char *s) {
         return s ? strdup(s) : NULL;
 }
 
-static int parse_policy(const char *maps, const char *progs, bool allow, uint64_t ret[POLICY_AXES], struct errtext *err) {
+static int parse_policy(const char *maps, const char *progs, bool allow, uint64_t ret[POLICY_AXES],
+                        struct errtext *err) {
         struct policy policy = {.path = text("DIR/x.ini"), .allow_host_wide = allow};
         int r;
 
@@ -529,7 +551,9 @@ static void test_policy(void **state) {
 
         (void) state;
         assert_int_equal(parse_policy("hash", "kprobe", false, masks, &err), -EBADMSG);
-        assert_string_equal(err.s, "DIR/x.ini: delegate_progs: 'kprobe' concerns the whole machine and needs allow_host_wide = yes");
+        assert_string_equal(
+                err.s,
+                "DIR/x.ini: delegate_progs: 'kprobe' concerns the whole machine and needs allow_host_wide = yes");
         assert_int_equal(parse_policy("hsh", NULL, false, masks, &err), -EBADMSG);
         assert_string_equal(err.s, "DIR/x.ini: delegate_maps: 'hsh' is no map type; did you mean 'hash'?");
         assert_int_equal(parse_policy(NULL, NULL, true, masks, &err), -EBADMSG);
@@ -544,12 +568,12 @@ static void test_policy(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_parse),         cmocka_unit_test(test_parse_refusals),
-                cmocka_unit_test(test_any),           cmocka_unit_test(test_risks),
-                cmocka_unit_test(test_format),        cmocka_unit_test(test_round_trip),
-                cmocka_unit_test(test_this_kernel),   cmocka_unit_test(test_older_kernel),
-                cmocka_unit_test(test_newer_kernel),  cmocka_unit_test(test_odd_enumerators),
-                cmocka_unit_test(test_useless_btf),   cmocka_unit_test(test_policy),
+                cmocka_unit_test(test_parse),        cmocka_unit_test(test_parse_refusals),
+                cmocka_unit_test(test_any),          cmocka_unit_test(test_risks),
+                cmocka_unit_test(test_format),       cmocka_unit_test(test_round_trip),
+                cmocka_unit_test(test_this_kernel),  cmocka_unit_test(test_older_kernel),
+                cmocka_unit_test(test_newer_kernel), cmocka_unit_test(test_odd_enumerators),
+                cmocka_unit_test(test_useless_btf),  cmocka_unit_test(test_policy),
                 cmocka_unit_test(test_contexts),
         };
 

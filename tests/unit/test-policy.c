@@ -55,7 +55,9 @@ static void test_defaults(void **state) {
         assert_int_equal(policy->confine, POLICY_CONFINE_REQUIRED);
         assert_int_equal(policy->network, POLICY_NETWORK_HOST);
         for (unsigned i = 0; i < POLICY_LIMITS; i++)
-                assert_true(policy->limit[i] == (i == POLICY_DESCENDANTS_MAX ? 128 : i == POLICY_DEPTH_MAX ? 8 : POLICY_UNSET));
+                assert_true(policy->limit[i] == (i == POLICY_DESCENDANTS_MAX ? 128 :
+                                                 i == POLICY_DEPTH_MAX       ? 8 :
+                                                                               POLICY_UNSET));
         assert_int_equal(policy->scope, POLICY_SCOPE_USER);
         assert_false(policy->linger);
         assert_false(policy->deny);
@@ -70,7 +72,8 @@ static void test_everything(void **state) {
                 "delegate_progs = @socket, ~sk_msg\ndelegate_attachs = any\n"
                 "path = /run/bpf\nmode = 0750\ncaps = cap_bpf CAP_NET_ADMIN, CAP_PERFMON, CAP_NET_BIND_SERVICE\n"
                 "allow_host_wide = yes\nconfine = preferred\nnetwork = private\n"
-                "[cgroup]\npids_max = 512\nmemory_max = 1G\nmemory_high = 768M\ncpu_weight = 100\ncpu_quota = 150%\nio_weight = 10\ndescendants_max = 1000\ndepth_max = 12\n"
+                "[cgroup]\npids_max = 512\nmemory_max = 1G\nmemory_high = 768M\ncpu_weight = 100\ncpu_quota = "
+                "150%\nio_weight = 10\ndescendants_max = 1000\ndepth_max = 12\n"
                 "[session]\nscope = session\nlinger = yes\non_failure = deny\n");
 
         (void) state;
@@ -101,10 +104,12 @@ static void test_everything(void **state) {
         assert_true(policy->deny);
 }
 
-#define LONG_PATH "/2345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"
-#define USER_255 "u234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890" \
-                 "123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890" \
-                 "12345678901234567890123456789012345"
+#define LONG_PATH \
+        "/2345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"
+#define USER_255                                                                                               \
+        "u234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890" \
+        "1234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890" \
+        "1234567890123456789012345678901234567890123456789012345"
 
 /* One more line in [SECTION] of a file that is right; refusal NULL: it stays right. */
 static const struct {
@@ -136,13 +141,15 @@ static const struct {
         {"bpf", "caps = CAP_BPF", NULL},
         {"bpf", "caps = CAP_SYS_ADMIN", "caps: CAP_SYS_ADMIN is never delegated"},
         {"bpf", "caps = CAP_BPF, cap_sys_admin", "caps: CAP_SYS_ADMIN is never delegated"},
-        {"bpf", "caps = CAP_PERFMON", "caps: CAP_PERFMON reads the whole machine's memory and needs allow_host_wide = yes"},
+        {"bpf", "caps = CAP_PERFMON",
+         "caps: CAP_PERFMON reads the whole machine's memory and needs allow_host_wide = yes"},
         {"bpf", "caps = CAP_PERFMON\nallow_host_wide = no", "caps: CAP_PERFMON reads"},
         {"bpf", "caps = CAP_PERFMON\nallow_host_wide = yes", NULL},
         {"bpf", "caps = CAP_NET_ADMN", "caps: 'CAP_NET_ADMN' cannot be delegated; did you mean CAP_NET_ADMIN?"},
         {"bpf", "caps = NET_ADMIN", "caps: 'NET_ADMIN' cannot be delegated"},
         {"bpf", "caps = CAP_CHOWN", "caps: 'CAP_CHOWN' cannot be delegated"},
-        {"bpf", "caps = 39", "caps: '39' cannot be delegated; expected CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON or CAP_NET_BIND_SERVICE"},
+        {"bpf", "caps = 39",
+         "caps: '39' cannot be delegated; expected CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON or CAP_NET_BIND_SERVICE"},
         {"bpf", "caps = CAP_BPF,,CAP_NET_ADMIN", "caps: '' cannot be delegated"},
         {"bpf", "caps =", "caps: the list is empty"},
         {"bpf", "long_loops = yes", NULL},
@@ -173,11 +180,13 @@ static const struct {
         {"cgroup", "memory_max = 4096", NULL},
         {"cgroup", "memory_max = 64k", NULL},
         {"cgroup", "memory_max = 8388607T", NULL},
-        {"cgroup", "memory_max = 4095", "memory_max: '4095' cannot be taken; expected bytes from 4096, or with K, M, G or T"},
+        {"cgroup", "memory_max = 4095",
+         "memory_max: '4095' cannot be taken; expected bytes from 4096, or with K, M, G or T"},
         {"cgroup", "memory_max = 8388608T", "memory_max: '8388608T' cannot be taken"},
         {"cgroup", "memory_max = 16777216T", "memory_max: '16777216T' cannot be taken"},
         {"cgroup", "memory_max = 18446744073709551616", "memory_max: '18446744073709551616' cannot be taken"},
-        {"cgroup", "memory_max = 99999999999999999999999999", "memory_max: '99999999999999999999999999' cannot be taken"},
+        {"cgroup", "memory_max = 99999999999999999999999999",
+         "memory_max: '99999999999999999999999999' cannot be taken"},
         {"cgroup", "memory_max = 1GB", "memory_max: '1GB' cannot be taken"},
         {"cgroup", "memory_max = 1 G", "memory_max: '1 G' cannot be taken"},
         {"cgroup", "memory_max = G", "memory_max: 'G' cannot be taken"},
@@ -189,7 +198,8 @@ static const struct {
         {"cgroup", "cpu_weight = 0", "cpu_weight: '0' cannot be taken; expected a number from 1 to 10000"},
         {"cgroup", "cpu_weight = 10001", "cpu_weight: '10001' cannot be taken"},
         {"cgroup", "cpu_quota = 1%", NULL},
-        {"cgroup", "cpu_quota = 150", "cpu_quota: '150' cannot be taken; expected per cent of one CPU from 1% to 819200%, like 150%"},
+        {"cgroup", "cpu_quota = 150",
+         "cpu_quota: '150' cannot be taken; expected per cent of one CPU from 1% to 819200%, like 150%"},
         {"cgroup", "cpu_quota = 0%", "cpu_quota: '0%' cannot be taken"},
         {"cgroup", "cpu_quota = 819201%", "cpu_quota: '819201%' cannot be taken"},
         {"cgroup", "cpu_quota = 1.5%", "cpu_quota: '1.5%' cannot be taken"},
@@ -217,7 +227,8 @@ static void test_lines(void **state) {
                 _cleanup_(policy_freep) struct policy *policy = NULL;
                 char text[1024];
 
-                (void) snprintf(text, sizeof(text), "[match]\nusers = alice\n[%s]\n%s\n", lines[i].section, lines[i].line);
+                (void) snprintf(text, sizeof(text), "[match]\nusers = alice\n[%s]\n%s\n", lines[i].section,
+                                lines[i].line);
                 policy = read_policy(text);
                 if (!lines[i].refusal) {
                         if (policy->error.s[0] != '\0')
@@ -232,7 +243,8 @@ static void test_lines(void **state) {
 static void test_lines_have_numbers(void **state) {
         _cleanup_(policy_freep) struct policy *value = read_policy("[match]\nusers = alice\n\n[bpf]\n\nmode = 9\n");
         _cleanup_(policy_freep) struct policy *key = read_policy("[match]\nusers = alice\n[bpf]\nmoed = 0700\n");
-        _cleanup_(policy_freep) struct policy *together = read_policy("[match]\nusers = alice\n[bpf]\ncaps = CAP_PERFMON\n");
+        _cleanup_(policy_freep) struct policy *together =
+                read_policy("[match]\nusers = alice\n[bpf]\ncaps = CAP_PERFMON\n");
 
         (void) state;
         assert_has(value->error.s, "/one/50-x.ini:6: mode: ");
@@ -265,8 +277,10 @@ static void test_match_section(void **state) {
                 {"[match]\nusers = alice, ~~bob\n", false, "50-x.ini:2: users: '~~bob' in the list is no word"},
                 {"[match]\nusers = alice,, bob\n", false, "50-x.ini:2: users: an item of the list is empty"},
                 {"[match]\nusers = alice,\n", false, "50-x.ini:2: users: an item of the list is empty"},
-                {"[match]\nusers = ~" USER_255 "x\n", false, "50-x.ini:2: users: an item of the list is longer than 256 bytes"},
-                {"[match]\nusers = alice\nusers = bob\n", false, "50-x.ini:3: 'users' is given a second time in [match]"},
+                {"[match]\nusers = ~" USER_255 "x\n", false,
+                 "50-x.ini:2: users: an item of the list is longer than 256 bytes"},
+                {"[match]\nusers = alice\nusers = bob\n", false,
+                 "50-x.ini:3: 'users' is given a second time in [match]"},
                 {"users = alice\n", false, "50-x.ini:1: 'users' stands before any [section]"},
                 {"[match]\nusers = alice\nnonsense\n", false, "50-x.ini:3: expected KEY = VALUE or [section]"},
         };
@@ -320,8 +334,11 @@ static struct policy_login login_of(const char *user, struct groups *groups) {
         for (size_t i = 0; i < ELEMENTSOF(people); i++)
                 if (streq(people[i].user, user)) {
                         *groups = people[i].groups;
-                        return (struct policy_login){.uid = people[i].uid, .user = user, .service = "sshd",
-                                                     .in_group = in_group, .userdata = groups};
+                        return (struct policy_login){.uid = people[i].uid,
+                                                     .user = user,
+                                                     .service = "sshd",
+                                                     .in_group = in_group,
+                                                     .userdata = groups};
                 }
         fail_msg("nobody: %s", user);
         return (struct policy_login){.uid = 0};
@@ -378,7 +395,8 @@ static void test_matches(void **state) {
 }
 
 static void test_groups_are_asked_last(void **state) {
-        _cleanup_(policy_freep) struct policy *policy = read_policy("[match]\nusers = alice\ngroups = netdev\nservices = sshd\n");
+        _cleanup_(policy_freep) struct policy *policy =
+                read_policy("[match]\nusers = alice\ngroups = netdev\nservices = sshd\n");
         struct groups groups;
         struct policy_login login;
 
@@ -398,7 +416,8 @@ static void test_groups_are_asked_last(void **state) {
 
 /* The helper: it must not ask, and takes the module's word for groups. For groups only. */
 static void test_without_groups(void **state) {
-        _cleanup_(policy_freep) struct policy *policy = read_policy("[match]\ngroups = nosuch, ~staff\nservices = sshd\n");
+        _cleanup_(policy_freep) struct policy *policy =
+                read_policy("[match]\ngroups = nosuch, ~staff\nservices = sshd\n");
         struct policy_login login = {.uid = 1000, .user = "alice", .service = "sshd"};
 
         (void) state;
@@ -429,9 +448,10 @@ static void test_system_uids(void **state) {
                 uid_t uid;
                 bool system;
         } uids[] = {
-                {0, true},      {1, true},      {SYSTEM_UID_MAX, true}, {SYSTEM_UID_MAX + 1, false}, {60000, false}, {61183, false},
-                {61184, true},  {65519, true},  {65520, false},         {65533, false},              {65534, true},  {65535, true},
-                {65536, false}, {524288, false}, {4294967294, false},   {(uid_t) -1, true},
+                {0, true},      {1, true},       {SYSTEM_UID_MAX, true}, {SYSTEM_UID_MAX + 1, false},
+                {60000, false}, {61183, false},  {61184, true},          {65519, true},
+                {65520, false}, {65533, false},  {65534, true},          {65535, true},
+                {65536, false}, {524288, false}, {4294967294, false},    {(uid_t) -1, true},
         };
 
         (void) state;
@@ -481,7 +501,9 @@ static const char *find(const char *const *dirs, const char *user, bool *ret_bro
         if (ret_broken)
                 *ret_broken = policy && policy->error.s[0] != '\0';
         (void) snprintf(result, sizeof(result), "%s",
-                        r < 0 ? err.s : r == 0 ? "" : policy->path + strlen(files_root) + 1);
+                        r < 0  ? err.s :
+                        r == 0 ? "" :
+                                 policy->path + strlen(files_root) + 1);
         return result;
 }
 
@@ -640,7 +662,8 @@ static void test_find_bounds(void **state) {
         (void) snprintf(name, sizeof(name), "bounds/lib/%0*d.ini", POLICY_NAME_MAX - 3, 0);
         assert_int_equal(unlink(files_path(name)), 0);
         put("bounds", "lib/a\nb.ini", FOR("alice"));
-        assert_has(find(dirs, "alice", NULL), "bounds/lib: a file's name is longer than 127 bytes or has control characters");
+        assert_has(find(dirs, "alice", NULL),
+                   "bounds/lib: a file's name is longer than 127 bytes or has control characters");
         assert_int_equal(unlink(files_path("bounds/lib/a\nb.ini")), 0);
 
         for (unsigned i = 1; i < POLICY_FILES_MAX; i++) {
@@ -654,8 +677,8 @@ static void test_find_bounds(void **state) {
 
 static void test_read(void **state) {
         const char *const *dirs = fresh_dirs("read");
-        static const char *const refused[] = {"",        ".ini",          "x",           "x.in", "../read/lib/50-x.ini", "/etc/x.ini",
-                                              ".x.ini",  "a\nb.ini",      "50-x.ini/",   "50-x.INI"};
+        static const char *const refused[] = {"",           ".ini",   "x",        "x.in",      "../read/lib/50-x.ini",
+                                              "/etc/x.ini", ".x.ini", "a\nb.ini", "50-x.ini/", "50-x.INI"};
         _cleanup_(policy_freep) struct policy *policy = NULL;
         struct errtext err = {.s = ""};
         char name[256];
@@ -689,8 +712,11 @@ static void show(void *userdata, const char *path, struct policy *take_policy, i
         size_t n = strlen(shown->words);
 
         shown->n++;
-        (void) snprintf(shown->words + n, sizeof(shown->words) - n, "%s%s: %s", n > 0 ? "; " : "", path + strlen(files_root) + 1,
-                        take_policy ? take_policy->error.s[0] ? "broken" : take_policy->users : error < 0 ? why : "?");
+        (void) snprintf(shown->words + n, sizeof(shown->words) - n, "%s%s: %s", n > 0 ? "; " : "",
+                        path + strlen(files_root) + 1,
+                        take_policy ? take_policy->error.s[0] ? "broken" : take_policy->users :
+                        error < 0   ? why :
+                                      "?");
         if (take_policy)
                 assert_string_equal(take_policy->path, path);
         policy_free(take_policy);

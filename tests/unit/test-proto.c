@@ -28,23 +28,39 @@ static const struct known {
         struct field strings[5];
         struct field padding;
 } known[] = {
-        {PROTO_OPEN_SESSION, sizeof(struct proto_open_session), 5,
+        {PROTO_OPEN_SESSION,
+         sizeof(struct proto_open_session),
+         5,
          {FIELD(proto_open_session, policy), FIELD(proto_open_session, user), FIELD(proto_open_session, service),
-          FIELD(proto_open_session, tty), FIELD(proto_open_session, rhost)}, {0, 0}},
+          FIELD(proto_open_session, tty), FIELD(proto_open_session, rhost)},
+         {0, 0}},
         {PROTO_CLOSE_SESSION, sizeof(struct proto_close_session), 0, {{0, 0}}, {0, 0}},
         {PROTO_FIND_SESSION, sizeof(struct proto_find_session), 0, {{0, 0}}, FIELD(proto_find_session, padding)},
         {PROTO_ENTER, sizeof(struct proto_enter), 0, {{0, 0}}, {0, 0}},
         {PROTO_STATUS, sizeof(struct proto_status), 0, {{0, 0}}, {0, 0}},
-        {PROTO_KILL_SUBGROUP, sizeof(struct proto_kill_subgroup), 1, {FIELD(proto_kill_subgroup, path)},
+        {PROTO_KILL_SUBGROUP,
+         sizeof(struct proto_kill_subgroup),
+         1,
+         {FIELD(proto_kill_subgroup, path)},
          FIELD(proto_kill_subgroup, padding)},
         {PROTO_REMOVE_SUBGROUP, sizeof(struct proto_remove_subgroup), 1, {FIELD(proto_remove_subgroup, path)}, {0, 0}},
         {PROTO_REPLY, sizeof(struct proto_reply), 1, {FIELD(proto_reply, text)}, FIELD(proto_reply, padding)},
         {PROTO_OPENED, sizeof(struct proto_opened), 1, {FIELD(proto_opened, text)}, FIELD(proto_opened, padding)},
-        {PROTO_ENTERED, sizeof(struct proto_entered), 2,
-         {FIELD(proto_entered, path), FIELD(proto_entered, text)}, {0, 0}},
-        {PROTO_ROW, sizeof(struct proto_row), 3,
-         {FIELD(proto_row, policy), FIELD(proto_row, path), FIELD(proto_row, cgroup)}, {0, 0}},
-        {PROTO_END, sizeof(struct proto_end), 2, {FIELD(proto_end, text), FIELD(proto_end, version)}, FIELD(proto_end, padding)},
+        {PROTO_ENTERED,
+         sizeof(struct proto_entered),
+         2,
+         {FIELD(proto_entered, path), FIELD(proto_entered, text)},
+         {0, 0}},
+        {PROTO_ROW,
+         sizeof(struct proto_row),
+         3,
+         {FIELD(proto_row, policy), FIELD(proto_row, path), FIELD(proto_row, cgroup)},
+         {0, 0}},
+        {PROTO_END,
+         sizeof(struct proto_end),
+         2,
+         {FIELD(proto_end, text), FIELD(proto_end, version)},
+         FIELD(proto_end, padding)},
 };
 
 #define ROOM 4096 /* for any message and more; at most one page */
@@ -234,7 +250,7 @@ static void test_characters(void **state) {
 
 static void test_utf8(void **state) {
         static const char *const texts[] = {"M\xc3\xbcller", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x90\x9d",
-                                           "\xe2\x80\xa6"};
+                                            "\xe2\x80\xa6"};
         char bytes[ROOM];
 
         (void) state;
@@ -395,13 +411,34 @@ static void test_random(void **state) {
 /* ---- paths of sub-cgroups ---------------------------------------------------------------------------------------- */
 
 static const char *const subgroups[] = {
-        "run", "a", "run/a", "run/a/b/c", "...", "..a", ".a", "a..", "run/...", "a b", "M\xc3\xbcller", "\xff\xfe/\x80",
-        "supervisor", "run/supervisor", "cgroup.procs", "-", "\\",
+        "run",          "a",       "run/a", "run/a/b/c",     "...",           "..a",        ".a",
+        "a..",          "run/...", "a b",   "M\xc3\xbcller", "\xff\xfe/\x80", "supervisor", "run/supervisor",
+        "cgroup.procs", "-",       "\\",
 };
 
 static const char *const no_subgroups[] = {
-        "", "/", "//", "/run", "/sys/fs/cgroup/run", "run/", "run//a", "run///", ".", "./run", "run/.", "run/./a", "..", "../run",
-        "run/..", "run/../a", "run/a/..", "../../..", "run/../../other", "./", "../", "a/..//",
+        "",
+        "/",
+        "//",
+        "/run",
+        "/sys/fs/cgroup/run",
+        "run/",
+        "run//a",
+        "run///",
+        ".",
+        "./run",
+        "run/.",
+        "run/./a",
+        "..",
+        "../run",
+        "run/..",
+        "run/../a",
+        "run/a/..",
+        "../../..",
+        "run/../../other",
+        "./",
+        "../",
+        "a/..//",
 };
 
 static void test_subgroups(void **state) {
@@ -445,18 +482,52 @@ static const struct {
 };
 
 static const char *const no_cookies[] = {
-        "", "-", "1", "-1", "0123456789abcdef", "0123456789abcdef-", "0123456789abcdef1", "0123456789abcde-1",
-        "0123456789abcdef0-1", "123456789abcdef-1", "0123456789ABCDEF-1", "0123456789abcdeF-1", "0x23456789abcdef-1",
-        "0X23456789abcdef-1", "0x0123456789abcdef-1", "0123456789abcdef-0x1", "0123456789abcdef-01",
-        "0123456789abcdef-00", "0123456789abcdef-1 ", " 0123456789abcdef-1", " 123456789abcdef-1",
-        "0123456789abcdef -1", "0123456789abcdef- 1", "0123456789abcdef-1\n", "0123456789abcdef--1",
-        "-123456789abcdef-1", "+123456789abcdef-1", "0123456789abcdef-+1", "0123456789abcdef-1-",
+        "",
+        "-",
+        "1",
+        "-1",
+        "0123456789abcdef",
+        "0123456789abcdef-",
+        "0123456789abcdef1",
+        "0123456789abcde-1",
+        "0123456789abcdef0-1",
+        "123456789abcdef-1",
+        "0123456789ABCDEF-1",
+        "0123456789abcdeF-1",
+        "0x23456789abcdef-1",
+        "0X23456789abcdef-1",
+        "0x0123456789abcdef-1",
+        "0123456789abcdef-0x1",
+        "0123456789abcdef-01",
+        "0123456789abcdef-00",
+        "0123456789abcdef-1 ",
+        " 0123456789abcdef-1",
+        " 123456789abcdef-1",
+        "0123456789abcdef -1",
+        "0123456789abcdef- 1",
+        "0123456789abcdef-1\n",
+        "0123456789abcdef--1",
+        "-123456789abcdef-1",
+        "+123456789abcdef-1",
+        "0123456789abcdef-+1",
+        "0123456789abcdef-1-",
         "0123456789abcdef-1-1",
-        "0123456789abcdef-a", "0123456789abcdef-1a", "0123456789abcdeg-1", "0123456789abcdef_1", "0123456789abcdef:1",
-        "01234567-9abcdef-1", "0123456789abcdef-18446744073709551616", "0123456789abcdef-99999999999999999999",
+        "0123456789abcdef-a",
+        "0123456789abcdef-1a",
+        "0123456789abcdeg-1",
+        "0123456789abcdef_1",
+        "0123456789abcdef:1",
+        "01234567-9abcdef-1",
+        "0123456789abcdef-18446744073709551616",
+        "0123456789abcdef-99999999999999999999",
         "0123456789abcdef-111111111111111111111111111111111111111111111111111111111111111111111111111111111111111111",
-        "0123456789abcdef-1.", "0123456789abcdef-1e1", "0123456789abcde\xc3-1", "0123456789abcdef-\xd9\xa1",
-        "                  ", "------------------", "gggggggggggggggg-1",
+        "0123456789abcdef-1.",
+        "0123456789abcdef-1e1",
+        "0123456789abcde\xc3-1",
+        "0123456789abcdef-\xd9\xa1",
+        "                  ",
+        "------------------",
+        "gggggggggggggggg-1",
 };
 
 /* From a block of its exact size, so that ASan sees a read behind the terminator. */
@@ -517,20 +588,13 @@ static void test_random_cookies(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_sizes),
-                cmocka_unit_test(test_init),
-                cmocka_unit_test(test_versions),
-                cmocka_unit_test(test_types),
-                cmocka_unit_test(test_string_lengths),
-                cmocka_unit_test(test_characters),
-                cmocka_unit_test(test_utf8),
-                cmocka_unit_test(test_behind_terminator),
-                cmocka_unit_test(test_padding),
-                cmocka_unit_test(test_numbers),
-                cmocka_unit_test(test_random),
-                cmocka_unit_test(test_subgroups),
-                cmocka_unit_test(test_cookies),
-                cmocka_unit_test(test_no_cookies),
+                cmocka_unit_test(test_sizes),          cmocka_unit_test(test_init),
+                cmocka_unit_test(test_versions),       cmocka_unit_test(test_types),
+                cmocka_unit_test(test_string_lengths), cmocka_unit_test(test_characters),
+                cmocka_unit_test(test_utf8),           cmocka_unit_test(test_behind_terminator),
+                cmocka_unit_test(test_padding),        cmocka_unit_test(test_numbers),
+                cmocka_unit_test(test_random),         cmocka_unit_test(test_subgroups),
+                cmocka_unit_test(test_cookies),        cmocka_unit_test(test_no_cookies),
                 cmocka_unit_test(test_random_cookies),
         };
 

@@ -14,8 +14,14 @@
 #include <cmocka.h>
 
 /* Words of the attr. */
-#define CREATE(type, flags, relative) {.words = {0, 0, type, flags, relative}}
-#define ATTACH(type, flags) {.words = {0, 0, type, flags}}
+#define CREATE(type, flags, relative)                    \
+        {                                                \
+                .words = { 0, 0, type, flags, relative } \
+        }
+#define ATTACH(type, flags)                    \
+        {                                      \
+                .words = { 0, 0, type, flags } \
+        }
 
 static void assert_members(uint32_t command, union proxy_attr attr, const char *wanted) {
         struct proxy_members members;
@@ -35,8 +41,8 @@ static void assert_members(uint32_t command, union proxy_attr attr, const char *
                         (void) strcat(found, " network");
         }
         if (!streq(found, wanted))
-                fail_msg("command %u, type or flags %u, %u: %s, wanted %s", command, attr.words[2], attr.words[3], found,
-                         wanted);
+                fail_msg("command %u, type or flags %u, %u: %s, wanted %s", command, attr.words[2], attr.words[3],
+                         found, wanted);
 }
 
 /* A range of attach types, what LINK_CREATE has, what PROG_ATTACH. */

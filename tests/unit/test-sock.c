@@ -349,7 +349,8 @@ static rlim_t limit_for(unsigned room) {
         return (rlim_t) n;
 }
 
-/* No room in our table of descriptors: the kernel sets MSG_CTRUNC, and those that came in before are closed. That is no message of another kind. */
+/* No room in our table of descriptors: the kernel sets MSG_CTRUNC, and those that came in before are closed. That is
+ * no message of another kind. */
 static void test_table_full(void **state) {
         const struct pair *p = *state;
         struct rlimit old, few;
@@ -418,7 +419,9 @@ static int send_as(const struct pair *p, pid_t pid) {
         } control = {.bytes = {0}};
         struct ucred cred = {.pid = pid, .uid = geteuid(), .gid = getegid()};
         struct iovec iov = {.iov_base = control.bytes, .iov_len = 1};
-        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+        struct msghdr msg = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
                              .msg_controllen = sizeof(control)};
         struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 

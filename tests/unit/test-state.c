@@ -51,15 +51,22 @@ static struct seen read_all(const struct state_dir *dir) {
 
 static struct state_record a_record(void) {
         struct state_record record = {
-                .id = UINT64_C(0x00123456789abcde), .uid = 4294967294u, .gid = 7, .state = PROTO_STATE_ACTIVE,
-                .created_usec = UINT64_MAX, .last_session = 12, .backend = CGROUP_SCOPE,
+                .id = UINT64_C(0x00123456789abcde),
+                .uid = 4294967294u,
+                .gid = 7,
+                .state = PROTO_STATE_ACTIVE,
+                .created_usec = UINT64_MAX,
+                .last_session = 12,
+                .backend = CGROUP_SCOPE,
                 .anchor = {.pid = 4194304, .start = 99, .inode = UINT64_C(1) << 40},
                 .userns = {.inode = 4026532258, .id = UINT64_MAX},
         };
 
         assert_int_equal(copy_field(record.user, sizeof(record.user), "alice"), 0);
         assert_int_equal(copy_field(record.policy, sizeof(record.policy), "50-x.ini"), 0);
-        assert_int_equal(copy_field(record.cgroup, sizeof(record.cgroup), "/user.slice/user-1.slice/bpfdeleg-00123456789abcde.scope"), 0);
+        assert_int_equal(copy_field(record.cgroup, sizeof(record.cgroup),
+                                    "/user.slice/user-1.slice/bpfdeleg-00123456789abcde.scope"),
+                         0);
         return record;
 }
 
@@ -86,9 +93,11 @@ static void done(struct state_dir *dir) {
 }
 
 static void assert_same_record(const struct state_record *a, const struct state_record *b) {
-        assert_true(a->id == b->id && a->uid == b->uid && a->gid == b->gid && a->state == b->state && a->backend == b->backend);
+        assert_true(a->id == b->id && a->uid == b->uid && a->gid == b->gid && a->state == b->state &&
+                    a->backend == b->backend);
         assert_true(a->created_usec == b->created_usec && a->last_session == b->last_session);
-        assert_true(a->anchor.pid == b->anchor.pid && a->anchor.start == b->anchor.start && a->anchor.inode == b->anchor.inode);
+        assert_true(a->anchor.pid == b->anchor.pid && a->anchor.start == b->anchor.start &&
+                    a->anchor.inode == b->anchor.inode);
         assert_true(sys_namespace_same(&a->userns, &b->userns) && a->userns.id == b->userns.id);
         assert_string_equal(a->user, b->user);
         assert_string_equal(a->policy, b->policy);
@@ -130,7 +139,8 @@ static void test_round_trip(void **state) {
 /* Everything that a directory server might call a user, and that INI would take for its own. */
 static void test_names(void **state) {
         static const char *const names[] = {
-                "a;b", "a#b", "a=b", "[a]", "a\\", " a ", "%41", "\"a\"", "M\xc3\xbcller", "DOMAIN\\user", "a:b", "", "a'b",
+                "a;b",   "a#b",           "a=b",          "[a]", "a\\", " a ", "%41",
+                "\"a\"", "M\xc3\xbcller", "DOMAIN\\user", "a:b", "",    "a'b",
         };
         struct state_dir dir = a_dir();
 
@@ -258,7 +268,9 @@ static void test_sessions_nonsense(void **state) {
         assert_int_equal(state_add_session(&dir, record.id, &session), 0);
         files_write("state/00123456789abcde/session-2", "nonsense\n");
         files_write("state/00123456789abcde/session-x", "nonsense\n");
-        assert_int_equal(link(files_path("state/00123456789abcde/session-1"), files_path("state/00123456789abcde/session-01")), 0);
+        assert_int_equal(link(files_path("state/00123456789abcde/session-1"),
+                              files_path("state/00123456789abcde/session-01")),
+                         0);
         files_write("state/00123456789abcde/.session-3.new", "half");
         seen = read_all(&dir);
         assert_int_equal(seen.delegations, 1);
@@ -286,7 +298,8 @@ static void test_half(void **state) {
         done(&dir);
 }
 
-/* Something else in place of the directory, twice: neither stops the start, the later one takes the place of the earlier. */
+/* Something else in place of the directory, twice: neither stops the start, the later one takes the place of the
+ * earlier. */
 static void test_no_directory(void **state) {
         struct state_dir dir = a_dir();
 
@@ -306,7 +319,9 @@ static void test_no_directory(void **state) {
 /* Not to be read now is not the same as nonsense: the start fails, and what is there stays. */
 static void test_shortage(void **state) {
         const struct state_record record = a_record();
-        const struct state_reader reader = {.delegation = on_delegation, .session = on_session, .userdata = &(struct seen){0}};
+        const struct state_reader reader = {.delegation = on_delegation,
+                                            .session = on_session,
+                                            .userdata = &(struct seen){0}};
         struct state_dir dir = a_dir();
         struct rlimit few, all;
         struct errtext err;
@@ -365,11 +380,16 @@ static void test_open_to_others(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_round_trip),        cmocka_unit_test(test_names),
-                cmocka_unit_test(test_longest),           cmocka_unit_test(test_nonsense),
-                cmocka_unit_test(test_sessions_nonsense), cmocka_unit_test(test_others),
-                cmocka_unit_test(test_one_helper),        cmocka_unit_test(test_open_to_others),
-                cmocka_unit_test(test_half),              cmocka_unit_test(test_no_directory),
+                cmocka_unit_test(test_round_trip),
+                cmocka_unit_test(test_names),
+                cmocka_unit_test(test_longest),
+                cmocka_unit_test(test_nonsense),
+                cmocka_unit_test(test_sessions_nonsense),
+                cmocka_unit_test(test_others),
+                cmocka_unit_test(test_one_helper),
+                cmocka_unit_test(test_open_to_others),
+                cmocka_unit_test(test_half),
+                cmocka_unit_test(test_no_directory),
                 cmocka_unit_test(test_shortage),
         };
 

@@ -544,8 +544,8 @@ static void try_unshare(const void *argument) {
         *ret = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
-/* Root as the mount calls see it: not uid 0, but CAP_SYS_ADMIN, and nothing like seccomp in between. Nor a chroot, where
- * packages are built: its / is no mount. */
+/* Root as the mount calls see it: not uid 0, but CAP_SYS_ADMIN, and nothing like seccomp in between. Nor a chroot,
+ * where packages are built: its / is no mount. */
 static bool may_mount(void) {
         int *yes = mmap(NULL, sizeof(*yes), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         bool r;
@@ -812,9 +812,22 @@ static void test_open_below(void **state) {
                 const char *path;
                 int result;
         } cases[] = {
-                {"in", 0}, {"in/deep", 0}, {"in/missing", -ENOENT}, {"in/file", -ENOTDIR}, {"in/file/x", -ENOTDIR}, {"in/fifo", -ENOTDIR},
-                {"..", -EXDEV}, {"in/..", -EXDEV}, {"in/../../etc", -EXDEV}, {"/etc", -EXDEV}, {"/", -EXDEV},
-                {"link", -ELOOP}, {"link/deep", -ELOOP}, {"in/link", -ELOOP}, {"in/link/x", -ELOOP}, {"in/deep/link", -ELOOP},
+                {"in", 0},
+                {"in/deep", 0},
+                {"in/missing", -ENOENT},
+                {"in/file", -ENOTDIR},
+                {"in/file/x", -ENOTDIR},
+                {"in/fifo", -ENOTDIR},
+                {"..", -EXDEV},
+                {"in/..", -EXDEV},
+                {"in/../../etc", -EXDEV},
+                {"/etc", -EXDEV},
+                {"/", -EXDEV},
+                {"link", -ELOOP},
+                {"link/deep", -ELOOP},
+                {"in/link", -ELOOP},
+                {"in/link/x", -ELOOP},
+                {"in/deep/link", -ELOOP},
         };
         _cleanup_close_ int root_fd = open(files_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         char path[NAME_MAX + 16];
@@ -834,7 +847,8 @@ static void test_open_below(void **state) {
 
                 assert_int_equal(fd < 0 ? fd : 0, cases[i].result);
                 assert_true(fd < 0 || is_cloexec(fd));
-                assert_true(fd < 0 || (fstatat(root_fd, cases[i].path, &wanted, 0) == 0 && fstat(fd, &st) == 0 && st.st_ino == wanted.st_ino));
+                assert_true(fd < 0 || (fstatat(root_fd, cases[i].path, &wanted, 0) == 0 && fstat(fd, &st) == 0 &&
+                                       st.st_ino == wanted.st_ino));
         }
         for (size_t n = NAME_MAX - 1; n <= NAME_MAX + 2; n++) {
                 memset(path, 'x', n);
@@ -850,7 +864,8 @@ static void below_mounts(const void *argument) {
         int fd, copy, mnt;
 
         enter_own_mounts();
-        CHECK(mkdirat(AT_FDCWD, files_path("point/dir"), 0700) == 0 && mkdirat(AT_FDCWD, files_path("point/dir/deep"), 0700) == 0);
+        CHECK(mkdirat(AT_FDCWD, files_path("point/dir"), 0700) == 0 &&
+              mkdirat(AT_FDCWD, files_path("point/dir/deep"), 0700) == 0);
         copy = sys_open_tree_clone(AT_FDCWD, point);
         mnt = make_tmpfs(0);
         fd = open(point, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -895,7 +910,10 @@ static void test_open_below_races(void **state) {
         base_fd = open(files_path("race-base"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(base_fd >= 0);
         for (size_t i = 0; i < 5; i++)
-                assert_int_equal(mkdirat(base_fd, (const char *const[]){"outside", "outside/x", "tree", "tree/d", "tree/d/x"}[i], 0700), 0);
+                assert_int_equal(mkdirat(base_fd,
+                                         (const char *const[]){"outside", "outside/x", "tree", "tree/d", "tree/d/x"}[i],
+                                         0700),
+                                 0);
         assert_int_equal(symlinkat("../outside", base_fd, "tree/l"), 0);
         tree_fd = openat(base_fd, "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(tree_fd >= 0 && fstatat(tree_fd, "d/x", &wanted, 0) == 0);
@@ -909,7 +927,8 @@ static void test_open_below_races(void **state) {
                 else
                         inside++;
                 assert_true(fd >= 0 || fd == -ELOOP);
-                assert_true(fd < 0 || (fstat(fd, &st) == 0 && st.st_ino == wanted.st_ino && st.st_dev == wanted.st_dev));
+                assert_true(fd < 0 ||
+                            (fstat(fd, &st) == 0 && st.st_ino == wanted.st_ino && st.st_dev == wanted.st_dev));
         }
         assert_int_equal(kill(pid, SIGKILL), 0);
         assert_int_equal(waitpid(pid, NULL, 0), pid);

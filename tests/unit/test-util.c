@@ -66,13 +66,13 @@ static void test_fail(void **state) {
         char many[2 * sizeof(err.s)];
 
         (void) state;
-        assert_int_equal((fail)(&err, -EPERM, "%s:%d", "file", 3), -EPERM);
+        assert_int_equal((fail) (&err, -EPERM, "%s:%d", "file", 3), -EPERM);
         assert_string_equal(err.s, "file:3");
-        assert_int_equal((fail)(NULL, -EINVAL, "nobody reads this"), -EINVAL);
+        assert_int_equal((fail) (NULL, -EINVAL, "nobody reads this"), -EINVAL);
 
         memset(many, 'x', sizeof(many));
         many[sizeof(many) - 1] = '\0';
-        assert_int_equal((fail)(&err, -EPERM, "%s", many), -EPERM);
+        assert_int_equal((fail) (&err, -EPERM, "%s", many), -EPERM);
         assert_int_equal(strlen(err.s), sizeof(err.s) - 1);
 }
 
@@ -157,10 +157,14 @@ static void test_clock(void **state) {
 
 int main(void) {
         static const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_close),      cmocka_unit_test(test_cleanup_close),
-                cmocka_unit_test(test_take),       cmocka_unit_test(test_fail),
-                cmocka_unit_test(test_copy_field), cmocka_unit_test(test_parse_uint),
-                cmocka_unit_test(test_parse_uint_hex_signs), cmocka_unit_test(test_clock),
+                cmocka_unit_test(test_close),
+                cmocka_unit_test(test_cleanup_close),
+                cmocka_unit_test(test_take),
+                cmocka_unit_test(test_fail),
+                cmocka_unit_test(test_copy_field),
+                cmocka_unit_test(test_parse_uint),
+                cmocka_unit_test(test_parse_uint_hex_signs),
+                cmocka_unit_test(test_clock),
         };
 
         return cmocka_run_group_tests_name("util", tests, NULL, NULL);
