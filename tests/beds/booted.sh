@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # booted.sh [TEST…]: makes a Debian 13 with systemd as PID 1 in a container, runs tests/booted/*.sh inside (or those named; `bench` for the bench;
-# `make` makes what it needs and runs none), and prints one line a case, as automake's TAP driver does. What each test printed is in
-# build-beds/tests/booted/NAME.log. Nothing stays but the caches in build-beds/, also when this is killed. `./bootstrap check booted` calls it.
+# `make` makes what it needs and runs none), and prints one line a case, as automake's TAP driver does. What each test
+# printed is in build-beds/tests/booted/NAME.log. Nothing stays but the caches in build-beds/, also when this is killed.
+# `./bootstrap check booted` calls it.
 
 . "$(dirname "$0")/../system/lib.sh"
 
@@ -40,12 +41,13 @@ end_bed() {
         exit "$code"
 }
 
-# What is put into the root before the first boot: the tests and all they need, in /bed. The rest is the tests' own business, so that other beds
-# can run them.
+# What is put into the root before the first boot: the tests and all they need, in /bed. The rest is the tests' own
+# business, so that other beds can run them.
 furnish() { # DEB-DIRECTORY
         local root=$work/root
         mkdir "$root" && tar -C "$root" -xf "$tar" && mkdir -p "$root/bed/tests" || return 1
-        cp -r "$top_srcdir/tests/booted" "$top_srcdir/tests/system" "$root/bed/tests/" && cp "$top_srcdir/tests/commands" "$root/bed/tests/" && cp -r "$1/tools" "$root/bed/" &&
+        cp -r "$top_srcdir/tests/booted" "$top_srcdir/tests/system" "$root/bed/tests/" \
+                && cp "$top_srcdir/tests/commands" "$root/bed/tests/" && cp -r "$1/tools" "$root/bed/" &&
                 mkdir "$root/bed/deb" && cp "$1"/*.deb "$root/bed/deb/" || return 1
         # There are no modules for a container to load.
         ln -sf /dev/null "$root/etc/systemd/system/systemd-modules-load.service"
@@ -55,7 +57,8 @@ furnish() { # DEB-DIRECTORY
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
 
-# run_inside NAME [ARGUMENT…]: one test as a unit of its own; what it leaves running goes with the unit, what it leaves elsewhere is for the test to find.
+# run_inside NAME [ARGUMENT…]: one test as a unit of its own; what it leaves running goes with the unit, what it leaves
+# elsewhere is for the test to find.
 run_inside() {
         local name=$1 log=$beds/tests/booted/$1.log
         shift
@@ -76,7 +79,8 @@ all_tests() {
         done
 }
 
-# A reboot, asked for inside: with --keep-unit nspawn ends then and says so by this status, and whoever started it starts it again.
+# A reboot, asked for inside: with --keep-unit nspawn ends then and says so by this status, and whoever started it
+# starts it again.
 reboot_and_boot() {
         local status=0
         inside systemctl --no-block reboot
@@ -93,7 +97,8 @@ run_test() {
         run_inside "$name"
         [ -e "$top_srcdir/tests/booted/$name-after-boot.sh" ] || return 0
         reboot_and_boot >"$beds/tests/booted/$name-reboot.log" 2>&1 \
-                || { cat "$beds/tests/booted/$name-reboot.log"; not_possible "the container does not come back from a reboot"; }
+                || { cat "$beds/tests/booted/$name-reboot.log"; not_possible \
+                        "the container does not come back from a reboot"; }
         run_inside "$name-after-boot"
 }
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# deb.sh SUITE: builds the package of these sources, and the programs that tests run in a bed, inside a Debian root of that suite: what is
-# built elsewhere asks for the libraries of elsewhere. Prints a directory in build-beds/ with the .deb, tools/, escape/, programs/, bench/: whatever the
-# Makefile builds below tests/. Sources that were built before are not built again. Exit status 77: this machine lacks what it
-# takes (a line on stderr says what).
+# deb.sh SUITE: builds the package of these sources, and the programs that tests run in a bed, inside a Debian root of
+# that suite: what is built elsewhere asks for the libraries of elsewhere. Prints a directory in build-beds/ with the
+# .deb, tools/, escape/, programs/, bench/: whatever the Makefile builds below tests/. Sources that were built before
+# are not built again. Exit status 77: this machine lacks what it takes (a line on stderr says what).
 
 set -u
 export LC_ALL=C
@@ -17,7 +17,8 @@ suite=${1:?usage: deb.sh SUITE}
 sources() {
         cd "$top_srcdir" || return 1
         git -c safe.directory='*' ls-files -co --exclude-standard 2>/dev/null | grep . && return 0
-        find . \( -path './build*' -o -path ./autom4te.cache -o -path ./.git \) -prune -o -type f -print | sed 's,^\./,,'
+        find . \( -path './build*' -o -path ./autom4te.cache -o -path ./.git \) -prune -o -type f -print \
+                | sed 's,^\./,,'
 }
 existing() { while IFS= read -r file; do [ -e "$top_srcdir/$file" ] && printf '%s\n' "$file"; done; }
 
@@ -42,7 +43,8 @@ build() { # OUT
         sources | existing | tar -C "$top_srcdir" -cf - -T - | tar -C "$root/src" --no-same-owner -xf - || return 1
         in_root "$root" DEB_BUILD_OPTIONS=nocheck bash -c 'cd /src && ./bootstrap package /out' || return 1
         mapfile -t tools < <(programs "$root")
-        [ ${#tools[@]} -gt 0 ] && in_root "$root" bash -c 'make -s -C /src/build -j"$(nproc)" "$@"' sh "${tools[@]}" || return 1
+        [ ${#tools[@]} -gt 0 ] && in_root "$root" bash -c 'make -s -C /src/build -j"$(nproc)" "$@"' sh "${tools[@]}" \
+                || return 1
         cp "$root"/out/*.deb "$1/" || return 1
         for tool in "${tools[@]}"; do
                 file=$tool

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# fresh.sh [ROOT…]: what a newcomer does, on machines that have nothing yet: the smallest Debian of each release that bootstrap knows, as a chroot with
-# /dev, /proc and /sys, and one booted with systemd as PID 1. In each: demo, build, make check, make distcheck, package, installing that, and in the
+# fresh.sh [ROOT…]: what a newcomer does, on machines that have nothing yet: the smallest Debian of each release that
+# bootstrap knows, as a chroot with /dev, /proc and /sys, and one booted with systemd as PID 1. In each: demo, build,
+# make check, make distcheck, package, installing that, and in the
 # booted one `check bare`. What these need they fetch themselves, from this machine's mirror. Prints one line a case, as automake's TAP driver
-# does. What each printed is in build-beds/fresh/ROOT/CASE.log. Nothing stays but the caches in build-beds/, also when this is killed.
-# ROOT: bookworm, trixie, sid, booted. `./bootstrap check fresh` calls it.
+# does. What each printed is in build-beds/fresh/ROOT/CASE.log. Nothing stays but the caches in build-beds/, also when
+# this is killed. ROOT: bookworm, trixie, sid, booted. `./bootstrap check fresh` calls it.
 
 . "$(dirname "$0")/../system/lib.sh"
 
@@ -28,10 +29,12 @@ booted trixie 022 systemd systemd-sysv dbus libpam-systemd sudo
 
 # ---- roots -----------------------------------------------------------------------------------------------------------
 
-# furnish ROOT SUITE TAR: unpacked, with the sources in /root/bpfdeleg and a way to the mirror. Packages that were fetched once are not fetched again.
+# furnish ROOT SUITE TAR: unpacked, with the sources in /root/bpfdeleg and a way to the mirror. Packages that were
+# fetched once are not fetched again.
 sources() {
         git -C "$top_srcdir" -c safe.directory='*' ls-files -co --exclude-standard 2>/dev/null | grep . && return 0
-        (cd "$top_srcdir" && find . \( -path './build*' -o -path ./autom4te.cache -o -path ./.git \) -prune -o -type f -print | sed 's,^\./,,')
+        (cd "$top_srcdir" && find . \( -path './build*' -o -path ./autom4te.cache -o -path ./.git \) -prune -o -type \
+                f -print | sed 's,^\./,,')
 }
 existing() { while IFS= read -r file; do [ -e "$top_srcdir/$file" ] && printf '%s\n' "$file"; done; }
 furnish() {
@@ -40,13 +43,14 @@ furnish() {
         cp --remove-destination /etc/resolv.conf "$root/etc/resolv.conf" && echo bed >"$root/etc/hostname" || return 1
         printf '127.0.0.1 localhost bed\n::1 localhost\n' >"$root/etc/hosts"
         fetch_options >"$root/etc/apt/apt.conf.d/bed"
-        mkdir "$root/root/bpfdeleg" && sources | existing | tar -C "$top_srcdir" -cf - -T - | tar -C "$root/root/bpfdeleg" --no-same-owner -xf - || return 1
+        mkdir "$root/root/bpfdeleg" && sources | existing | tar -C "$top_srcdir" -cf - -T - \
+                | tar -C "$root/root/bpfdeleg" --no-same-owner -xf - || return 1
         # There are no modules for a container to load.
         [ "$1" != booted ] || ln -sf /dev/null "$root/etc/systemd/system/systemd-modules-load.service"
 }
 
-# in_chroot CMD…: as people make one, with the machine's /dev, /proc and /sys.
-# in_switched CMD…: the same root, but as the root of a mount namespace, as containers have it: there the kernel makes user namespaces.
+# in_chroot CMD…: as people make one, with the machine's /dev, /proc and /sys. in_switched CMD…: the same root, but as
+# the root of a mount namespace, as containers have it: there the kernel makes user namespaces.
 mounts='
         mount --bind "$1" "$1" && mount --bind "$2" "$1/var/cache/apt/archives" || exit 1
         for dir in dev proc sys; do mount --rbind "/$dir" "$1/$dir" || exit 1; done
@@ -58,7 +62,8 @@ own_mounts() { # SCRIPT CMD…
         shift
         (
                 echo "$BASHPID" >"$cgroup2/bdt-$container-$$/cgroup.procs" || exit 1
-                exec unshare --mount --propagation private bash -c "$script" sh "$work/$name" "$beds/fresh/$name.debs" "${clean_env[@]}" "$@"
+                exec unshare --mount --propagation private bash -c "$script" sh "$work/$name" \
+                        "$beds/fresh/$name.debs" "${clean_env[@]}" "$@"
         )
 }
 in_chroot() { own_mounts '; exec chroot . "$@"' "$@"; }
@@ -93,35 +98,44 @@ cat /tmp/said
 grep -q "chroot" /tmp/said && ! grep -q "deps:" /tmp/said && [ "$(dpkg-query -W)" = "$before" ]'
 
 common() { # HOW
-        try build "$1" "./bootstrap build" './bootstrap deps && ./bootstrap build && ./bootstrap build | tee /tmp/again && grep -qx "build: up to date" /tmp/again' || return
+        try build "$1" "./bootstrap build" \
+                './bootstrap deps && ./bootstrap build && ./bootstrap build | tee /tmp/again && grep -qx "build: up to date" /tmp/again' || return
         try check "$1" "make check" 'make -C build -k check'
         try distcheck "$1" "make distcheck" 'make -C build distcheck'
-        try source "$1" "make install, make uninstall" 'make -C build install && bpfdeleg --version && [ "$(stat -c %a /etc/bpfdeleg)" = 755 ] && make -C build uninstall'
-        try package "$1" "./bootstrap package, with its tests" './bootstrap package && grep -q "^make.*: Leaving" build/deb.log && grep -q "# PASS: *[1-9]" build/deb.log' \
+        try source "$1" "make install, make uninstall" \
+                'make -C build install && bpfdeleg --version && [ "$(stat -c %a /etc/bpfdeleg)" = 755 ] && make -C build uninstall'
+        try package "$1" "./bootstrap package, with its tests" \
+                './bootstrap package && grep -q "^make.*: Leaving" build/deb.log && grep -q "# PASS: *[1-9]" build/deb.log' \
                 && try install "$1" "installing that" \
                         'export DEBIAN_FRONTEND=noninteractive && yes | apt install ./build-package/libpam-bpfdeleg_*.deb && bpfdeleg --version && [ "$(stat -c %a /etc/bpfdeleg)" = 755 ]'
 }
 
 as_chroot() {
-        try demo-chroot in_chroot "./bootstrap demo says at once that it cannot be in a chroot" "${said_early//COMMAND/demo}"
+        try demo-chroot in_chroot "./bootstrap demo says at once that it cannot be in a chroot" \
+                "${said_early//COMMAND/demo}"
         try bench-chroot in_chroot "./bootstrap bench, too" "${said_early//COMMAND/bench}"
         common in_chroot
-        try demo in_switched "./bootstrap demo, where this is the root of a container" './bootstrap demo | tee /tmp/said && grep -qx "demo: ok" /tmp/said'
+        try demo in_switched "./bootstrap demo, where this is the root of a container" \
+                './bootstrap demo | tee /tmp/said && grep -qx "demo: ok" /tmp/said'
 }
 
 as_booted() {
-        boot "$work/$name" >"$beds/fresh/$name/boot.log" 2>&1 || { printf 'ERROR: fresh/%s/boot - it does not boot\n' "$name"; bed_failed=1; return; }
+        boot "$work/$name" >"$beds/fresh/$name/boot.log" 2>&1 \
+                || { printf 'ERROR: fresh/%s/boot - it does not boot\n' "$name"; bed_failed=1; return; }
         mount_debs || return
-        try demo in_booted "sudo ./bootstrap demo" 'sudo ./bootstrap demo | tee /tmp/said && grep -qx "demo: ok" /tmp/said'
+        try demo in_booted "sudo ./bootstrap demo" \
+                'sudo ./bootstrap demo | tee /tmp/said && grep -qx "demo: ok" /tmp/said'
         common in_booted
         try reload in_booted "the units are known" 'systemctl daemon-reload && systemctl cat bpfdelegd.service'
-        try doctor in_booted "the helper of the package answers" 'systemctl is-active bpfdelegd.socket && bpfdeleg doctor | tee /tmp/said; grep -q "^ok *helper " /tmp/said'
+        try doctor in_booted "the helper of the package answers" \
+                'systemctl is-active bpfdelegd.socket && bpfdeleg doctor | tee /tmp/said; grep -q "^ok *helper " /tmp/said'
         try check-bare in_booted "./bootstrap check bare" './bootstrap check bare'
         halt
 }
 # PID 1 of the container has mounts of its own.
 mount_debs() {
-        cp -al "$beds/fresh/$name.debs/." "$work/$name/var/cache/apt/archives/" 2>/dev/null || cp -a "$beds/fresh/$name.debs/." "$work/$name/var/cache/apt/archives/"
+        cp -al "$beds/fresh/$name.debs/." "$work/$name/var/cache/apt/archives/" 2>/dev/null \
+                || cp -a "$beds/fresh/$name.debs/." "$work/$name/var/cache/apt/archives/"
 }
 keep_debs() {
         [ "$name" = booted ] || return 0
@@ -164,7 +178,8 @@ work=$beds/fresh.$$
 mkdir "$work" || { work=''; exit 1; }
 [ $# -gt 0 ] || mapfile -t wanted < <(awk 'NF { print $1 }' <<<"$roots")
 for name in "${wanted[@]-$@}"; do
-        read -r _ suite mask packages < <(awk -v name="$name" '$1 == name' <<<"$roots") || not_possible "there is no root $name"
+        read -r _ suite mask packages < <(awk -v name="$name" '$1 == name' <<<"$roots") \
+                || not_possible "there is no root $name"
         # shellcheck disable=SC2086 # names
         tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" $packages) || cannot_make "the root of $suite"
         rm -rf "$beds/fresh/$name"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# go.sh loader|tests: builds, with Debian sid's Go and its cilium/ebpf, the first Debian has that finds a token by itself (0.22), in a root of its
-# own: `loader` is tests/vm/go-loader.go, and its path in build-beds/ is printed; `tests` are the library's own tests as the package has them, one
-# program a package, and the directory is printed. What is there already is taken. Exit status 77: this machine lacks what it takes (a line
-# on stderr says what).
+# go.sh loader|tests: builds, with Debian sid's Go and its cilium/ebpf, the first Debian has that finds a token by
+# itself (0.22), in a root of its own: `loader` is tests/vm/go-loader.go, and its path in build-beds/ is printed;
+# `tests` are the library's own tests as the package has them, one program a package, and the directory is printed. What
+# is there already is taken. Exit status 77: this machine lacks what it takes (a line on stderr says what).
 
 set -u
 export LC_ALL=C
@@ -17,7 +17,10 @@ libraries=(golang-github-cilium-ebpf-dev golang-github-go-quicktest-qt-dev golan
 tested=(. features link)
 
 # Debian's Go libraries are a GOPATH. Without cgo the programs need no library of sid's.
-go() { in_root "$work/root" env GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS=-buildvcs=false GOTOOLCHAIN=local CGO_ENABLED=0 "$@"; }
+go() {
+        in_root "$work/root" env GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS=-buildvcs=false GOTOOLCHAIN=local \
+                CGO_ENABLED=0 "$@"
+}
 build_loader() {
         cp "$top_srcdir/tests/vm/go-loader.go" "$work/root/root/" || return 1
         go sh -c 'cd /root && go vet go-loader.go && test -z "$(gofmt -l go-loader.go)" && go build -o out/go-loader go-loader.go'

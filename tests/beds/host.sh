@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # host.sh [TEST…]: boots a whole Debian 13 in QEMU, on Debian's own kernel, with all cgroup2 controllers and BPF LSM; runs tests/host/*.sh in
-# it and those of tests/booted that $booted_too names (or the tests named, like host/limits), and prints one line a case, as automake's TAP
-# driver does. What each printed is in build-beds/tests/host/NAME.log. BD_HOST_SUITE=trixie-backports takes the newest kernel there is.
-# A test with a line `# host-packages: NAME…` has these in a machine of its own, there with `# host-go: loader|tests` what tests/beds/go.sh makes in /bed/go,
-# and with `# host-seconds: N` so much time. Nothing stays but the caches in build-beds/, also when this is killed. `./bootstrap check host` calls it.
+# it and those of tests/booted that $booted_too names (or the tests named, like host/limits), and prints one line a
+# case, as automake's TAP driver does. What each printed is in build-beds/tests/host/NAME.log.
+# BD_HOST_SUITE=trixie-backports takes the newest kernel there is. A test with a line `# host-packages: NAME…` has these
+# in a machine of its own, there with `# host-go: loader|tests` what tests/beds/go.sh makes in /bed/go, and with `#
+# host-seconds: N` so much time. Nothing stays but the caches in build-beds/, also when this is killed. `./bootstrap
+# check host` calls it.
 
 set -u
 export LC_ALL=C
@@ -38,7 +40,8 @@ archive() { (cd "$1" && find . -xdev -mindepth 1 -print0 | cpio --null --create 
 root_archive() { # TAR
         local out=${1%.tar}.cpio.zst
         if [ ! -s "$out" ] || [ "$1" -nt "$out" ]; then
-                mkdir "$work/root" && tar -C "$work/root" -xf "$1" && archive "$work/root" | zstd -q -1 -T0 >"$out.new" || return 1
+                mkdir "$work/root" && tar -C "$work/root" -xf "$1" \
+                        && archive "$work/root" | zstd -q -1 -T0 >"$out.new" || return 1
                 rm -rf "$work/root"
                 mv "$out.new" "$out" || return 1
         fi
@@ -58,12 +61,14 @@ furnish() { # DEB-DIRECTORY TEST…
         install -m 0644 "$top_srcdir/tests/beds/host/run.sh" "$root/bed/" || return 1
         install -m 0644 "$top_srcdir/tests/beds/host/bpfdeleg-tests.service" "$units/" || return 1
         ln -s ../bpfdeleg-tests.service "$units/multi-user.target.wants/"
-        cp -r "$top_srcdir"/tests/{booted,host,system} "$root/bed/tests/" && cp "$top_srcdir/tests/commands" "$root/bed/tests/" && cp -r "$deb/tools" "$root/bed/" \
+        cp -r "$top_srcdir"/tests/{booted,host,system} "$root/bed/tests/" \
+                && cp "$top_srcdir/tests/commands" "$root/bed/tests/" && cp -r "$deb/tools" "$root/bed/" \
                 && cp "$deb"/*.deb "$root/bed/deb/" || return 1
         [ ! -d "$deb/escape" ] || cp -r "$deb/escape" "$root/bed/" || return 1
         for name in "$@"; do printf '%s\n' "$slow $(seconds_of "$name") tests/$name.sh"; done >"$root/bed/list"
         for name in $(marked host-go "$1"); do
-                made=$(made "$top_srcdir/tests/beds/go.sh" "$name") && mkdir -p "$root/bed/go" && cp -rT "$made" "$root/bed/go/$name" || return 1
+                made=$(made "$top_srcdir/tests/beds/go.sh" "$name") && mkdir -p "$root/bed/go" \
+                        && cp -rT "$made" "$root/bed/go/$name" || return 1
         done
         echo bed >"$root/etc/hostname"
         printf '127.0.0.1 localhost bed\n::1 localhost\n' >"$root/etc/hosts"
@@ -72,7 +77,8 @@ furnish() { # DEB-DIRECTORY TEST…
 # The kernel takes several archives in a row, each compressed or not; nothing is in both.
 initramfs() { # DEB-DIRECTORY TEST…
         local base
-        furnish "$@" && base=$(root_archive "$tar") && archive "$work/more" >"$work/more.cpio" && cat "$work/more.cpio" "$base" >"$work/initrd"
+        furnish "$@" && base=$(root_archive "$tar") && archive "$work/more" >"$work/more.cpio" \
+                && cat "$work/more.cpio" "$base" >"$work/initrd"
 }
 
 # ---- tests -----------------------------------------------------------------------------------------------------------
@@ -95,7 +101,8 @@ report() {
         fi
         cp "$from" "$log"
         if [ ! -e "$from.status" ]; then
-                { echo "The machine ended during this test. The end of its console:"; tail -n 40 "$work/console"; } >>"$log"
+                { echo "The machine ended during this test. The end of its console:"; tail -n 40 "$work/console"; } \
+                        >>"$log"
                 echo none >"$from.status"
         fi
         tap_results "tests/$name.sh" "$from.status" <"$log" | tee "$work/report"
@@ -122,7 +129,8 @@ run_machine() {
         while [ "$1" != -- ]; do packages+=("$1") && shift; done
         shift
         exec {lock}>"$beds/host.lock" && flock "$lock" || exit 1
-        tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${bed_packages[@]}" ${packages[@]+"${packages[@]}"}) || cannot_make "its root"
+        tar=$(made "$top_srcdir/tests/beds/root.sh" "$suite" "${bed_packages[@]}" ${packages[@]+"${packages[@]}"}) \
+                || cannot_make "its root"
         work=$beds/host.$$
         mkdir -p "$work/tests" || exit 1
         initramfs "$deb" "$@" || not_possible "its initramfs cannot be made"
@@ -130,8 +138,10 @@ run_machine() {
         for name in "$@"; do seconds=$((seconds + $(seconds_of "$name"))); done
         echo "Linux $(cat "$kernel/release"), $seconds s at most"
         # All of the root is in memory, and while the machine boots twice.
-        qemu_memory=$((${#packages[@]} > 0 ? 10240 : 4096)) qemu_run "$work" "$seconds" "$kernel/vmlinuz" "$work/initrd" \
-                "quiet systemd.show_status=0 systemd.getty_auto=no systemd.mask=systemd-modules-load.service" || status=$?
+        qemu_memory=$((${#packages[@]} > 0 ? 10240 : 4096)) qemu_run "$work" "$seconds" "$kernel/vmlinuz" \
+                "$work/initrd" \
+                "quiet systemd.show_status=0 systemd.getty_auto=no systemd.mask=systemd-modules-load.service" \
+                        || status=$?
         mkdir -p "$beds/tests/beds" && cp "$work/console" "$beds/tests/beds/host.log"
         cat "$work/qemu.log"
         [ "$status" -ne 124 ] || echo "the machine took too long and was ended"

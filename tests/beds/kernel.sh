@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Debian's stock cloud kernels for the beds that boot one in QEMU, fetched and unpacked, never installed on this machine.
-# Sourced, by bash, with $beds set, for kernel_get and kernel_busybox. What is fetched stays in $beds/kernel, and is fetched again when the
-# suite has a newer one. Status 77: this machine lacks what it takes, or the mirror cannot be reached.
+# Debian's stock cloud kernels for the beds that boot one in QEMU, fetched and unpacked, never installed on this
+# machine. Sourced, by bash, with $beds set, for kernel_get and kernel_busybox. What is fetched stays in $beds/kernel,
+# and is fetched again when the suite has a newer one. Status 77: this machine lacks what it takes, or the mirror cannot
+# be reached.
 
 : "${beds:?}"
 . "$(dirname "${BASH_SOURCE[0]}")/mirror.sh"
@@ -14,7 +15,8 @@ kernel_apt() {
         local dir=$beds/kernel/apt.$1 program=$2
         shift 2
         "$program" -q -o "Dir::Etc::sourcelist=$dir/suite.sources" -o Dir::Etc::sourceparts=/dev/null \
-                -o "Dir::State::Lists=$dir/lists" -o Dir::State::status=/dev/null -o "Dir::Cache=$dir/cache" -o APT::Architecture=amd64 \
+                -o "Dir::State::Lists=$dir/lists" -o Dir::State::status=/dev/null -o "Dir::Cache=$dir/cache" -o \
+                        APT::Architecture=amd64 \
                 -o Acquire::Languages=none -o Acquire::Retries=3 -o APT::Sandbox::User=root "$@" </dev/null
 }
 
@@ -25,7 +27,8 @@ kernel_update() { # SUITE
         [ -z "${kernel_updated[$1]:-}" ] || return 0
         uri=$(own_mirror) || return 1
         mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-        printf '%s\n' "Types: deb" "URIs: $uri" "Suites: $1" "Components: main" "Signed-By: $keyring" >"$dir/suite.sources"
+        printf '%s\n' "Types: deb" "URIs: $uri" "Suites: $1" "Components: main" "Signed-By: $keyring" \
+                >"$dir/suite.sources"
         kernel_apt "$1" apt-get update >"$dir/update.log" 2>&1 || { cat "$dir/update.log" >&2; return 1; }
         # apt-get is content with a list that it could not fetch.
         kernel_apt "$1" apt-cache dumpavail | grep -q '^Package:' || { cat "$dir/update.log" >&2; return 1; }
@@ -36,7 +39,8 @@ kernel_update() { # SUITE
 kernel_fetch() {
         local work=$beds/kernel/fetch.$$
         rm -rf "$work" && mkdir -p "$work" "$3" || return 1
-        if ! (cd "$work" && kernel_apt "$1" apt-get download "$2" && dpkg-deb --extract ./*.deb "$3") >"$work/log" 2>&1; then
+        if ! (cd "$work" && kernel_apt "$1" apt-get download "$2" \
+                && dpkg-deb --extract ./*.deb "$3") >"$work/log" 2>&1; then
                 cat "$work/log" >&2
                 return 1
         fi
@@ -46,7 +50,8 @@ kernel_fetch() {
 # ---- kernels ---------------------------------------------------------------------------------------------------------
 
 # Which package has the image of a suite's newest cloud kernel: "RELEASE PACKAGE". In newer releases the image is not in
-# linux-image-*, which only depends on it, but in linux-binary-* or, before Debian has signed it, linux-binary-unsigned-*.
+# linux-image-*, which only depends on it, but in linux-binary-* or, before Debian has signed it,
+# linux-binary-unsigned-*.
 kernel_newest() { # SUITE
         kernel_apt "$1" apt-cache dumpavail | awk '
                 $1 == "Package:" { name = $2 }
@@ -58,8 +63,8 @@ kernel_newest() { # SUITE
                 }' | sort -k 1,1V -k 2,2n | tail -n 1 | awk '{ print $1, $3 }'
 }
 
-# kernel_get SUITE: the suite's newest cloud kernel, unpacked; prints its directory, in which are `vmlinuz`, `release` (a line of
-# text) and `modules` (what belongs into /lib/modules/RELEASE). Without network, what was fetched before.
+# kernel_get SUITE: the suite's newest cloud kernel, unpacked; prints its directory, in which are `vmlinuz`, `release`
+# (a line of text) and `modules` (what belongs into /lib/modules/RELEASE). Without network, what was fetched before.
 kernel_get() {
         local name image dir have=$beds/kernel/newest.$1
         if kernel_update "$1" && read -r name image < <(kernel_newest "$1") && [ -n "$image" ]; then

@@ -4,10 +4,13 @@
 
 : "${me:?}" "${beds:?}"
 
-# In the root of every bed but bare. From bpftool on it is what tests run, and what the package depends on: inside there is no network.
+# In the root of every bed but bare. From bpftool on it is what tests run, and what the package depends on: inside there
+# is no network.
 # shellcheck disable=SC2034 # for the runners
-bed_packages=(systemd systemd-sysv dbus dbus-user-session libpam-systemd openssh-server openssh-client login util-linux-extra procps passwd
-        cron sudo iproute2 kmod ethtool bpftool jq strace python3-minimal python3-pamela libcap2-bin libbpf1 libiniparser4 libjson-c5)
+bed_packages=(systemd systemd-sysv dbus dbus-user-session libpam-systemd openssh-server openssh-client login \
+        util-linux-extra procps passwd
+        cron sudo iproute2 kmod ethtool bpftool jq strace python3-minimal python3-pamela libcap2-bin libbpf1 \
+                libiniparser4 libjson-c5)
 
 skip_bed() {
         printf 'SKIP: %s # SKIP %s\n' "$me" "$*"
@@ -41,7 +44,8 @@ remove_leftovers() { # BED
         return 0
 }
 
-# split_results DIR: takes what came out of the port (DIR/results) apart into DIR/tests: a log for each test that began, and its status.
+# split_results DIR: takes what came out of the port (DIR/results) apart into DIR/tests: a log for each test that began,
+# and its status.
 split_results() {
         awk -v dir="$1/tests" '
                 /^@begin / { name = $2; gsub("/", "_", name); file = dir "/" name; next }

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Where the beds take Debian from: the mirror that this machine's own apt uses. Sourced, by bash, for own_mirror, fetch_options and $keyring.
+# Where the beds take Debian from: the mirror that this machine's own apt uses. Sourced, by bash, for own_mirror,
+# fetch_options and $keyring.
 
 # shellcheck disable=SC2034 # for who sources this
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -16,10 +17,14 @@ own_mirror() {
         # shellcheck disable=SC1091
         codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
         # shellcheck disable=SC2016 # apt's variables
-        apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null \
-                | awk -v suite="$codename" '$3 == "main" && ($2 == suite || $2 ~ /^((old)*stable|testing|unstable|sid)$/) { print $1; exit }' \
+        apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
+                2>/dev/null \
+                | awk -v suite="$codename" \
+                        '$3 == "main" && ($2 == suite || $2 ~ /^((old)*stable|testing|unstable|sid)$/) { print $1; exit }' \
                 | grep .
 }
 
 # The way to the mirror is the machine's, too: proxies, how old a frozen one may be, and what else is set for fetching.
-fetch_options() { apt-config dump 2>/dev/null | grep -E '^Acquire::(https?|ftp|Retries|Check-Valid-Until)\b' | grep -v ' "";$'; }
+fetch_options() {
+        apt-config dump 2>/dev/null | grep -E '^Acquire::(https?|ftp|Retries|Check-Valid-Until)\b' | grep -v ' "";$'
+}

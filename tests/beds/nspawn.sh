@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A Debian root booted with systemd as PID 1, in a container of systemd-nspawn. Sourced, by bash, after tests/system/lib.sh, with $container (a word for the
-# names of what it makes), $container_network (own_network or same_network) and $boot_log (a file for its console) set.
+# A Debian root booted with systemd as PID 1, in a container of systemd-nspawn. Sourced, by bash, after
+# tests/system/lib.sh, with $container (a word for the names of what it makes), $container_network (own_network or
+# same_network) and $boot_log (a file for its console) set.
 
 : "${container:?}" "${container_network:?}" "${boot_log:?}"
 
@@ -9,13 +10,14 @@ nspawn='' leader='' boots=0
 
 # ---- the container ---------------------------------------------------------------------------------------------------
 
-# cgroup directories for one boot: whatever systemd leaves there, the next boot, as after a real one, begins with none. Where cgroup2 is not
-# alone, nspawn wants its place in systemd's old hierarchy, too.
+# cgroup directories for one boot: whatever systemd leaves there, the next boot, as after a real one, begins with none.
+# Where cgroup2 is not alone, nspawn wants its place in systemd's old hierarchy, too.
 bed_cgroups() { # [PID]
         local _id _parent _dev root point rest
         while read -r _id _parent _dev root point rest; do
                 case "$root $rest" in
-                '/ '*' - cgroup2 '* | '/ '*' - cgroup '*name=systemd*) printf '%s/bdt-%s-%s\n' "$point" "$container" "${1:-$$}" ;;
+                '/ '*' - cgroup2 '* \
+                        | '/ '*' - cgroup '*name=systemd*) printf '%s/bdt-%s-%s\n' "$point" "$container" "${1:-$$}" ;;
                 esac
         done </proc/self/mountinfo
 }
@@ -31,8 +33,8 @@ remove_cgroups() { # [PID]
         done < <(bed_cgroups "$@")
 }
 
-# A network of its own: other beds' sshd has port 22, too. Not by --private-network, with which /sys is a collection of pieces, and /sys/fs/bpf is not
-# among them.
+# A network of its own: other beds' sshd has port 22, too. Not by --private-network, with which /sys is a collection of
+# pieces, and /sys/fs/bpf is not among them.
 own_network() { exec setpriv --pdeathsig TERM unshare --net sh -c 'ip link set lo up && exec "$@"' sh "$@"; }
 same_network() { exec setpriv --pdeathsig TERM "$@"; }
 
@@ -47,7 +49,8 @@ start_container() {
                 while IFS= read -r dir; do echo "$BASHPID" >"$dir/cgroup.procs" || exit 1; done < <(bed_cgroups)
                 export SYSTEMD_SECCOMP=0 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=1
                 # Killed without a chance to clean up, we take the container along.
-                "$container_network" systemd-nspawn --directory="$1" --machine="bdt-$container-$$" --register=no --keep-unit --capability=all \
+                "$container_network" systemd-nspawn --directory="$1" --machine="bdt-$container-$$" --register=no \
+                        --keep-unit --capability=all \
                         --resolv-conf=off --timezone=off --boot --console=read-only
         ) </dev/null >>"$boot_log" 2>&1 &
         nspawn=$!

@@ -1,18 +1,19 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# QEMU machines for one run of a bed, each with a deadline: the console goes to a file, and what the guest writes to its port
-# `bpfdeleg` (/dev/vport0p1, which kernel messages cannot reach) to another. Sourced, by bash.
+# QEMU machines for one run of a bed, each with a deadline: the console goes to a file, and what the guest writes to its
+# port `bpfdeleg` (/dev/vport0p1, which kernel messages cannot reach) to another. Sourced, by bash.
 
 qemu_pid=            # of the machine started last
 declare -A qemu_runs=() # pid → 1
 
-# The accelerator, and the processor for it. Emulation, so that a run is the same everywhere: virtual machines cannot start others
-# reliably. BD_QEMU_ACCEL=kvm is for whoever develops on bare metal; count has one processor, on which a nanosecond is one
-# instruction, whatever else the machine below does, and is what a bench can use. Emulated without cx16: with it the guest's kernel was seen to oops.
-# Both processors take turns in one thread: with two, a guest whose kernel patches its own code (a guard that is attached, a static key)
-# was seen to oops on the other processor's stale int3, once in a while (QEMU before 8.1, Red Hat's bug 2216496). qemu_thread=multi is for races,
-# which need them side by side: such a guest boots with one, and its tests bring up the other when nothing is patched any more.
-# `max` has rdrand, so that nothing waits for entropy.
+# The accelerator, and the processor for it. Emulation, so that a run is the same everywhere: virtual machines cannot
+# start others reliably. BD_QEMU_ACCEL=kvm is for whoever develops on bare metal; count has one processor, on which a
+# nanosecond is one instruction, whatever else the machine below does, and is what a bench can use. Emulated without
+# cx16: with it the guest's kernel was seen to oops. Both processors take turns in one thread: with two, a guest whose
+# kernel patches its own code (a guard that is attached, a static key) was seen to oops on the other processor's stale
+# int3, once in a while (QEMU before 8.1, Red Hat's bug 2216496). qemu_thread=multi is for races, which need them side
+# by side: such a guest boots with one, and its tests bring up the other when nothing is patched any more. `max` has
+# rdrand, so that nothing waits for entropy.
 qemu_cpu() {
         case ${BD_QEMU_ACCEL:-tcg} in
         kvm) printf '%s\n' -accel kvm -cpu host ;;
@@ -22,8 +23,9 @@ qemu_cpu() {
         esac
 }
 
-# no_timer_check: the kernel would count ticks while it boots, and panics where the machine below is too busy to give them.
-# qemu_start DIR VMLINUZ INITRD APPEND [ARGUMENT…]: boots; INITRD may be empty. DIR/console, DIR/results and DIR/qemu.log are written.
+# no_timer_check: the kernel would count ticks while it boots, and panics where the machine below is too busy to give
+# them. qemu_start DIR VMLINUZ INITRD APPEND [ARGUMENT…]: boots; INITRD may be empty. DIR/console, DIR/results and
+# DIR/qemu.log are written.
 qemu_start() {
         local dir=$1 kernel=$2 initrd=$3 append=$4 cpu
         shift 4
@@ -32,15 +34,18 @@ qemu_start() {
         : >"$dir/console"
         : >"$dir/results"
         # It goes with this shell, whatever ends that.
-        setpriv --pdeathsig KILL qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -smp 2 "${cpu[@]}" -m "${qemu_memory:-4096}" \
-                -kernel "$kernel" ${initrd:+-initrd "$initrd"} -append "console=ttyS0 panic=-1 oops=panic no_timer_check $append" \
+        setpriv --pdeathsig KILL qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot -smp 2 \
+                "${cpu[@]}" -m "${qemu_memory:-4096}" \
+                -kernel "$kernel" ${initrd:+-initrd "$initrd"} -append \
+                        "console=ttyS0 panic=-1 oops=panic no_timer_check $append" \
                 -serial "file:$dir/console" -device virtio-serial-pci -chardev "file,id=results,path=$dir/results" \
                 -device virtserialport,chardev=results,name=bpfdeleg "$@" </dev/null >"$dir/qemu.log" 2>&1 &
         qemu_pid=$!
         qemu_runs[$qemu_pid]=1
 }
 
-# qemu_wait PID END: until the guest has powered off, or $SECONDS is END. 124 then: the machine is ended, what it wrote stays.
+# qemu_wait PID END: until the guest has powered off, or $SECONDS is END. 124 then: the machine is ended, what it wrote
+# stays.
 qemu_wait() {
         local status
         while kill -0 "$1" 2>/dev/null; do
@@ -63,7 +68,8 @@ qemu_run() {
         qemu_start "$dir" "$@" && qemu_wait "$qemu_pid" $((SECONDS + seconds))
 }
 
-# begin_qemu_bed PROGRAM…: what a runner needs, or the bed is skipped; from here on what it leaves is $work, which goes with it.
+# begin_qemu_bed PROGRAM…: what a runner needs, or the bed is skipped; from here on what it leaves is $work, which goes
+# with it.
 begin_qemu_bed() {
         local program
         [ "$(id -u)" = 0 ] || skip_bed "needs root"

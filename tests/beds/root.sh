@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# root.sh SUITE PACKAGE…: makes a Debian root of that suite with these packages, as a tar file in build-beds/, and prints its path. One that is
-# there already is taken. The mirror is the one this machine's own apt takes its Debian from ($BD_DEBIAN_MIRROR says otherwise).
-# Exit status 77: this machine lacks what it takes (a line on stderr says what).
+# root.sh SUITE PACKAGE…: makes a Debian root of that suite with these packages, as a tar file in build-beds/, and
+# prints its path. One that is there already is taken. The mirror is the one this machine's own apt takes its Debian
+# from ($BD_DEBIAN_MIRROR says otherwise). Exit status 77: this machine lacks what it takes (a line on stderr says
+# what).
 
 set -u
 export LC_ALL=C
@@ -23,14 +24,17 @@ make_root() { # SUITE MIRROR TAR PACKAGE…
         { fetch_options; echo 'Acquire::Retries "3";'; } >"$options"
         # Not compressed: it is unpacked with every run.
         # Without our locks: it writes ">&N" of a descriptor of its own to a dash, which takes one digit.
-        TMPDIR=$(dirname "$tar") mmdebstrap --mode=root --format=tar --variant=minbase --aptopt="$options" --include="$(IFS=,; echo "$*")" \
-                "$suite" "$tar.new" "deb [signed-by=$keyring] $mirror $suite main" </dev/null >"$log" 2>&1 3>&- 8>&- 9>&- || status=$?
+        TMPDIR=$(dirname "$tar") mmdebstrap --mode=root --format=tar --variant=minbase --aptopt="$options" \
+                --include="$(IFS=,; echo "$*")" \
+                "$suite" "$tar.new" "deb [signed-by=$keyring] $mirror $suite main" </dev/null >"$log" 2>&1 3>&- 8>&- \
+                        9>&- || status=$?
         rm -f "$options"
         if [ "$status" -ne 0 ]; then
                 rm -f "$tar.new"
                 tail -n 15 "$log" >&2
                 # No mirror is a lack of this machine; a package that it does not have is an error of ours.
-                grep -q '^E: .*apt-get update' "$log" && lacks "the mirror $mirror has no $suite, or cannot be reached (see $log)"
+                grep -q '^E: .*apt-get update' "$log" \
+                        && lacks "the mirror $mirror has no $suite, or cannot be reached (see $log)"
                 return 1
         fi
         mv "$tar.new" "$tar" && rm -f "$log"

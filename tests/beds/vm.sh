@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # vm.sh [TEST…]: boots Debian's own kernels in QEMU, the release's and the newest there is, each with the host bed's Debian 13 as its root but no
-# systemd: a program of ours is init, and runs tests/{system,escape,vm}/*.sh (or the tests named, like escape/memory). The attacks are run once
-# more on a kernel that is booted with $hard. A test with a line `# vm: OPTION` is run in one more machine, whose kernel is booted so; one
-# with a line `# vm-parallel` in a machine with two processors at work at the same time, the others take turns. Prints one line a case, as
-# automake's TAP driver does, the test's name behind the kernel's release, and at the end what became of each attack on each kernel. What each
-# test printed is in build-beds/vm/RELEASE/….log. BD_VM_SUITES="trixie" takes but that kernel, BD_VM_BOOT=hard
-# but the second run of the attacks, BD_VM_BOOT=usual all but that. Nothing stays but the caches in build-beds/, also when this is killed.
+# systemd: a program of ours is init, and runs tests/{system,escape,vm}/*.sh (or the tests named, like escape/memory).
+# The attacks are run once more on a kernel that is booted with $hard. A test with a line `# vm: OPTION` is run in one
+# more machine, whose kernel is booted so; one with a line `# vm-parallel` in a machine with two processors at work at
+# the same time, the others take turns. Prints one line a case, as automake's TAP driver does, the test's name behind
+# the kernel's release, and at the end what became of each attack on each kernel. What each test printed is in
+# build-beds/vm/RELEASE/….log. BD_VM_SUITES="trixie" takes but that kernel, BD_VM_BOOT=hard but the second run of the
+# attacks, BD_VM_BOOT=usual all but that. Nothing stays but the caches in build-beds/, also when this is killed.
 # `./bootstrap check vm` calls it.
 
 set -u
@@ -22,13 +23,16 @@ read -ra kernel_suites <<<"${BD_VM_SUITES:-$suite trixie-backports}"
 . "$top_srcdir/tests/beds/qemu.sh"
 . "$top_srcdir/tests/beds/lib.sh"
 
-# Everything is some ten times slower than on the machine below. Seconds for one test, for the boot, and for one machine in all.
+# Everything is some ten times slower than on the machine below. Seconds for one test, for the boot, and for one machine
+# in all.
 slow=10
-test_seconds=600 # most of the longest take half of it when the machine has nothing else to do; `# vm-seconds: N` says what one needs
+# most of the longest take half of it when the machine has nothing else to do; `# vm-seconds: N` says what one needs
+test_seconds=600
 boot_seconds=60
 machine_seconds=3000
 memory_mib=3072
-# Memory is not cleared when the kernel hands it out, and whoever is in a system call is interrupted there: as other distributions have it.
+# Memory is not cleared when the kernel hands it out, and whoever is in a system call is interrupted there: as other
+# distributions have it.
 hard='init_on_alloc=0 preempt=full'
 
 work=
@@ -60,13 +64,14 @@ root_image() { # TAR KERNEL
                 printf '127.0.0.1 localhost bed\n::1 localhost\n' >"$dir/etc/hosts"
                 rm -f "$out.new"
                 # No journal: what a guest writes goes to a file of its own, which ends with it.
-                mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$dir" "$out.new" 2g >&2 && rm -rf "$dir" && mv "$out.new" "$out" || return 1
+                mke2fs -q -t ext4 -O ^has_journal -m 0 -d "$dir" "$out.new" 2g >&2 && rm -rf "$dir" \
+                        && mv "$out.new" "$out" || return 1
         fi
         printf '%s\n' "$out"
 }
 
-# What is this run's, as an initramfs, which moves on to the root and takes /bed with it: our init, the tests, and a build tree of what the
-# harness looks for: helper, module and tool of the package, the programs of the tests.
+# What is this run's, as an initramfs, which moves on to the root and takes /bed with it: our init, the tests, and a
+# build tree of what the harness looks for: helper, module and tool of the package, the programs of the tests.
 furnish() { # DEB-DIRECTORY
         local bed=$work/first/bed unpacked=$work/deb busybox pam
         busybox=$(kernel_busybox) || return 1
@@ -83,7 +88,8 @@ furnish() { # DEB-DIRECTORY
         pam=$(find "$unpacked" -name pam_bpfdeleg.so) && [ -n "$pam" ] && cp "$pam" "$bed/build/pam/.libs/" || return 1
         cp -p "$unpacked"/usr/libexec/bpfdeleg{d,-anchor} "$bed/build/helper/" || return 1
         cp "$unpacked"/usr/bin/bpfdeleg "$unpacked"/usr/libexec/bpfdeleg-* "$bed/build/cli/" || return 1
-        for pam in tools escape programs bench; do [ ! -d "$1/$pam" ] || cp -r "$1/$pam" "$bed/build/tests/" || return 1; done
+        for pam in tools escape programs bench; do [ ! -d "$1/$pam" ] || cp -r "$1/$pam" "$bed/build/tests/" \
+                || return 1; done
         [ -z "$go" ] || install -D -m 0755 -t "$bed/build/tests/vm" "$go" || return 1
 }
 
@@ -94,7 +100,8 @@ all_tests() {
         for file in "$top_srcdir"/tests/{system,escape,vm}/*.sh; do
                 case $file in
                 */lib.sh | */demo.sh | */'*.sh') ;;
-                *) grep -q '^# not in the vm bed: ' "$file" || { file=${file#"$top_srcdir/tests/"} && printf '%s\n' "${file%.sh}"; } ;;
+                *) grep -q '^# not in the vm bed: ' "$file" || { file=${file#"$top_srcdir/tests/"} \
+                        && printf '%s\n' "${file%.sh}"; } ;;
                 esac
         done
 }
@@ -116,7 +123,8 @@ tests_marked() { # true|false TEST…
         local marked=$1 name
         shift
         for name in "$@"; do
-                if grep -qx '# vm-parallel' "$top_srcdir/tests/$name.sh"; then "$marked"; else ! "$marked"; fi && printf '%s\n' "$name"
+                if grep -qx '# vm-parallel' "$top_srcdir/tests/$name.sh"; then "$marked"; else ! "$marked"; fi \
+                        && printf '%s\n' "$name"
         done
 }
 
@@ -132,25 +140,28 @@ report() {
         fi
         cp "$from" "$log"
         if [ ! -e "$from.status" ]; then
-                { echo "The machine ended during this test. The end of its console:"; tail -n 40 "$dir/console"; } >>"$log"
+                { echo "The machine ended during this test. The end of its console:"; tail -n 40 "$dir/console"; } \
+                        >>"$log"
                 echo none >"$from.status"
         fi
         tap_results "vm/$2/tests/$name.sh" "$from.status" <"$log" | tee "$work/report"
         ! grep -Eq '^(FAIL|ERROR):' "$work/report" || bed_failed=1
-        sed -nE "s/^(# )?vector: ([^ ]+) off=([^ ]+) on=([^ ]+)( .*)?$/${2%-parallel} \2 \3 \4/p" "$log" >>"$work/vectors"
+        sed -nE "s/^(# )?vector: ([^ ]+) off=([^ ]+) on=([^ ]+)( .*)?$/${2%-parallel} \2 \3 \4/p" "$log" \
+                >>"$work/vectors"
 }
 
 # seconds_of TEST…: how long they may take, all together.
 seconds_of() {
         local name sum=0
-        for name in "$@"; do sum=$((sum + $(sed -n 's/^# vm-seconds: //p' "$top_srcdir/tests/$name.sh" | grep . || echo "$test_seconds"))); done
+        for name in "$@"; do sum=$((sum + $(sed -n 's/^# vm-seconds: //p' "$top_srcdir/tests/$name.sh" | grep . \
+                || echo "$test_seconds"))); done
         echo "$sum"
 }
 
 # ---- machines --------------------------------------------------------------------------------------------------------
 
-# boot KERNEL ROOT-IMAGE APPENDIX OPTIONS TEST…: starts a machine of its own for them; what tells it from others of that kernel is APPENDIX.
-# Its directory and process are kept for `collect`.
+# boot KERNEL ROOT-IMAGE APPENDIX OPTIONS TEST…: starts a machine of its own for them; what tells it from others of that
+# kernel is APPENDIX. Its directory and process are kept for `collect`.
 wheres=() pids=() ends=()
 boot() {
         local kernel=$1 image=$2 options=$4 where dir seconds name thread=single
@@ -158,15 +169,18 @@ boot() {
         shift 4
         dir=$work/$where
         mkdir -p "$dir/tests" || return 1
-        for name in "$@"; do printf '%s\n' "$slow $(seconds_of "$name") tests/$name.sh"; done | tee "$dir/list" >"$work/first/bed/list"
+        for name in "$@"; do printf '%s\n' "$slow $(seconds_of "$name") tests/$name.sh"; done \
+                | tee "$dir/list" >"$work/first/bed/list"
         (cd "$work/first" && find . -mindepth 1 -print0 | cpio --null --create --format=newc --quiet) >"$dir/initrd" \
                 || not_possible "the initramfs cannot be made"
         seconds=$((boot_seconds + $(seconds_of "$@")))
         [ "$seconds" -le "$machine_seconds" ] || seconds=$machine_seconds
         echo "Linux $(cat "$kernel/release")${options:+ $options}, $# tests, $seconds s at most"
         [ -z "$(parallel_tests "$@")" ] || { thread=multi && options+=" maxcpus=1"; }
-        TMPDIR=$dir qemu_memory=$memory_mib qemu_thread=$thread qemu_start "$dir" "$kernel/vmlinuz" "$dir/initrd" "$options quiet loglevel=5" \
-                -drive "file=$image,format=raw,if=none,id=root,snapshot=on,cache=unsafe" -device nvme,drive=root,serial=root || return 1
+        TMPDIR=$dir qemu_memory=$memory_mib qemu_thread=$thread qemu_start "$dir" "$kernel/vmlinuz" "$dir/initrd" \
+                "$options quiet loglevel=5" \
+                -drive "file=$image,format=raw,if=none,id=root,snapshot=on,cache=unsafe" -device \
+                        nvme,drive=root,serial=root || return 1
         wheres+=("$where") pids+=("$qemu_pid") ends+=($((SECONDS + seconds)))
 }
 

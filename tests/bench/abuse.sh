@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What logins cost while another user floods the user socket, against the project's own bound: twice as long at most. `./bootstrap bench` calls it.
-# Each flood and the quiet before it are measured in turn, ROUNDS times (5), so that whatever else the machine does hits both alike; the medians count.
-# `idle-loops` are as many processes that leave the helper alone: what that much work costs others by itself.
+# What logins cost while another user floods the user socket, against the project's own bound: twice as long at most.
+# `./bootstrap bench` calls it. Each flood and the quiet before it are measured in turn, ROUNDS times (5), so that
+# whatever else the machine does hits both alike; the medians count. `idle-loops` are as many processes that leave the
+# helper alone: what that much work costs others by itself.
 
 . "$(dirname "$0")/../system/lib.sh"
 
@@ -21,7 +22,8 @@ mount_run && helper_start && session_start m "$mallory" || exit 1
 
 # What a login took, opening a delegation, in microseconds.
 login_usec() {
-        "$bench" --confdir "$T/pam.d" --rounds 15 --with bdt --without permit --permit permit --other-user "$mallory" "$alice" 2>"$T/bench.err" \
+        "$bench" --confdir "$T/pam.d" --rounds 15 --with bdt --without permit --permit permit --other-user "$mallory" \
+                "$alice" 2>"$T/bench.err" \
                 | awk '$1 == "first" && $2 == "session" { print $3 }'
 }
 # Another loop takes no other processor than a flood would.
@@ -40,7 +42,9 @@ end_flood() {
         wait "$flooder" 2>/dev/null
         unset "pids[$flooder]"
 }
-median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+median() {
+        sort -n "$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
 row() { # KIND QUIET FLOODED
         awk -v kind="$1" -v quiet="$2" -v flooded="$3" 'BEGIN {
                 ratio = flooded / quiet

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What many delegations cost that are alive at the same time, against the project's own bounds: the open of one more, memory, the end of all.
-# `./bootstrap bench` calls it. N users (5000), who need no accounts.
+# What many delegations cost that are alive at the same time, against the project's own bounds: the open of one more,
+# memory, the end of all. `./bootstrap bench` calls it. N users (5000), who need no accounts.
 
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"
@@ -12,11 +12,12 @@ service bdt
 simple_policy 50-all '~nobody-is-left-out'
 mount_run && helper_start || exit 1
 
-# What the kernel keeps, and what the helper and the anchors have: all of it in kB. The machine's other processes are not counted but
-# for what they make the kernel keep, so a busy machine is seen.
+# What the kernel keeps, and what the helper and the anchors have: all of it in kB. The machine's other processes are
+# not counted but for what they make the kernel keep, so a busy machine is seen.
 kernel_kb() { awk '$1 ~ /^(Slab|KernelStack|PageTables|Percpu):/ { kb += $2 } END { print kb }' /proc/meminfo; }
 ours_kb() {
-        { echo "$helper_pid"; pgrep -P "$helper_pid"; } | while read -r pid; do cat "/proc/$pid/smaps_rollup" 2>/dev/null; done \
+        { echo "$helper_pid"; pgrep -P "$helper_pid"; } \
+                | while read -r pid; do cat "/proc/$pid/smaps_rollup" 2>/dev/null; done \
                 | awk '$1 == "Pss:" { kb += $2 } END { print kb }'
 }
 memory_kb() { echo $(($(kernel_kb) + $(ours_kb))); }

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What the guard costs: calls.c with it and without, in turn, and the medians of both. `./bootstrap bench guard' runs it: here where a guard can
-# be loaded, else in the vm bed, with BD_QEMU_ACCEL=count: a nanosecond is one instruction there, so what differs is the number of instructions
-# that the guard adds, and of a real processor's time it says only that: it does some one to three of them in a nanosecond. So bounds are judged on
-# real hardware alone. Whatever the numbers, the one case is that all was measured.
+# What the guard costs: calls.c with it and without, in turn, and the medians of both. `./bootstrap bench guard' runs
+# it: here where a guard can be loaded, else in the vm bed, with BD_QEMU_ACCEL=count: a nanosecond is one instruction
+# there, so what differs is the number of instructions that the guard adds, and of a real processor's time it says only
+# that: it does some one to three of them in a nanosecond. So bounds are judged on real hardware alone. Whatever the
+# numbers, the one case is that all was measured.
 
 . "$(dirname "$0")/../system/lib.sh"
 
@@ -44,12 +45,14 @@ with_guard() {
 measure() {
         local i
         for ((i = 0; i < rounds; i++)); do
-                if [ $((i % 2)) -eq 0 ]; then with_guard off && with_guard on; else with_guard on && with_guard off; fi || return 1
+                if [ $((i % 2)) -eq 0 ]; then with_guard off && with_guard on; else with_guard on \
+                        && with_guard off; fi || return 1
         done
 }
 
 median() { # FILE ROW
-        awk -v row="$2" '$1 == row { print $2 }' "$1" | sort -n | awk '{ v[NR] = $1 } END { printf "%.1f\n", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+        awk -v row="$2" '$1 == row { print $2 }' "$1" | sort -n \
+                | awk '{ v[NR] = $1 } END { printf "%.1f\n", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
 # BD_QEMU_ACCEL=count has one processor, the bed's usual machine two.

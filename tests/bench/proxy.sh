@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What the attach proxy costs, against the project's own bounds. `./bootstrap bench` calls it. Each kind is measured in turn,
-# ROUNDS times (5), so that whatever else the machine does hits all alike; the least counts.
+# What the attach proxy costs, against the project's own bounds. `./bootstrap bench` calls it. Each kind is measured in
+# turn, ROUNDS times (5), so that whatever else the machine does hits all alike; the least counts.
 
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What others pay while somebody with 60 000 uids floods the user socket, and what a restart costs beside a delegation that cannot end, against the
-# project's own bounds. `./bootstrap bench` calls it. Quiet and flood are measured in turn, ROUNDS times (8), so that whatever else the machine does
-# hits both alike. The flood has all processors but the first, or it would be the scheduler that is measured; `idle-loops` are as many processes there
-# that leave the helper alone: what that much work costs others by itself. That each `run` works, and in how few lines the flood is told, are cases of
-# tests/system/abuse.sh.
+# What others pay while somebody with 60 000 uids floods the user socket, and what a restart costs beside a delegation
+# that cannot end, against the project's own bounds. `./bootstrap bench` calls it. Quiet and flood are measured in turn,
+# ROUNDS times (8), so that whatever else the machine does hits both alike. The flood has all processors but the first,
+# or it would be the scheduler that is measured; `idle-loops` are as many processes there that leave the helper alone:
+# what that much work costs others by itself. That each `run` works, and in how few lines the flood is told, are cases
+# of tests/system/abuse.sh.
 
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +15,8 @@ answer_timeout=300 # on a busy machine, too: what is late is measured
 setup
 alice=bdt-$$-a
 add_user "$alice" || exit 1
-install -m 0755 "$(program tests/bench/proxy)" "$T/bin/bench-proxy" && install -m 0755 "$(program tests/tools/abuse)" "$T/bin/" || exit 1
+install -m 0755 "$(program tests/bench/proxy)" "$T/bin/bench-proxy" \
+        && install -m 0755 "$(program tests/tools/abuse)" "$T/bin/" || exit 1
 service bdt
 simple_policy 50-bench "$alice"
 mount_run && helper_start && session_start a "$alice" || exit 1
@@ -57,11 +59,17 @@ for ((i = 0; i < rounds; i++)); do
         while_flooded loops bash -c idle_loops
         while_flooded uids "$T/bin/abuse" "$T/run/user" uids 0
 done
-quantile() { sort -n "$T/$1" | awk -v share="$2" '{ v[NR] = $1 } END { i = int(share * NR) + 1; print v[i < NR ? i : NR] }'; }
-share() { awk -v hz="$(getconf CLK_TCK)" '{ ticks += $1; ms += $2 } END { print 100 * (ticks / hz) / (ms / 1000) }' "$T/$1.share"; }
+quantile() {
+        sort -n "$T/$1" | awk -v share="$2" '{ v[NR] = $1 } END { i = int(share * NR) + 1; print v[i < NR ? i : NR] }'
+}
+share() {
+        awk -v hz="$(getconf CLK_TCK)" '{ ticks += $1; ms += $2 } END { print 100 * (ticks / hz) / (ms / 1000) }' \
+                "$T/$1.share"
+}
 echo "bpfdeleg run, while 60 000 uids flood"
 for name in quiet loops uids; do
-        [ "$(wc -l <"$T/$name")" -eq $((rounds * runs)) ] || { echo "bench: $name: not each run could be measured" >&2; exit 1; }
+        [ "$(wc -l <"$T/$name")" -eq $((rounds * runs)) ] \
+                || { echo "bench: $name: not each run could be measured" >&2; exit 1; }
         row "$name: median" "$(quantile "$name" 0.5)" us
         row "$name: 99 of 100 take at most" "$(quantile "$name" 0.99)" us
 done
@@ -78,7 +86,9 @@ restart_usec() {
         helper_stop && helper_start || return 1
         echo $((${EPOCHREALTIME/[.,]/} - begin))
 }
-restarts_usec() { local i; for ((i = 0; i < restarts; i++)); do restart_usec >>"$T/$1" || { cat "$T/$1"; exit 1; }; done; }
+restarts_usec() {
+        local i; for ((i = 0; i < restarts; i++)); do restart_usec >>"$T/$1" || { cat "$T/$1"; exit 1; }; done
+}
 pid_file=$T/home/$alice/pid
 is_there() { [ -s "$pid_file" ]; }
 stuck_starts() {

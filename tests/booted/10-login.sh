@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Three users over real ssh: one by his group, one by his name, one for whom nothing was written. Each of the first two has what his policy says, and
-# is refused what the other's says.
+# Three users over real ssh: one by his group, one by his name, one for whom nothing was written. Each of the first two
+# has what his policy says, and is refused what the other's says.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -27,7 +27,8 @@ ok "alice, of the group, loads and pins a cgroup_skb program" run alice packets
 refused "she is refused xdp, which her policy does not name" 'not permitted' run alice other
 ok "bob, by name, loads and pins an xdp program" run bob other
 refused "he is refused cgroup_skb" 'not permitted' run bob packets
-exits "for carol bpfdeleg run says that nothing is delegated, and whom to ask" 125 'no delegation: none of their logins matched.*ask the admin' \
+exits "for carol bpfdeleg run says that nothing is delegated, and whom to ask" 125 \
+        'no delegation: none of their logins matched.*ask the admin' \
         ssh_as carol bpfdeleg run -- true
 exits "and status says it" 1 'nothing is delegated to you' ssh_as carol bpfdeleg status
 recorded 'grant alice 50-group.ini' 'end alice 50-group.ini' 'grant alice 50-group.ini' 'end alice 50-group.ini' \
@@ -48,7 +49,8 @@ prints "and counts her own packets" 'sent 5 packets.*counted [5-9]' in_session o
 prints "the next run finds the pin" '^packets$' in_session one bpfdeleg run -- ls /sys/fs/bpf
 lacks "the session itself does not" packets in_session_sh one 'ls /sys/fs/bpf 2>&1 || true'
 ok "nothing of it shows in the machine's mount table" world_same_kind idle mounts
-refused "bob cannot take her cookie" 'no delegation' ssh_sh bob "BPFDELEG=$(in_session one printenv BPFDELEG) bpfdeleg run -- true"
+refused "bob cannot take her cookie" 'no delegation' ssh_sh bob \
+        "BPFDELEG=$(in_session one printenv BPFDELEG) bpfdeleg run -- true"
 ok "she logs out" session_end one
 recorded 'grant alice 50-group.ini' 'grant bob 60-bob.ini' 'refuse .*' 'end bob 60-bob.ini' 'end alice 50-group.ini'
 nothing_left "after a session"

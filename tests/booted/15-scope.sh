@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A delegation as systemd sees it: a scope in the user's slice, whose properties are the policy's, which an admin finds where he looks, and can end.
+# A delegation as systemd sees it: a scope in the user's slice, whose properties are the policy's, which an admin finds
+# where he looks, and can end.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -26,14 +27,16 @@ prints "systemd-cgls shows it, with its two parts" "$scope" systemd-cgls --no-pa
 is Slice "user-$uid.slice"
 is ControlGroup "/user.slice/user-$uid.slice/$scope"
 is Delegate yes
-prints "no controller: the policy has no limit" '^DelegateControllers=$' systemctl show --all -p DelegateControllers "$scope"
+prints "no controller: the policy has no limit" '^DelegateControllers=$' systemctl show --all -p DelegateControllers \
+        "$scope"
 is KillSignal 9
 is CollectMode inactive-or-failed
 # What this policy does not bound only the user's slice does.
 is TasksMax infinity
 # With it, she could have systemd move any process of hers in, one with privileges too.
 lacks "it has no User" . property User
-attach() { in_session_sh one "busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager \
+attach() { in_session_sh one \
+        "busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager \
         AttachProcessesToUnit ssau $scope /run 1 \$\$"; }
 refused "so systemd moves no process in for her" 'denied|authenticat' attach
 kill_file=$cgroup2/user.slice/user-$uid.slice/$scope/cgroup.kill

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Two ssh sessions and a login on a console share one delegation: whoever leaves leaves it to the others, the last one ends it.
+# Two ssh sessions and a login on a console share one delegation: whoever leaves leaves it to the others, the last one
+# ends it.
 
 . "$(dirname "$0")/lib.sh"
 

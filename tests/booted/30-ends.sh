@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Whoever ends a login, and whatever he takes away of it: the delegation ends, with all that is in it, and not before its last session.
+# Whoever ends a login, and whatever he takes away of it: the delegation ends, with all that is in it, and not before
+# its last session.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -56,7 +57,8 @@ nothing_left "after loginctl kill-user"
 # ---- the session ----
 
 begin "systemctl kill of the session"
-ok "systemctl kill -s KILL of the session's scope, sshd and all" systemctl kill -s KILL "session-$(session_id one).scope"
+ok "systemctl kill -s KILL of the session's scope, sshd and all" systemctl kill -s KILL \
+        "session-$(session_id one).scope"
 ok "her session is gone" session_lost one
 over
 recorded 'grant alice 50-test.ini' 'end alice 50-test.ini'

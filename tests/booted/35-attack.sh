@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A user who works against the end: he owns the subtree until it begins, and makes cgroups in it for as long as he can, from outside, while
-# systemd removes it. (systemd once gave up half-way, dropped the unit and left the directory: the delegation never ended.)
+# A user who works against the end: he owns the subtree until it begins, and makes cgroups in it for as long as he can,
+# from outside, while systemd removes it. (systemd once gave up half-way, dropped the unit and left the directory: the
+# delegation never ended.)
 
 . "$(dirname "$0")/lib.sh"
 

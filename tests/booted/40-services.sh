@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Which PAM services open a delegation: those by which people come. And services of a user's own manager, which open none and can use what his
-# login has.
+# Which PAM services open a delegation: those by which people come. And services of a user's own manager, which open
+# none and can use what his login has.
 
 . "$(dirname "$0")/lib.sh"
 

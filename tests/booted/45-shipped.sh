@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What is shipped is what is tested: each command of the tool, each request, limit, setting, signal and backend once, by the package's own unit and
-# through real logins. tests/tree/shipped.sh compares the rows, `covers KIND NAME…`, with the sources: what is new there needs one here.
+# What is shipped is what is tested: each command of the tool, each request, limit, setting, signal and backend once, by
+# the package's own unit and through real logins. tests/tree/shipped.sh compares the rows, `covers KIND NAME…`, with the
+# sources: what is new there needs one here.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -31,7 +32,8 @@ idle
 # write_settings SECTION.KEY=VALUE…
 write_settings() {
         local line
-        mkdir -p "${ini%/*}" && for line; do printf '[%s]\n%s\n' "${line%%.*}" "${line#*.}"; done >"$ini.new" && mv "$ini.new" "$ini"
+        mkdir -p "${ini%/*}" && for line; do printf '[%s]\n%s\n' "${line%%.*}" "${line#*.}"; done >"$ini.new" \
+                && mv "$ini.new" "$ini"
 }
 restart() { systemctl reset-failed bpfdelegd.service && systemctl restart bpfdelegd.service; }
 reload() { systemctl reload bpfdelegd.service; }
@@ -42,7 +44,10 @@ subtree_of() { sed -n 's,^0::\(.*\)/run.*,\1,p' "/proc/$1/cgroup"; }
 # ---- the sandbox ----
 
 # Of the unit as it is loaded, drop-ins included. tests/tree/units.sh has the file's.
-exposure() { systemd-analyze --no-pager security bpfdelegd.service | sed -n 's/.*exposure level for .*: \([0-9]*\)\.\([0-9]\) .*/\1\2/p'; }
+exposure() {
+        systemd-analyze --no-pager security bpfdelegd.service \
+                | sed -n 's/.*exposure level for .*: \([0-9]*\)\.\([0-9]\) .*/\1\2/p'
+}
 exposed_at_most() { # TENTHS
         local tenths
         tenths=$(exposure)
@@ -51,7 +56,8 @@ exposed_at_most() { # TENTHS
 }
 lacks_its_filter() {
         local code=0
-        mkdir -p "${drop_in%/*}" && printf '[Service]\nSystemCallFilter=\n' >"$drop_in" && systemctl daemon-reload || return 1
+        mkdir -p "${drop_in%/*}" && printf '[Service]\nSystemCallFilter=\n' >"$drop_in" && systemctl daemon-reload \
+                || return 1
         exposed_at_most 33 && code=1
         rm -rf "${drop_in%/*}" && systemctl daemon-reload && return "$code"
 }
@@ -63,7 +69,8 @@ ok "a unit without its filter would be seen" lacks_its_filter
 in_own() { grep -q '/run/own/deep$' "/proc/$1/cgroup"; }
 # A process in a cgroup of her own; its pid is in $own.
 puts_one_there() {
-        own=$(in_session_sh one 'bpfdeleg run -- sh -c "mkdir -p /sys/fs/cgroup/run/own/deep && echo \$\$ >/sys/fs/cgroup/run/own/deep/cgroup.procs; exec sleep 1000" >/dev/null 2>&1 & echo $!') &&
+        own=$(in_session_sh one \
+                'bpfdeleg run -- sh -c "mkdir -p /sys/fs/cgroup/run/own/deep && echo \$\$ >/sys/fs/cgroup/run/own/deep/cgroup.procs; exec sleep 1000" >/dev/null 2>&1 & echo $!') &&
                 wait_until in_own "$own"
 }
 goes_through_all() { # PATTERN, of her subtree's path
@@ -75,8 +82,10 @@ goes_through_all() { # PATTERN, of her subtree's path
         covers command run
         covers request ENTER
         ok "she loads" in_session_sh one "bpfdeleg run -- $(load_packets)"
-        ok "and attaches" in_session one bpfdeleg run -- /usr/sbin/bpftool cgroup attach /sys/fs/cgroup egress pinned /sys/fs/bpf/packets multi
-        refused "she is refused what her policy does not name" 'not permitted' in_session_sh one "bpfdeleg run -- $(load_other)"
+        ok "and attaches" in_session one bpfdeleg run -- /usr/sbin/bpftool cgroup attach /sys/fs/cgroup egress pinned \
+                /sys/fs/bpf/packets multi
+        refused "she is refused what her policy does not name" 'not permitted' in_session_sh one \
+                "bpfdeleg run -- $(load_other)"
         inside=$(sleep_inside one)
         prints "her subtree is where this backend makes it" "$1" subtree_of "${inside:-0}"
 
@@ -84,12 +93,14 @@ goes_through_all() { # PATTERN, of her subtree's path
         covers request STATUS
         prints "status names her policy" '50-test' in_session one bpfdeleg status
         prints "and its cgroup" "cgroup +$1" in_session one bpfdeleg status
-        exits "it says to others that they have nothing" 1 'nothing is delegated to you' setpriv --reuid=bob --regid=bob --clear-groups bpfdeleg status
+        exits "it says to others that they have nothing" 1 'nothing is delegated to you' setpriv --reuid=bob \
+                --regid=bob --clear-groups bpfdeleg status
 
         covers command kill
         covers request KILL_SUBGROUP
         ok "a process in a cgroup of hers" puts_one_there
-        exits "is not hers to kill who is somebody else" 1 'no delegation' setpriv --reuid=bob --regid=bob --clear-groups \
+        exits "is not hers to kill who is somebody else" 1 'no delegation' setpriv --reuid=bob --regid=bob \
+                --clear-groups \
                 env "BPFDELEG=$(in_session one printenv BPFDELEG)" bpfdeleg kill run/own
         for path in .. run/.. supervisor run/missing; do
                 exits "kill refuses $path" 1 'bpfdeleg: ' in_session one bpfdeleg kill "$path"
@@ -187,7 +198,8 @@ limit() { # NAME VALUE CONTROLLER PROPERTY
         mark
         if grep -qw "$3" "$cgroup2/cgroup.controllers"; then
                 ok "$1: granted, the controller is there" session_start one alice
-                lacks "and a property of the scope" '=(infinity|\[not set\]|)$' systemctl show "$(basename "$(delegation_dirs | head -n 1)")" -p "$4"
+                lacks "and a property of the scope" '=(infinity|\[not set\]|)$' systemctl show \
+                        "$(basename "$(delegation_dirs | head -n 1)")" -p "$4"
                 ok "she logs out" session_end one
         else
                 exits "$1: there is nothing without $3" 125 'no delegation' ssh_as alice bpfdeleg run -- true

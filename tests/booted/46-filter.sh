@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What the helper does, all of it, under the filter and the restrictions of its own unit, with strace beside: no system call fails with ENOSYS,
-# EPERM, EACCES, EROFS or EAFNOSUPPORT unless the table below says so, and says how the code handles it.
+# What the helper does, all of it, under the filter and the restrictions of its own unit, with strace beside: no system
+# call fails with ENOSYS, EPERM, EACCES, EROFS or EAFNOSUPPORT unless the table below says so, and says how the code
+# handles it.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -37,7 +38,8 @@ errno_of_call() { # NUMBER PROPERTY…: what a unit with these gets from that sy
         local number=$1
         shift
         systemd-run --quiet --pipe --wait --collect "${@/#/--property=}" \
-                perl -e 'my $path = "x"; syscall($ARGV[0] + 0, -1, $path, 0, 0); print $! + 0, "\n"' "$number" </dev/null
+                perl -e 'my $path = "x"; syscall($ARGV[0] + 0, -1, $path, 0, 0); print $! + 0, "\n"' "$number" \
+                        </dev/null
 }
 prints "the helper is under several filters" '^Seccomp: 2 ' seccomp_of "$(main_pid)"
 ok "one for each restriction" is_filtered "$(main_pid)"
@@ -47,7 +49,8 @@ prints "PID 1 is under none: they are the unit's" '^Seccomp: 0 ' seccomp_of 1
 prints "a unit without restrictions calls openat2(2)" '^22$' errno_of_call 437
 prints "one with RestrictSUIDSGID= has none" '^38$' errno_of_call 437 RestrictSUIDSGID=yes
 prints "one with the helper's own filter is refused acct(2)" '^1$' errno_of_call 163 \
-        "SystemCallFilter=$(systemctl cat bpfdelegd.service | sed -n 's/^SystemCallFilter=\(@.*\)/\1/p')" SystemCallErrorNumber=EPERM
+        "SystemCallFilter=$(systemctl cat bpfdelegd.service | sed -n 's/^SystemCallFilter=\(@.*\)/\1/p')" \
+                SystemCallErrorNumber=EPERM
 
 # ---- what may fail -----------------------------------------------------------------------------------------------------
 
@@ -58,7 +61,8 @@ setsockopt\(.*SOL_SOCKET, SO_RCVBUFFORCE, .* EPERM | the same for what comes fro
 END
 # failed: each kind of failed call once, with how often; without what differs from call to call.
 failed() {
-        grep -E ' = -1 (ENOSYS|EPERM|EACCES|EROFS|EAFNOSUPPORT) ' "$trace" | sed -E 's/^[0-9]+ +//; s/[0-9a-f]{16}/ID/g; s/[0-9]{2,}/N/g' \
+        grep -E ' = -1 (ENOSYS|EPERM|EACCES|EROFS|EAFNOSUPPORT) ' "$trace" \
+                | sed -E 's/^[0-9]+ +//; s/[0-9a-f]{16}/ID/g; s/[0-9]{2,}/N/g' \
                 | sort | uniq -c | sort -rn
 }
 unexpected() { failed | grep -vE -f <(sed 's/ | .*//' "$T/expected"); }
@@ -74,7 +78,8 @@ beside() {
 }
 helper=$(systemctl show -P ExecStart bpfdelegd.service | sed 's/.* path=\([^ ]*\) .*/\1/')
 write_settings() { # BACKEND
-        mkdir -p "${ini%/*}" && printf '%s\n' '[helper]' "backend = $1" '[timeouts]' 'open = 30' 'enter = 30' 'subgroup = 30' >"$ini"
+        mkdir -p "${ini%/*}" && printf '%s\n' '[helper]' "backend = $1" '[timeouts]' 'open = 30' 'enter = 30' \
+                'subgroup = 30' >"$ini"
 }
 restart() { systemctl reset-failed bpfdelegd.service && systemctl restart bpfdelegd.service; }
 is_traced() { ! grep -q '^TracerPid:.0$' "/proc/$(main_pid)/status"; }
@@ -85,7 +90,8 @@ journal_has() { wait_until journal_matches "$1" && return; journal -o cat | tail
 
 in_own() { grep -q '/run/own/deep$' "/proc/$1/cgroup"; }
 puts_one_there() {
-        own=$(in_session_sh one 'bpfdeleg run -- sh -c "cd /sys/fs/cgroup/run && mkdir -p own/deep && echo \$\$ >own/deep/cgroup.procs
+        own=$(in_session_sh one \
+                'bpfdeleg run -- sh -c "cd /sys/fs/cgroup/run && mkdir -p own/deep && echo \$\$ >own/deep/cgroup.procs
                 exec sleep 1000" >/dev/null 2>&1 & echo $!') && wait_until in_own "$own"
 }
 is_served() { in_session two bpfdeleg run -- test -e /sys/fs/bpf/packets; }
@@ -109,7 +115,8 @@ scenario() { # BACKEND DIRECTORY
         ok "is killed" in_session one bpfdeleg kill run/own
         ok "and its cgroup removed" in_session one bpfdeleg remove run/own
         inside=$(sleep_inside one)
-        left=$(in_session_sh one "nsenter --user --preserve-credentials -t ${inside:-0} sleep 1000 >/dev/null 2>&1 & echo \$!")
+        left=$(in_session_sh one \
+                "nsenter --user --preserve-credentials -t ${inside:-0} sleep 1000 >/dev/null 2>&1 & echo \$!")
         ok "one joins her namespace and stays outside" wait_until is_inside "${left:-0}"
         ok "another user logs in, with a network of his own" ssh_as bob bpfdeleg run -- true
         ok "a limit is refused, or set" refused_or_set

@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# JupyterHub's way, with the pamela it uses, from Debian: a server that lives on opens a session in one PAM handle, ends that, starts work
-# for the user, and closes in another handle, perhaps in another thread. The session ends with the close or with the server.
+# JupyterHub's way, with the pamela it uses, from Debian: a server that lives on opens a session in one PAM handle, ends
+# that, starts work for the user, and closes in another handle, perhaps in another thread. The session ends with the
+# close or with the server.
 
 . "$(dirname "$0")/lib.sh"
 
-# Not the service `login`: its pam_loginuid writes to /proc/self, which the kernel takes from a process's first thread only.
+# Not the service `login`: its pam_loginuid writes to /proc/self, which the kernel takes from a process's first thread
+# only.
 service=/etc/pam.d/bed-hub
 trap 'code=$?; rm -f "$service"; (exit "$code"); undo' EXIT
 setup
@@ -19,8 +21,9 @@ ok "its delegation goes" expect_delegations 0
 ok "pamela is Debian's" dpkg -S "$(python3 -c 'import pamela; print(pamela.__file__)')"
 idle
 
-# The hub, by words on its standard input: open USER, close USER, run USER COMMAND. Each call of pamela in a thread of its own,
-# as an executor's may be. It answers with one line, or with the command's lines and its status; then with a dot.
+# The hub, by words on its standard input: open USER, close USER, run USER COMMAND. Each call of pamela in a thread of
+# its own, as an executor's may be. It answers with one line, or with the command's lines and its status; then with a
+# dot.
 cat >"$T/bin/hub" <<'END'
 import os, subprocess, sys, threading
 import pamela
@@ -86,10 +89,13 @@ recorded 'grant alice 50-test.ini'
 prints "the handle is gone, the delegation is not: her work runs" '^in$' \
         hub_does run alice 'bpfdeleg run -- sh -c "test -d /sys/fs/bpf && echo in"'
 prints "she loads a program" '^\(status 0\)$' hub_does run alice "bpfdeleg run -- $(load_packets)"
-# logind forgets a user 10 s after the last session, and the handle's end was the end of the one that pam_systemd had opened.
+# logind forgets a user 10 s after the last session, and the handle's end was the end of the one that pam_systemd had
+# opened.
 ok "(logind has its time)" sleep 15
-prints "and finds it in her next command" '^\(status 0\)$' hub_does run alice 'bpfdeleg run -- test -e /sys/fs/bpf/packets'
-prints "bob, for whom nothing is open, gets none" 'no delegation|nothing is delegated' hub_does run bob 'bpfdeleg run -- true'
+prints "and finds it in her next command" '^\(status 0\)$' hub_does run alice \
+        'bpfdeleg run -- test -e /sys/fs/bpf/packets'
+prints "bob, for whom nothing is open, gets none" 'no delegation|nothing is delegated' hub_does run bob \
+        'bpfdeleg run -- true'
 prints "it opens one for bob" '^done$' hub_does open bob
 ok "there are two" expect_delegations 2
 prints "alice's is closed, in another handle and thread" '^done$' hub_does close alice

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The helper goes and comes back, by restart, by kill -9, by the socket of the next login: sessions and what is theirs do not notice.
+# The helper goes and comes back, by restart, by kill -9, by the socket of the next login: sessions and what is theirs
+# do not notice.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -33,7 +34,8 @@ goes_on() { # AFTER
         ok "the process inside is there" alive "${inside:-0}"
         ok "her pin, too" in_session two bpfdeleg run -- test -e /sys/fs/bpf/packets
         ok "and her program is attached" attached
-        refused "and still she is refused what was not delegated" 'not permitted' in_session_sh one "bpfdeleg run -- $(load_other)"
+        refused "and still she is refused what was not delegated" 'not permitted' in_session_sh one \
+                "bpfdeleg run -- $(load_other)"
         prints "status counts her two sessions" '2 sessions' in_session one bpfdeleg status
         ok "bob has his" in_session other bpfdeleg run -- test -d /sys/fs/bpf
         refused "and does not see hers" 'No such file' in_session other bpfdeleg run -- ls /sys/fs/bpf/packets
@@ -56,7 +58,8 @@ before=$(main_pid)
 ok "kill -9 of the helper" systemctl kill -s KILL bpfdelegd.service
 ok "systemd starts another one" wait_until is_another
 goes_on "kill -9"
-recorded 'warning: bpfdelegd.service: Main process exited, code=killed.*' "warning: bpfdelegd.service: Failed with result 'signal'."
+recorded 'warning: bpfdelegd.service: Main process exited, code=killed.*' \
+        "warning: bpfdelegd.service: Failed with result 'signal'."
 
 ok "systemctl stop bpfdelegd" systemctl stop bpfdelegd.service
 ok "leaves the delegations" expect_delegations 2

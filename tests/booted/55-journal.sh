@@ -15,7 +15,8 @@ idle
 
 # As in helper/log.h and bpfdelegd(8): never to change.
 declare -A id=(
-        [grant]=c366dab3115245ce9430cf4b3f3cfab5 [join]=0e3f4d14b0b843b8aafa0b99fb31aa8a [leave]=7c09901f2d704e3f9618da8f3e5ece8d
+        [grant]=c366dab3115245ce9430cf4b3f3cfab5 [join]=0e3f4d14b0b843b8aafa0b99fb31aa8a \
+                [leave]=7c09901f2d704e3f9618da8f3e5ece8d
         [end]=995a055baa974dd6b1974e305a16dba2 [refuse]=b45c6538066645c0a31179e48e60b686
 )
 
@@ -42,14 +43,17 @@ one_each() {
 
 ok "each kind of event has one record" wait_until one_each
 for kind in grant join; do
-        prints "$kind has its fields" "^\\{$whose,\"BPFDELEG_SERVICE\":\"sshd\",\"PRIORITY\":\"$(priority "$kind")\"\\}$" of "$kind" "$fields"
+        prints "$kind has its fields" \
+                "^\\{$whose,\"BPFDELEG_SERVICE\":\"sshd\",\"PRIORITY\":\"$(priority "$kind")\"\\}$" of "$kind" "$fields"
 done
 for kind in leave end; do
         prints "$kind has its fields" "^\\{$whose,.*\"PRIORITY\":\"$(priority "$kind")\"\\}$" of "$kind" "$fields"
 done
 prints "leave says which session" '"BPFDELEG_SESSION":"1"' of leave BPFDELEG_SESSION
-prints "refuse has whom, as far as it is known, and is a warning" "\"BPFDELEG_UID\":\"$(id -u carol)\".*\"PRIORITY\":\"4\"" of refuse "$fields"
-prints "each is the helper's, by name and unit" '^\{"SYSLOG_IDENTIFIER":"bpfdelegd","_SYSTEMD_UNIT":"bpfdelegd.service"\}$' \
+prints "refuse has whom, as far as it is known, and is a warning" \
+        "\"BPFDELEG_UID\":\"$(id -u carol)\".*\"PRIORITY\":\"4\"" of refuse "$fields"
+prints "each is the helper's, by name and unit" \
+        '^\{"SYSLOG_IDENTIFIER":"bpfdelegd","_SYSTEMD_UNIT":"bpfdelegd.service"\}$' \
         of grant 'SYSLOG_IDENTIFIER, _SYSTEMD_UNIT'
 prints "what is asked for by user is found" "end: .*user=alice" journal -o cat -t bpfdelegd BPFDELEG_USER=alice
 lacks "and nobody else's" carol journal -o cat -t bpfdelegd BPFDELEG_USER=alice

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The helper is away: people log in all the same, the journal says why nothing was granted; and where the policy wants it so, they are turned away
-# with a text that says why.
+# The helper is away: people log in all the same, the journal says why nothing was granted; and where the policy wants
+# it so, they are turned away with a text that says why.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -26,7 +26,8 @@ recorded 'module: .*bpfdelegd is not running.*'
 ok "the admin takes the profile that enforces" profiles_are bpfdeleg-enforce
 simple_policy 50-test alice 'session:on_failure = deny'
 mark
-refused "alice is turned away, and told why" 'Login refused: the BPF delegation .*50-test.ini .*bpfdelegd is not running' ssh_as alice true
+refused "alice is turned away, and told why" \
+        'Login refused: the BPF delegation .*50-test.ini .*bpfdelegd is not running' ssh_as alice true
 recorded 'module: .*bpfdelegd is not running.*'
 console_says() { "$tools/on-pty" assword: bed-alice -- env TERM=dumb login alice </dev/null; }
 refused "so she is at a console" 'Login refused: the BPF delegation .*50-test.ini' console_says

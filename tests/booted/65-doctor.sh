@@ -11,7 +11,9 @@ simple_policy 50-test alice
 doctor() { bpfdeleg doctor --json "$@" >"$T/doctor"; }
 # What a container or an emulated machine lacks is not this host's fault.
 of_the_bed='"cgroup2", "btf", "bpf-lsm", "lockdown", "guard"'
-complaints() { jq -r ".checks[] | select(.status != \"ok\" and (.name | IN($of_the_bed) | not)) | \"\(.status) \(.name): \(.text)\"" "$T/doctor"; }
+complaints() {
+        jq -r ".checks[] | select(.status != \"ok\" and (.name | IN($of_the_bed) | not)) | \"\(.status) \(.name): \(.text)\"" "$T/doctor"
+}
 no_failure() { ! jq -r '.checks[] | select(.status == "fail") | .name' "$T/doctor" | grep .; }
 is_json() { jq -e '.version and .kernel and (.checks | length > 5)' "$T/doctor"; }
 nothing_but_the_bed() { doctor; ! complaints | grep .; }
@@ -19,7 +21,8 @@ text() { bpfdeleg doctor; [ $? -le 1 ]; }
 # finds CHECK STATUS: doctor says so, and how it is mended.
 finds() {
         doctor
-        jq -e --arg name "$1" --arg status "$2" 'any(.checks[]; .name == $name and .status == $status and (.fix | length > 0))' "$T/doctor" \
+        jq -e --arg name "$1" --arg status "$2" \
+                'any(.checks[]; .name == $name and .status == $status and (.fix | length > 0))' "$T/doctor" \
                 >/dev/null && return 0
         jq -c '.checks[] | select(.status != "ok")' "$T/doctor"
         return 1
@@ -60,7 +63,8 @@ systemctl start bpfdelegd.socket
 cp -a /etc/pam.d/common-session "$T/common-session"
 sed -i '/pam_bpfdeleg/d' /etc/pam.d/common-session
 broken pam fail "no PAM service has the module"
-{ echo 'session optional pam_bpfdeleg.so'; cat "$T/common-session"; } | awk '!/pam_bpfdeleg/ || !n++' >/etc/pam.d/common-session
+{ echo 'session optional pam_bpfdeleg.so'; cat "$T/common-session"; } \
+        | awk '!/pam_bpfdeleg/ || !n++' >/etc/pam.d/common-session
 broken pam warn "the module comes before pam_systemd"
 cp -a "$T/common-session" /etc/pam.d/common-session
 

@@ -13,7 +13,8 @@ ok "its delegation goes" expect_delegations 0
 idle
 
 one_login() { # USER FILE
-        ssh_only "$1" "bpfdeleg run -- $(load_packets "$2") && bpfdeleg run -- test -e /sys/fs/bpf/$2 && id -un" >"$T/login.$2" 2>&1
+        ssh_only "$1" "bpfdeleg run -- $(load_packets "$2") && bpfdeleg run -- test -e /sys/fs/bpf/$2 && id -un" \
+                >"$T/login.$2" 2>&1
         echo "status $?" >>"$T/login.$2"
 }
 fifty() {
@@ -46,7 +47,8 @@ balanced() {
         others=$(records | grep -cEv '^(grant|join|leave|end) ')
         echo "$granted granted, $joined joined, $left left, $ended ended, $others others"
         records | grep -Ev '^(grant|join|leave|end) '
-        [ $((granted + joined)) -eq 50 ] && [ $((left + ended)) -eq 50 ] && [ "$granted" -eq "$ended" ] && [ "$granted" -ge 5 ] &&
+        [ $((granted + joined)) -eq 50 ] && [ $((left + ended)) -eq 50 ] && [ "$granted" -eq "$ended" ] \
+                && [ "$granted" -ge 5 ] &&
                 [ "$others" -eq 0 ]
 }
 

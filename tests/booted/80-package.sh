@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The package's life on a host where people work: an upgrade leaves their delegations alone, removal ends them, and after a purge there is nothing.
+# The package's life on a host where people work: an upgrade leaves their delegations alone, removal ends them, and
+# after a purge there is nothing.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -19,7 +20,8 @@ pam_without() { ! grep -r bpfdeleg /etc/pam.d; }
 
 # The same, as of a later version: dpkg and the maintainer scripts see an upgrade.
 newer() {
-        dpkg-deb -R "$bed"/deb/libpam-bpfdeleg_*.deb "$T/newer" && sed -i 's/^Version: .*/&+later/' "$T/newer/DEBIAN/control" &&
+        dpkg-deb -R "$bed"/deb/libpam-bpfdeleg_*.deb "$T/newer" \
+                && sed -i 's/^Version: .*/&+later/' "$T/newer/DEBIAN/control" &&
                 dpkg-deb --root-owner-group -b "$T/newer" "$T/newer.deb"
 }
 
@@ -56,7 +58,9 @@ ok "and the process inside" wait_until gone "${inside:-0}"
 ok "the PAM stack is clean" pam_without
 ok "her session goes on" in_session three true
 ok "and ends" session_end three
-no_unit() { ! systemctl list-unit-files --no-legend | grep bpfdeleg && ! systemctl list-units --no-legend | grep bpfdeleg; }
+no_unit() {
+        ! systemctl list-unit-files --no-legend | grep bpfdeleg && ! systemctl list-units --no-legend | grep bpfdeleg
+}
 ok "systemd has no unit of ours" no_unit
 no_run() { ! [ -e /run/bpfdeleg ]; }
 ok "nothing of ours is in /run" no_run
@@ -71,7 +75,8 @@ ok "her policy file is the admin's, and there" test -e "$policy_dir/50-test.ini"
 ok "the package is purged" quiet_dpkg -P libpam-bpfdeleg
 no_policies
 left_over() {
-        ! find / -xdev \( -path /bed -o -path /proc -o -path /sys -o -path '/tmp/bed.*' -o -path /var/log \) -prune -o -name '*bpfdeleg*' -print \
+        ! find / -xdev \( -path /bed -o -path /proc -o -path /sys -o -path '/tmp/bed.*' -o -path /var/log \) -prune \
+                -o -name '*bpfdeleg*' -print \
                 | grep -v '^/etc/bpfdeleg$'
 }
 ok "no file of ours is left" left_over

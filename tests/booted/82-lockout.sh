@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Nobody is ever locked out: each way in which the module is enabled, through the package's whole life, and after each step root, a user with
-# a policy (that says deny) and one without log in.
+# Nobody is ever locked out: each way in which the module is enabled, through the package's whole life, and after each
+# step root, a user with a policy (that says deny) and one without log in.
 # host-seconds: 2400
 
 . "$(dirname "$0")/lib.sh"
@@ -45,7 +45,8 @@ logged_in() { # PID USER
 granted() { ok "$way, $1: alice has her delegation" ssh_as alice sh -c 'test -n "$BPFDELEG"'; }
 # Where the module could not stay: the removal says so, with file and line, and everything is as before.
 stopped() { # FILE CONTROL
-        refused "$way: it is not removed, and told which line stops it" "^ *$1:[0-9]+: session.*$2" quiet_dpkg -r libpam-bpfdeleg
+        refused "$way: it is not removed, and told which line stops it" "^ *$1:[0-9]+: session.*$2" quiet_dpkg -r \
+                libpam-bpfdeleg
         ok "$way: it is there still" test -e "$(dpkg -L libpam-bpfdeleg | grep '/pam_bpfdeleg\.so$')"
         ok "$way: dpkg takes it for installed" package_installed
         everybody "removal refused"
@@ -64,7 +65,8 @@ life() { # WAY FILE CONTROL [stops]: FILE "profile": CONTROL are the profiles
         case $file in
         profile)
                 # shellcheck disable=SC2086 # names
-                [ -z "$control" ] || ok "$way: enabled" env DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable $control
+                [ -z "$control" ] || ok "$way: enabled" env DEBIAN_FRONTEND=noninteractive pam-auth-update --package \
+                        --enable $control
                 ;;
         *) by_hand "$file" "$control" ;;
         esac

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The command lines of README.md and of the manual's EXAMPLES, each as it stands: tests/commands has them, in order, with what becomes of each. With the
-# package's files, and a policy copied from its example as README says.
+# The command lines of README.md and of the manual's EXAMPLES, each as it stands: tests/commands has them, in order,
+# with what becomes of each. With the package's files, and a policy copied from its example as README says.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -9,12 +9,15 @@ setup
 beds=${BED_COMMANDS:-booted}
 packages_files=/usr/share/doc/bpfdeleg/examples
 
-# What the reader is said to have: a user of the group netdev, two objects and programs in their directory, bpftool where they find it.
+# What the reader is said to have: a user of the group netdev, two objects and programs in their directory, bpftool
+# where they find it.
 getent group netdev >/dev/null || groupadd -r netdev
 add_user alice netdev
 home=/home/alice
-install -m 0644 "$T/bin/packets.bpf.o" "$home/" && install -m 0644 "$T/bin/packets.bpf.o" "$home/count.bpf.o" && install -m 0644 "$T/bin/other.bpf.o" "$home/"
-printf '#!/bin/sh\nexec %s prog load count.bpf.o /sys/fs/bpf/loaded\n' /usr/sbin/bpftool >"$home/loader" && chmod 0755 "$home/loader"
+install -m 0644 "$T/bin/packets.bpf.o" "$home/" && install -m 0644 "$T/bin/packets.bpf.o" "$home/count.bpf.o" \
+        && install -m 0644 "$T/bin/other.bpf.o" "$home/"
+printf '#!/bin/sh\nexec %s prog load count.bpf.o /sys/fs/bpf/loaded\n' /usr/sbin/bpftool >"$home/loader" \
+        && chmod 0755 "$home/loader"
 mkdir -p /run/lab/policy.d
 printf '[helper]\nbackend = cgroupfs\ncgroup_parent = lab\n' >/run/lab/bpfdeleg.ini
 
@@ -49,7 +52,8 @@ while read -r where who how line; do
         before "$line" >"$T/before" 2>&1 || diag "before it: $(cat "$T/before")"
         case $how in
         0) ok "$who: $line" "as_$who" "$line" ;;
-        any) capture "as_$who" "$line"; tap "$([ "$status" -le 1 ] && ! grep -q 'not found' "$T/out" && echo ok)" "$who: $line" ;;
+        any) capture "as_$who" "$line"; tap "$([ "$status" -le 1 ] && ! grep -q 'not found' "$T/out" && echo ok)" \
+                "$who: $line" ;;
         fails) ok "$who, refused: $line" fails_as "as_$who" "$line" ;;
         stays) ok "$who, and it stays: $line" stays "$line" ;;
         *) tap failed "tests/commands: $line: how does it end?" ;;
@@ -59,8 +63,12 @@ ok "there were commands" test "$n" -ge 20
 rm -rf /run/lab
 ok "the profile is the one that it was" pam-auth-update --package --disable bpfdeleg-enforce --enable bpfdeleg
 ok "the helper of the package is back" systemctl start bpfdelegd.socket bpfdelegd.service
-ok "the files are where README and the pages say" test -e "$packages_files/50-netdev.ini" -a -e "$packages_files/bpfdeleg.ini"
-page_paths() { man_path=$(zcat -f /usr/share/man/man5/bpfdeleg-policy.5* | sed -n 's/^\.It Pa \(.*50-netdev.ini\)$/\1/p' | grep share) && echo "$man_path" && [ -e "$man_path" ]; }
+ok "the files are where README and the pages say" test -e "$packages_files/50-netdev.ini" -a -e \
+        "$packages_files/bpfdeleg.ini"
+page_paths() {
+        man_path=$(zcat -f /usr/share/man/man5/bpfdeleg-policy.5* | sed -n 's/^\.It Pa \(.*50-netdev.ini\)$/\1/p' \
+                | grep share) && echo "$man_path" && [ -e "$man_path" ]
+}
 [ ! -e /usr/share/man/man5 ] || ok "the page's path, too" page_paths
 groupdel netdev 2>/dev/null
 finish

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# After a reboot with sessions and delegations alive: nothing of them is there, no unit has failed, and the first login gets what is its.
+# After a reboot with sessions and delegations alive: nothing of them is there, no unit has failed, and the first login
+# gets what is its.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -10,7 +11,10 @@ users=(alice)
 no_unit_failed() { ! world_failed | grep .; }
 no_scope() { ! world_units | grep -vE '^bpfdelegd\.(socket|service)$|^system-bpfdeleg'; }
 no_records() { ! world_files | grep -vE '^/run/bpfdeleg/(session|user|state|lock|policy.d)$'; }
-socket_there() { systemctl is-active --quiet bpfdelegd.socket && [ "$(stat -c %a:%U /run/bpfdeleg/session /run/bpfdeleg/user | tr '\n' ' ')" = "600:root 666:root " ]; }
+socket_there() {
+        systemctl is-active --quiet bpfdelegd.socket \
+                && [ "$(stat -c %a:%U /run/bpfdeleg/session /run/bpfdeleg/user | tr '\n' ' ')" = "600:root 666:root " ]
+}
 not_started() { [ "$(main_pid)" = 0 ]; }
 ok "the sockets are there, with their modes" socket_there
 ok "the helper is not, before the first login" not_started

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Leaves logins and delegations for a reboot to find; 90-reboot-after-boot.sh looks at what has become of them. Where the bed cannot reboot, this is
-# not run.
+# Leaves logins and delegations for a reboot to find; 90-reboot-after-boot.sh looks at what has become of them. Where
+# the bed cannot reboot, this is not run.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -11,7 +11,8 @@ simple_policy 50-test alice
 
 # They must outlive this test, so they are not its children.
 stay() {
-        systemd-run --quiet --collect --unit="bed-stay-$1" ssh "${ssh_options[@]}" -l alice localhost "bpfdeleg run -- $(load_packets "$1"); bpfdeleg run -- sleep 1000"
+        systemd-run --quiet --collect --unit="bed-stay-$1" ssh "${ssh_options[@]}" -l alice localhost \
+                "bpfdeleg run -- $(load_packets "$1"); bpfdeleg run -- sleep 1000"
 }
 ok "alice stays" stay one
 ok "and once more" stay two

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What a login over ssh costs on a machine with nothing else to do: with the module; with the same stack and, instead of the module, a bare
-# StartTransientUnit scope job; with neither. Three sshd with a PAM stack each, one login of each in turn, medians. `./bootstrap bench booted`.
+# What a login over ssh costs on a machine with nothing else to do: with the module; with the same stack and, instead of
+# the module, a bare StartTransientUnit scope job; with neither. Three sshd with a PAM stack each, one login of each in
+# turn, medians. `./bootstrap bench booted`.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -17,7 +18,8 @@ stack() {
         module) line='session optional pam_bpfdeleg.so' ;;
         scope) line="session required $tools/pam_scope.so" ;;
         esac
-        { grep -v pam_bpfdeleg /etc/pam.d/common-session; [ -z "$line" ] || echo "$line"; } >"/etc/pam.d/bench-session-$1"
+        { grep -v pam_bpfdeleg /etc/pam.d/common-session; [ -z "$line" ] \
+                || echo "$line"; } >"/etc/pam.d/bench-session-$1"
         sed "s/^@include common-session\$/@include bench-session-$1/" /etc/pam.d/sshd >"/etc/pam.d/bench-$1"
 }
 
@@ -31,7 +33,10 @@ listens() { (exec 3<>"/dev/tcp/localhost/${port[$1]}") 2>/dev/null; }
 login() { ssh "${ssh_options[@]}" -p "${port[$1]}" -l alice localhost true </dev/null; }
 
 median() { sort -n | awk '{ a[NR] = $1 } END { print NR % 2 ? a[(NR + 1) / 2] : (a[NR / 2] + a[NR / 2 + 1]) / 2 }'; }
-quartiles() { sort -n | awk '{ a[NR] = $1 } END { printf "%.1f to %.1f", a[int((NR + 3) / 4)] / 1000, a[int((3 * NR + 3) / 4)] / 1000 }'; }
+quartiles() {
+        sort -n | awk \
+                '{ a[NR] = $1 } END { printf "%.1f to %.1f", a[int((NR + 3) / 4)] / 1000, a[int((3 * NR + 3) / 4)] / 1000 }'
+}
 now_us() { echo "${EPOCHREALTIME/[.,]/}"; }
 
 bench() {
@@ -60,12 +65,16 @@ for kind in "${kinds[@]}"; do
 done
 wait_until records_are 'grant alice 50-bench.ini' 'end alice 50-bench.ini' \
         || { echo "bench: the module has not done what is to be measured" >&2; exit 1; }
-journal -o cat | grep -q 'Started bench-.*scope of the bench' || { echo "bench: pam_scope has made no scope" >&2; exit 1; }
+journal -o cat | grep -q 'Started bench-.*scope of the bench' \
+        || { echo "bench: pam_scope has made no scope" >&2; exit 1; }
 bench || exit 1
 
 declare -A ms
 for kind in "${kinds[@]}"; do ms[$kind]=$(median <"$T/$kind.us"); done
-row() { awk -v words="$1" -v us="${ms[$2]}" -v spread="$(quartiles <"$T/$2.us")" 'BEGIN { printf "  %-52s %7.1f ms  (half of them: %s)\n", words, us / 1000, spread }'; }
+row() {
+        awk -v words="$1" -v us="${ms[$2]}" -v spread="$(quartiles <"$T/$2.us")" \
+                'BEGIN { printf "  %-52s %7.1f ms  (half of them: %s)\n", words, us / 1000, spread }'
+}
 echo "Login over ssh, full Debian stack, median of $rounds idle logins each:"
 row "a  with pam_bpfdeleg" module
 row "b  without it, with a bare StartTransientUnit scope" scope

@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Harness of the tests that run inside a bed: a Debian with systemd as PID 1 that is the test's alone, so they install the package, change /etc
-# and restart what they like. The bed has put there: /bed/tests, /bed/tools (programs of tests/tools), /bed/deb (the package); packages
-# openssh-server, login, cron, sudo, bpftool, jq. BED_SLOW is by how much it is slower than a real machine. Each test begins with `setup` and
-# ends with `finish`, and may follow any other. Sourced, by bash.
+# Harness of the tests that run inside a bed: a Debian with systemd as PID 1 that is the test's alone, so they install
+# the package, change /etc and restart what they like. The bed has put there: /bed/tests, /bed/tools (programs of
+# tests/tools), /bed/deb (the package); packages openssh-server, login, cron, sudo, bpftool, jq. BED_SLOW is by how much
+# it is slower than a real machine. Each test begins with `setup` and ends with `finish`, and may follow any other.
+# Sourced, by bash.
 
 . "$(dirname "${BASH_SOURCE[0]}")/../system/lib.sh"
 
@@ -20,11 +21,14 @@ answer_timeout=$((30 * slow))
 # ---- the machine -----------------------------------------------------------------------------------------------------
 
 package_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' libpam-bpfdeleg 2>/dev/null)" = installed ]; }
-package_install() { DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i "${1:-$(ls "$bed"/deb/libpam-bpfdeleg_*.deb)}" </dev/null; }
+package_install() {
+        DEBIAN_FRONTEND=noninteractive dpkg --force-confold -i "${1:-$(ls "$bed"/deb/libpam-bpfdeleg_*.deb)}" </dev/null
+}
 pam_enabled() { grep -q pam_bpfdeleg.so /etc/pam.d/common-session; }
 # profiles_are [NAME]: this one of the two is enabled, or none.
 profiles_are() {
-        DEBIAN_FRONTEND=noninteractive pam-auth-update --package --remove bpfdeleg bpfdeleg-enforce </dev/null || return 1
+        DEBIAN_FRONTEND=noninteractive pam-auth-update --package --remove bpfdeleg bpfdeleg-enforce </dev/null \
+                || return 1
         [ $# -eq 0 ] || DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable "$1" </dev/null
 }
 pam_enable() { DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable bpfdeleg </dev/null; }
@@ -33,7 +37,8 @@ pam_enable() { DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable
 sshd_ready() {
         local conf=/etc/ssh/sshd_config.d/bed.conf
         [ -e "$bed/key" ] || ssh-keygen -q -t ed25519 -N '' -C bed -f "$bed/key" || return 1
-        [ -e "$conf" ] || printf '%s\n' 'MaxStartups 200:30:400' 'PerSourcePenalties no' 'UseDNS no' >"$conf" || return 1
+        [ -e "$conf" ] || printf '%s\n' 'MaxStartups 200:30:400' 'PerSourcePenalties no' 'UseDNS no' >"$conf" \
+                || return 1
         systemctl restart ssh
 }
 
@@ -59,7 +64,8 @@ setup() {
         umask 022
         T=$(mktemp -d /tmp/bed.XXXXXX) && chmod 0755 "$T" && mkdir "$T/s" "$T/world" "$T/bin" && cd "$T" || exit 1
         : >"$T/out"
-        install -m 0644 "$tools"/*.bpf.o "$T/bin/" && mark_maps "$T"/bin/*.bpf.o && install -m 0755 "$tools/packets" "$T/bin/" || exit 1
+        install -m 0644 "$tools"/*.bpf.o "$T/bin/" && mark_maps "$T"/bin/*.bpf.o \
+                && install -m 0755 "$tools/packets" "$T/bin/" || exit 1
         prepare >"$T/out" 2>&1 || { tap failed "the machine is made ready"; exit 1; }
         world_snapshot start
         mark
@@ -106,7 +112,8 @@ as_shipped() {
 helper_without_guard() {
         ok "the helper is stopped" systemctl stop bpfdelegd.socket bpfdelegd.service
         ok "the guard is taken away" /usr/libexec/bpfdelegd --end-all
-        mkdir -p "${drop_in%/*}" && printf '[Service]\nExecStart=\nExecStart=%s\n' "$bed/escape/bpfdelegd-unguarded" >"$drop_in"
+        mkdir -p "${drop_in%/*}" && printf '[Service]\nExecStart=\nExecStart=%s\n' "$bed/escape/bpfdelegd-unguarded" \
+                >"$drop_in"
         ok "a helper without one takes its place" systemctl daemon-reload
         ok "and starts" systemctl start bpfdelegd.socket bpfdelegd.service
 }
@@ -129,10 +136,11 @@ next_uid=$((20000 + SRANDOM % 19000))
 add_user() {
         local name=$1 home=/home/$1
         shift
-        # Uids that nobody has outside of a container: what others do there to a user of theirs must not reach ours, nor look like his. For logind,
-        # up to 60000 is a person.
+        # Uids that nobody has outside of a container: what others do there to a user of theirs must not reach ours, nor
+        # look like his. For logind, up to 60000 is a person.
         next_uid=$((next_uid + 1))
-        useradd -m -s /bin/bash -K UID_MIN=20000 -K UID_MAX=59999 -u "$next_uid" -G "$(IFS=,; echo "$*")" "$name" || return 1
+        useradd -m -s /bin/bash -K UID_MIN=20000 -K UID_MAX=59999 -u "$next_uid" -G "$(IFS=,; echo "$*")" "$name" \
+                || return 1
         users+=("$name")
         user_uids+=("$(id -u "$name")")
         echo "$name:bed-$name" | chpasswd || return 1
@@ -162,9 +170,11 @@ logged_out() { wait_until no_session "$1"; }
 
 # ---- policies --------------------------------------------------------------------------------------------------------
 
-# As in the bare bed, where the machine reads them. A user "group:NAME" means the group: simple_policy 50-net group:netdev.
+# As in the bare bed, where the machine reads them. A user "group:NAME" means the group: simple_policy 50-net
+# group:netdev.
 policy() {
-        sed 's/^users = group:/groups = /' >"$policy_dir/.new" && chmod 0644 "$policy_dir/.new" && mv "$policy_dir/.new" "$policy_dir/$1.ini"
+        sed 's/^users = group:/groups = /' >"$policy_dir/.new" && chmod 0644 "$policy_dir/.new" \
+                && mv "$policy_dir/.new" "$policy_dir/$1.ini"
 }
 no_policies() { rm -f "$policy_dir"/*.ini; }
 
@@ -205,7 +215,8 @@ session_with() {
         shift
         rm -f "$in" "$out"
         mkfifo "$in" "$out" || return 1
-        spawn bash -c 'in=$1 out=$2 err=$3; shift 3; exec "$@" <"$in" >"$out" 2>"$err"' sh "$in" "$out" "$T/s/$name.err" \
+        spawn bash -c 'in=$1 out=$2 err=$3; shift 3; exec "$@" <"$in" >"$out" 2>"$err"' sh "$in" "$out" \
+                "$T/s/$name.err" \
                 "$@" </dev/null
         session_pid[$name]=$spawned
         exec {fd_in}>"$in" {fd_out}<"$out"
@@ -228,13 +239,15 @@ session_end() {
 # session_start NAME USER: over ssh; the shell stays, for in_session and session_end.
 session_start() { session_with "$1" ssh "${ssh_options[@]}" -l "$2" localhost 'exec bash --norc'; }
 
-# console_start NAME USER [COMMAND…]: by login(1) with a password, on a terminal of its own; or by what else asks for one.
+# console_start NAME USER [COMMAND…]: by login(1) with a password, on a terminal of its own; or by what else asks for
+# one.
 console_start() {
         local name=$1 user=$2
         shift 2
         [ $# -gt 0 ] || set -- login "$user"
         # An interactive bash without prompt and echo, so that what comes is output only.
-        session_with "$name" "$tools/on-pty" assword: "bed-$user" '$ ' 'stty -echo -onlcr; PS1= PS2= exec bash --norc --noprofile --noediting' \
+        session_with "$name" "$tools/on-pty" assword: "bed-$user" '$ ' \
+                'stty -echo -onlcr; PS1= PS2= exec bash --norc --noprofile --noediting' \
                 -- env TERM=dumb "$@"
 }
 
@@ -248,7 +261,8 @@ session_lost() {
 }
 
 is_inside() { [ -e "/proc/$1/ns/user" ] && ! [ "/proc/$1/ns/user" -ef /proc/1/ns/user ]; }
-# sleep_inside NAME [CMD…]: starts a process in the session's delegation that stays there; prints its pid, once it is inside.
+# sleep_inside NAME [CMD…]: starts a process in the session's delegation that stays there; prints its pid, once it is
+# inside.
 sleep_inside() {
         local name=$1 pid
         shift
@@ -294,7 +308,8 @@ delegation_dirs() {
         find "$cgroup2/bpfdeleg" -mindepth 1 -maxdepth 1 -type d 2>/dev/null
 }
 
-# ends_in_time LEADER N: once the process that closes the last session is gone, no more than N delegations are left within a second.
+# ends_in_time LEADER N: once the process that closes the last session is gone, no more than N delegations are left
+# within a second.
 ends_in_time() {
         local begin
         wait_until gone "$1" || { echo "the session's process $1 does not end"; return 1; }
@@ -316,10 +331,11 @@ journal() { journalctl --sync; journalctl -q --after-cursor="$cursor" "$@"; }
 log_mark() { mark; }
 log_new() { journal -o cat -u bpfdelegd.service; }
 
-# Each record of what happened to a delegation as "EVENT USER POLICY", as far as they are known; what the module had to say as "module: TEXT";
-# what else the helper, or systemd about it, took for worth a warning as "warning: TEXT".
+# Each record of what happened to a delegation as "EVENT USER POLICY", as far as they are known; what the module had to
+# say as "module: TEXT"; what else the helper, or systemd about it, took for worth a warning as "warning: TEXT".
 records() {
-        journal -o json | jq -r 'select((.MESSAGE | type) == "string") | [.PRIORITY, .UNIT // ._SYSTEMD_UNIT // "-", .MESSAGE] | join("\u0001")' \
+        journal -o json \
+                | jq -r 'select((.MESSAGE | type) == "string") | [.PRIORITY, .UNIT // ._SYSTEMD_UNIT // "-", .MESSAGE] | join("\u0001")' \
                 | awk -F '\001' '
                         function field(name,  words) {
                                 words = " " $3
@@ -375,8 +391,8 @@ world_units() { systemctl list-units --all --no-legend --plain 'bpfdeleg-*' | aw
 world_failed() { systemctl list-units --failed --no-legend --plain | awk '{ print $1 }'; }
 world_cgroups() { delegation_dirs; }
 
-# What could be a delegation's: in another user namespace, or of an ordinary user and neither in a session nor his manager's, or a child of the
-# helper's.
+# What could be a delegation's: in another user namespace, or of an ordinary user and neither in a session nor his
+# manager's, or a child of the helper's.
 world_processes() {
         local dir uid cgroup helper
         helper=$(main_pid)
@@ -389,7 +405,8 @@ world_processes() {
                 */bpfdeleg-*.scope* | */bpfdeleg/*) ;;
                 /system.slice/bpfdelegd.service) [ "${dir#/proc/}" != "$helper" ] || continue ;;
                 */user@*.service/*) continue ;;
-                *) [ "$uid" -ge 1000 ] && [ "$uid" -lt 60000 ] || ! [ "$dir/ns/user" -ef /proc/1/ns/user ] || continue ;;
+                *) [ "$uid" -ge 1000 ] && [ "$uid" -lt 60000 ] || ! [ "$dir/ns/user" -ef /proc/1/ns/user ] \
+                        || continue ;;
                 esac
                 printf '%s %s %s %s\n' "${dir#/proc/}" "$uid" "$cgroup" "$(tr '\0' ' ' <"$dir/cmdline" 2>/dev/null)"
         done

@@ -2,14 +2,15 @@
 # shellcheck disable=SC2154 # alice, bob, own_dir and more: the two files sourced
 # shellcheck disable=SC2317 # called by attacks, by name
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# BPF_PROG_DETACH, which the kernel lets anybody do: of what is the delegation's by others, of what is others' by the delegation. Beside them
-# who may, and what stays as the kernel has it. Each with the guard off, and on: lib.sh.
+# BPF_PROG_DETACH, which the kernel lets anybody do: of what is the delegation's by others, of what is others' by the
+# delegation. Beside them who may, and what stays as the kernel has it. Each with the guard off, and on: lib.sh.
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"
 
 neighbour() { setpriv --reuid="$(id -u "$bob")" --regid="$(id -g "$bob")" --clear-groups "$@"; }
 agent() {
-        setpriv --reuid="$(id -u "$bob")" --regid="$(id -g "$bob")" --clear-groups --inh-caps=+bpf,+net_admin --ambient-caps=+bpf,+net_admin "$@"
+        setpriv --reuid="$(id -u "$bob")" --regid="$(id -g "$bob")" --clear-groups --inh-caps=+bpf,+net_admin \
+                --ambient-caps=+bpf,+net_admin "$@"
 }
 off_the_own() { "$T/bin/escape" --detach "$own_dir"; }
 
@@ -25,14 +26,16 @@ by_others() {
         vector_says=$("$@" 2>&1)
         echo "$vector_says" >"$T/vector.out"
         judged "$guard" "$name"
-        [[ $vector_says = escaped:* ]] || prints "it was still there, and root may take it off ($name, guard $guard)" '^escaped:' off_the_own
+        [[ $vector_says = escaped:* ]] || prints "it was still there, and root may take it off ($name, guard $guard)" \
+                '^escaped:' off_the_own
         vector_end
 }
 
 # by_agent GUARD WHAT OPTION: whoever may attach there anyway is not kept from it.
 by_agent() {
         vector_start "$alice" stay-attached
-        prints "$2 with CAP_BPF and CAP_NET_ADMIN takes it off (guard $1)" '^escaped:' agent "$T/bin/escape" "$3" "$own_dir"
+        prints "$2 with CAP_BPF and CAP_NET_ADMIN takes it off (guard $1)" '^escaped:' agent "$T/bin/escape" "$3" \
+                "$own_dir"
         vector_end
 }
 
@@ -64,7 +67,8 @@ detachments() {
         for name in detach-admins detach-replace detach-elsewhere; do of_admins "$guard" "$name"; done
         # Whose cgroup is nobody's delegation has the kernel's own hole, from a table of its own.
         "$T/bin/escape" --admin-attach "$elsewhere"
-        prints "a cgroup of no delegation is as the kernel has it (guard $guard)" '^escaped:' neighbour "$T/bin/escape" --detach "$elsewhere"
+        prints "a cgroup of no delegation is as the kernel has it (guard $guard)" '^escaped:' neighbour \
+                "$T/bin/escape" --detach "$elsewhere"
         ok "the session ends (detaching, guard $guard)" session_end a
         ok "the other cgroup is removed (guard $guard)" rmdir "$elsewhere"
 }

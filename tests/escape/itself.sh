@@ -7,7 +7,8 @@
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"
 
-# The guard needs no helper: dead before the attack, killed and started again and again during it, dead when the session ends.
+# The guard needs no helper: dead before the attack, killed and started again and again during it, dead when the session
+# ends.
 kill_helper() {
         local guard=$1 i
         escape_policy "$guard" usual "$alice"
@@ -48,7 +49,8 @@ kill_helper() {
         judged "$guard" helper-dead-at-end
 }
 
-# What is the guard's, for its user: not by pin, not by number, not through the helper. Root shows on things like them that each way is one.
+# What is the guard's, for its user: not by pin, not by number, not through the helper. Root shows on things like them
+# that each way is one.
 pry() {
         local guard=$1 name link
         export ESCAPE_GUARD ESCAPE_HELPER ESCAPE_MAP_ID ESCAPE_PROG_ID ESCAPE_LINK_ID
@@ -86,7 +88,8 @@ pry() {
                 judged on "$name"
         done
         ok "the session ends (pry)" session_end a
-        prints "the guard's link is the one that it was" "^$ESCAPE_LINK_ID: tracing +prog $ESCAPE_PROG_ID " bpftool link list
+        prints "the guard's link is the one that it was" "^$ESCAPE_LINK_ID: tracing +prog $ESCAPE_PROG_ID " bpftool \
+                link list
 }
 
 attacks kill_helper pry

@@ -7,8 +7,8 @@
 # Ends by the sweep, which needs no guard.
 ends_anyway() { [ "$1" = late-threads ]; }
 
-# For no socket but the one that its user has handed outside: a cgroup that was removed is not found any more, and a program that only
-# the socket still has is in no map.
+# For no socket but the one that its user has handed outside: a cgroup that was removed is not found any more, and a
+# program that only the socket still has is in no map.
 documented() { [ "$1" = late-legacy-removed ] || [ "$1" = late-sockmap-second ]; }
 
 attacks late

@@ -2,7 +2,8 @@
 # shellcheck disable=SC2154 # alice, vector_says and more: the two files sourced
 # shellcheck disable=SC2317 # called by attacks, by name
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The guard's entries go when the kernel frees what they stand for: who keeps that may do so only so often. With the guard off, and on: lib.sh.
+# The guard's entries go when the kernel frees what they stand for: who keeps that may do so only so often. With the
+# guard off, and on: lib.sh.
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"
 
@@ -13,7 +14,8 @@ leak() {
         escape_policy "$guard" usual "$alice"
         vector_says="escaped: $logins logins, of each of which a mount is kept"
         for ((i = 0; i < logins; i++)); do
-                session_start a "$alice" >"$T/vector.out" 2>&1 || { tap failed "a login, with $i mounts kept" "$T/vector.out"; break; }
+                session_start a "$alice" >"$T/vector.out" 2>&1 \
+                        || { tap failed "a login, with $i mounts kept" "$T/vector.out"; break; }
                 if ! wait_until delegations_are 2; then
                         session_end a
                         # What its user hears, where the policy lets him hear anything.
@@ -27,9 +29,11 @@ leak() {
                 session_end a
         done
         judged "$guard" leaked-mounts
-        [ "$guard" = off ] || prints "and its user hears why" 'ended delegations of uid [0-9]+ are still held' cat "$T/vector.out"
+        [ "$guard" = off ] || prints "and its user hears why" 'ended delegations of uid [0-9]+ are still held' cat \
+                "$T/vector.out"
         for fd in "${fds[@]}"; do exec {fd}<&-; done
-        ok "when they are given back, a login works again (guard $guard)" wait_until login_as "$alice" -- bpfdeleg run -- true
+        ok "when they are given back, a login works again (guard $guard)" wait_until login_as "$alice" -- bpfdeleg \
+                run -- true
 }
 
 attacks leak

@@ -2,13 +2,13 @@
 # shellcheck disable=SC2154 # cgroup2, user_path, spawned: tests/system/lib.sh
 # shellcheck disable=SC2004 # off and on have names for keys
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What the attacks need around them: policies with the guard off and on, a look at what is attached where, and each vector
-# tried in both. Sourced after tests/system/lib.sh; a test calls `attacks`, and that is all.
+# What the attacks need around them: policies with the guard off and on, a look at what is attached where, and each
+# vector tried in both. Sourced after tests/system/lib.sh; a test calls `attacks`, and that is all.
 #
-# With the guard off a vector must succeed, or the test would prove nothing; with it on it must be refused and leave nothing
-# attached. One that a kernel does not offer is listed as such. Off is a helper that has no guard: where there is one,
-# `confine = off` leaves the targets alone, but contents and the end are still its own. Where the helper can have no guard, the
-# second half is untried, and the table at the end says so.
+# With the guard off a vector must succeed, or the test would prove nothing; with it on it must be refused and leave
+# nothing attached. One that a kernel does not offer is listed as such. Off is a helper that has no guard: where there
+# is one, `confine = off` leaves the targets alone, but contents and the end are still its own. Where the helper can
+# have no guard, the second half is untried, and the table at the end says so.
 
 declare -A off=() on=() # vector → its result
 other_dir='' own_dir='' # another user's delegation in a second mount of cgroup2; the attacker's
@@ -17,8 +17,10 @@ other_dir='' own_dir='' # another user's delegation in a second mount of cgroup2
 
 # Devices, mounts and a link of an admin's, as any host may have them.
 furnish() {
-        # With the options that it has: they are the whole file system's, and nsdelegate would be gone from the first mount, too.
-        mkdir -p "$T/cg2" "$T/bpffs" && mount -t cgroup2 -o "$(awk -v at="$cgroup2" '$5 == at { print $NF }' /proc/self/mountinfo)" \
+        # With the options that it has: they are the whole file system's, and nsdelegate would be gone from the first
+        # mount, too.
+        mkdir -p "$T/cg2" "$T/bpffs" \
+                && mount -t cgroup2 -o "$(awk -v at="$cgroup2" '$5 == at { print $NF }' /proc/self/mountinfo)" \
                 none "$T/cg2" && mount -t bpf -o mode=0755 none "$T/bpffs" || return 1
         "$T/bin/escape" --admin-link "$cgroup2" "$T/bpffs/link" && chmod 0666 "$T/bpffs/link" || return 1
         ip link add escv0 type veth peer name escv1 address 02:00:00:00:00:77 && ip addr add 10.233.77.1/24 dev escv0 &&
@@ -46,7 +48,10 @@ guard_on_helper() { program helper/bpfdelegd; }
 # Pinned by the helper.
 guard_map_entries() { bpftool -j map dump pinned "$guard_dir/$1" | jq length; }
 # The last of the counters: GUARD_USERS, as four bytes.
-common_tokens() { bpftool -j map lookup pinned "$guard_dir/users" key hex 00 40 00 00 | jq -r '.formatted.value // (.value | join(" "))'; }
+common_tokens() {
+        bpftool -j map lookup pinned "$guard_dir/users" key hex 00 40 00 00 \
+                | jq -r '.formatted.value // (.value | join(" "))'
+}
 guard_knows_nothing() {
         local map n left=''
         for map in delegations namespaces supers tokens holders roots counted; do
@@ -61,7 +66,8 @@ guard_knows_nothing() {
 # Within a second of the last end; on an emulated machine, of its own.
 guard_is_empty() { patience=${BED_SLOW:-1} wait_until guard_knows_nothing >/dev/null || guard_knows_nothing; }
 
-# Every program that is pinned is there, and has never been passed over. The kernel may not have freed an earlier test's yet.
+# Every program that is pinned is there, and has never been passed over. The kernel may not have freed an earlier test's
+# yet.
 guard_was_never_skipped() {
         local pinned
         pinned=$(find "$guard_dir" -name 'guard_*' | wc -l)
@@ -70,11 +76,12 @@ guard_was_never_skipped() {
         [ "$pinned" -gt 0 ] && [ "$(sort -u "$T/misses" | wc -l)" -eq "$pinned" ] && ! grep -v ' 0$' "$T/misses"
 }
 
-# escape_policy GUARD KIND USER: what the vectors of a kind want delegated. KIND: usual, wide (types of the whole machine),
-# private (an own network namespace), private-wide. What is of the whole machine cannot be confined where it is granted
-# (allow_host_wide), guard or not; so with the guard on it is "any" that must not grant it.
+# escape_policy GUARD KIND USER: what the vectors of a kind want delegated. KIND: usual, wide (types of the whole
+# machine), private (an own network namespace), private-wide. What is of the whole machine cannot be confined where it
+# is granted (allow_host_wide), guard or not; so with the guard on it is "any" that must not grant it.
 escape_policy() {
-        local maps='array, hash, prog_array, array_of_maps, sockmap, sockhash, sk_storage' progs='@socket, @cgroup, @netns' more=()
+        local maps='array, hash, prog_array, array_of_maps, sockmap, sockhash, sk_storage' \
+                progs='@socket, @cgroup, @netns' more=()
         case $1-$2 in
         off-*wide)
                 maps+=', devmap, struct_ops'
@@ -84,14 +91,15 @@ escape_policy() {
         on-*wide) maps=any progs=any ;;
         esac
         case $2 in private*) more+=('bpf:network = private') ;; esac
-        simple_policy 50-escape "$3" "bpf:$("guard_$1_policy")" "bpf:delegate_maps = $maps" "bpf:delegate_progs = $progs" \
+        simple_policy 50-escape "$3" "bpf:$("guard_$1_policy")" "bpf:delegate_maps = $maps" \
+                "bpf:delegate_progs = $progs" \
                 'bpf:delegate_attachs = any' "${more[@]}"
 }
 
 # ---- what is attached, as root sees it -------------------------------------------------------------------------------
 
-# Everything on this host but what sits on the delegation's own cgroups ($own_dir): links, programs on cgroups, on interfaces.
-# Not by bpftool: it takes seconds for that on an emulated machine, and each vector wants it several times.
+# Everything on this host but what sits on the delegation's own cgroups ($own_dir): links, programs on cgroups, on
+# interfaces. Not by bpftool: it takes seconds for that on an emulated machine, and each vector wants it several times.
 attached() {
         "$attached" "$cgroup2" "${own_dir:-}"
         [ ! -e /sys/kernel/sched_ext/root/ops ] || sed 's/^/sched_ext /' /sys/kernel/sched_ext/root/ops
@@ -133,8 +141,8 @@ leaves_attached() {
         esac
 }
 
-# Kernels that refuse by themselves, with the guard off: vector, their first and last release ("-": open), what they say, why.
-# Everything else must escape: a refusal where it is known to work is a failure.
+# Kernels that refuse by themselves, with the guard off: vector, their first and last release ("-": open), what they
+# say, why. Everything else must escape: a refusal where it is known to work is a failure.
 kernels_refusing() {
         cat <<-'END'
 		kfunc-rdonly-cast 6.9 6.16 refused:*load:*CAP_PERFMON* bare memory is for everybody from 6.17 on only
@@ -189,11 +197,14 @@ vector_start() {
         mkfifo "$T/vector.in"
         : >"$T/vector.out"
         # shellcheck disable=SC2016 # for the inner shell
-        spawn bash -c 'in=$1 out=$2 dir=$3; shift 3; [ -z "$dir" ] || echo $$ >"$dir/cgroup.procs"; exec "$@" <"$in" >"$out" 2>&1' \
+        spawn bash -c \
+                'in=$1 out=$2 dir=$3; shift 3; [ -z "$dir" ] || echo $$ >"$dir/cgroup.procs"; exec "$@" <"$in" >"$out" 2>&1' \
                 sh "$T/vector.in" "$T/vector.out" "${freezer_dir:-}" \
                 setpriv --reuid="$(id -u "$1")" --regid="$(id -g "$1")" --clear-groups \
                 env "BPFDELEG_SOCKET=$T/run/user" "PATH=$user_path" "HOME=$T/home/$1" "USER=$1" "ESCAPE_MOUNT=$T/cg2" \
-                "ESCAPE_OTHER=${other_dir:-}" "ESCAPE_LINK=$T/bpffs/link" "ESCAPE_RECEIVER=$cgroup_parent" "ESCAPE_WRITER=$cgroup_parent-writer" "ESCAPE_FREEZER=${freezer_dir:-}" "$T/bin/escape" --hold "$2" </dev/null
+                "ESCAPE_OTHER=${other_dir:-}" "ESCAPE_LINK=$T/bpffs/link" "ESCAPE_RECEIVER=$cgroup_parent" \
+                        "ESCAPE_WRITER=$cgroup_parent-writer" "ESCAPE_FREEZER=${freezer_dir:-}" "$T/bin/escape" \
+                        --hold "$2" </dev/null
         vector_pid=$spawned vector_answers=1
         exec {fd}>"$T/vector.in"
         vector_fd=$fd
@@ -290,7 +301,9 @@ vector_goes_on() {
 }
 
 # No record is left of what has ended.
-swept() { [ "$(find "$T/run/state" -mindepth 1 -maxdepth 1 -type d -name '[0-9a-f]*' | wc -l)" -eq "$(delegation_count)" ]; }
+swept() {
+        [ "$(find "$T/run/state" -mindepth 1 -maxdepth 1 -type d -name '[0-9a-f]*' | wc -l)" -eq "$(delegation_count)" ]
+}
 
 # vector_ends GUARD NAME: in a session of its own, which ends when the vector is ready.
 vector_ends() {
@@ -298,7 +311,8 @@ vector_ends() {
         session_start a "$alice" >"$T/out" 2>&1 || { tap failed "a session for $name"; return; }
         vector_start "$alice" "$name"
         session_end a
-        # Without a guard strays are looked for a little after the end: who goes on in the namespace before that is killed as one.
+        # Without a guard strays are looked for a little after the end: who goes on in the namespace before that is
+        # killed as one.
         [ "$guard" = on ] || wait_until swept >/dev/null
         vector_goes_on
         vector_end
@@ -320,10 +334,12 @@ vector_ends() {
                         vector_says="documented: ${vector_says#*: }"
                         ;;
                 ' refused:'*) tap ok "$name is dead after the end with the guard on" ;;
-                *) tap failed "$name is dead after the end with the guard on, or goes on as SECURITY.md says" "$T/vector.out" ;;
+                *) tap failed "$name is dead after the end with the guard on, or goes on as SECURITY.md says" \
+                        "$T/vector.out" ;;
                 esac
                 ;;
-        *) tap failed "$name: alive after the end with the guard off, dead with it on; this was $guard" "$T/vector.out" ;;
+        *) tap failed "$name: alive after the end with the guard off, dead with it on; this was $guard" \
+                "$T/vector.out" ;;
         esac
         if [ "$guard" = off ]; then off["$name"]=$vector_says; else on["$name"]=$vector_says; fi
 }
@@ -407,7 +423,8 @@ rounds() {
 # Inside the other user's delegation, until his session ends.
 receiver_listens() { grep -q "@$cgroup_parent\$" /proc/net/unix; }
 receiver_start() {
-        in_session_sh b "bpfdeleg run -- '$T/bin/escape' --receive '$cgroup_parent' >/dev/null 2>&1 &" && wait_until receiver_listens
+        in_session_sh b "bpfdeleg run -- '$T/bin/escape' --receive '$cgroup_parent' >/dev/null 2>&1 &" \
+                && wait_until receiver_listens
 }
 
 # The vm bed's machine for races (qemu.sh) has its second processor only while no guard is attached or detached.
@@ -428,7 +445,8 @@ half() {
         fi
         ok "another user has a delegation (guard $guard)" session_start b "$bob"
         other_dir=$T/cg2/$cgroup_parent/$(basename "$(delegation_dirs | head -n 1)")
-        case " $* " in *' receivers '*) ok "the other user receives what he is given (guard $guard)" receiver_start ;; esac
+        case " $* " in *' receivers '*) ok "the other user receives what he is given (guard $guard)" receiver_start \
+                ;; esac
         processors 2
         rounds "$guard" "$@"
         processors 1
@@ -443,7 +461,8 @@ half() {
 # For people and for the bed, which makes one table of all machines: one word each, then what was said.
 table() {
         local name
-        for name in $({ "$T/bin/escape" --list | cut -d' ' -f1; printf '%s\n' "${!off[@]}" | sort; } | awk '!seen[$0]++'); do
+        for name in $({ "$T/bin/escape" --list | cut -d' ' -f1; printf '%s\n' "${!off[@]}" | sort; } \
+                | awk '!seen[$0]++'); do
                 [ -n "${off["$name"]:-}" ] || continue
                 diag "vector: $name off=${off["$name"]%%:*} on=$(word_on "$name") (${off["$name"]}; ${on["$name"]:-untried})"
         done

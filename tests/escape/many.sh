@@ -21,11 +21,13 @@ churn() {
 
 # tokens_of SESSION USER: as many as its delegation may hold, which it does until the session ends.
 tokens_of() {
-        answer_timeout=$((60 * ${BED_SLOW:-1})) in_session_sh "$1" "bpfdeleg run -- '$T/bin/escape' --hold-tokens 300 >'$T/home/$2/tokens.$1' 2>&1 &
+        answer_timeout=$((60 * ${BED_SLOW:-1})) in_session_sh "$1" \
+                "bpfdeleg run -- '$T/bin/escape' --hold-tokens 300 >'$T/home/$2/tokens.$1' 2>&1 &
                 while ! grep -q holds '$T/home/$2/tokens.$1'; do sleep 0.1; done; cat '$T/home/$2/tokens.$1'"
 }
 
-# One user in all their delegations gets a share; and when the share of all is used up each delegation has some that are kept for it.
+# One user in all their delegations gets a share; and when the share of all is used up each delegation has some that are
+# kept for it.
 shares() {
         [ "$1" = on ] || return 0
         simple_policy 50-escape "$alice" 'session:scope = session' "bpf:$(guard_on_policy)"
@@ -33,8 +35,10 @@ shares() {
         for name in a1 a2 a3; do ok "a session of its own ($name)" session_start "$name" "$alice"; done
         prints "a delegation holds 256 tokens" '^holds 256 tokens: Operation not permitted' tokens_of a1 "$alice"
         prints "one more of the user's too" '^holds 256 tokens: Operation not permitted' tokens_of a2 "$alice"
-        prints "a third has what is left of the user's share, and two of its own" '^holds 6 tokens: Operation not permitted' tokens_of a3 "$alice"
-        prints "another user's holds as many as the first" '^holds 256 tokens: Operation not permitted' tokens_of b "$bob"
+        prints "a third has what is left of the user's share, and two of its own" \
+                '^holds 6 tokens: Operation not permitted' tokens_of a3 "$alice"
+        prints "another user's holds as many as the first" '^holds 256 tokens: Operation not permitted' tokens_of b \
+                "$bob"
         for name in a1 a2 a3; do ok "a session ends ($name)" session_end "$name"; done
         ok "the first user's share is free again" wait_until only_his
         bpftool map update pinned "$guard_dir/users" key hex 00 40 00 00 value hex 00 80 00 00

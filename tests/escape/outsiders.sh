@@ -33,8 +33,10 @@ refused "its user's neighbour does not" 'not permitted' "${outsider[@]}" bpftool
 # A cgroup of nobody's.
 mkdir "$cgroup2/$cgroup_parent-other" && chmod 0755 "$cgroup2/$cgroup_parent-other"
 prints "an outsider's threaded loader with CAP_BPF and CAP_NET_ADMIN works" '^works:' \
-        "${outsider[@]}" --inh-caps=+bpf,+net_admin --ambient-caps=+bpf,+net_admin "$T/bin/escape" --outsider "$cgroup2/$cgroup_parent-other"
-refused "and without them does not" 'broken: load: Operation not permitted' "${outsider[@]}" "$T/bin/escape" --outsider "$cgroup2/$cgroup_parent-other"
+        "${outsider[@]}" --inh-caps=+bpf,+net_admin --ambient-caps=+bpf,+net_admin "$T/bin/escape" --outsider \
+                "$cgroup2/$cgroup_parent-other"
+refused "and without them does not" 'broken: load: Operation not permitted' "${outsider[@]}" "$T/bin/escape" \
+        --outsider "$cgroup2/$cgroup_parent-other"
 prints "so does a token that root has delegated by hand, from threads, sent to somebody outside" '^works:' \
         "$T/bin/escape" --foreign "$(id -u "$bob")" "$cgroup2/$cgroup_parent-other"
 ok "nothing is attached there any more" wait_until rmdir "$cgroup2/$cgroup_parent-other"

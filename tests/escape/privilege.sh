@@ -1,8 +1,9 @@
 #!/bin/bash
 # shellcheck disable=SC2154 # spawned, vector_pid and more: the two files sourced
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A connect4 program leads every process of its cgroup elsewhere, so no privileged one may ever be in the user's. That one would be led is shown
-# with a setuid program that root brings in; then its user tries all that he can do to have one there. The guard has no part in it.
+# A connect4 program leads every process of its cgroup elsewhere, so no privileged one may ever be in the user's. That
+# one would be led is shown with a setuid program that root brings in; then its user tries all that he can do to have
+# one there. The guard has no part in it.
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"
 
@@ -18,7 +19,8 @@ trusted_start() {
         mkfifo "$T/trusted.in"
         : >"$T/trusted.out"
         # shellcheck disable=SC2016 # for the inner shell
-        spawn bash -c 'in=$1 out=$2; shift 2; exec "$@" <"$in" >"$out" 2>&1' sh "$T/trusted.in" "$T/trusted.out" "$@" </dev/null
+        spawn bash -c 'in=$1 out=$2; shift 2; exec "$@" <"$in" >"$out" 2>&1' sh "$T/trusted.in" "$T/trusted.out" "$@" \
+                </dev/null
         trusted_pid=$spawned
         exec {trusted_fd}>"$T/trusted.in"
         wait_until trusted_said
@@ -49,7 +51,8 @@ bites() { # NAME
 # denied NAME PATTERN: the second half: this is what it said instead.
 denied() {
         local result=escaped
-        if grep -q "$2" "$T/trusted.out" && ! grep -q "^connected: .* euid 0 to port $elsewhere\$" "$T/trusted.out"; then
+        if grep -q "$2" "$T/trusted.out" && ! grep -q "^connected: .* euid 0 to port $elsewhere\$" \
+                "$T/trusted.out"; then
                 result=refused
                 tap ok "$1 is refused to the user"
         else

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Swapped under the eyes of the kernel, while programs are attached without a link and run. Each with the guard off, and on: lib.sh.
+# Swapped under the eyes of the kernel, while programs are attached without a link and run. Each with the guard off, and
+# on: lib.sh.
 # vm-parallel
 
 . "$(dirname "$0")/../system/lib.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Swapped by the kernel thread of a ring, which has its maker's table; and a flood. Each with the guard off, and on: lib.sh.
+# Swapped by the kernel thread of a ring, which has its maker's table; and a flood. Each with the guard off, and on:
+# lib.sh.
 # vm-parallel
 
 . "$(dirname "$0")/../system/lib.sh"

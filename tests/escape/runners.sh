@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Processes that go on in the user namespace over the last logout: none may be left, however fast they fork. Each with the guard off, and on: lib.sh.
+# Processes that go on in the user namespace over the last logout: none may be left, however fast they fork. Each with
+# the guard off, and on: lib.sh.
 
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"

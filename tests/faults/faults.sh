@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Kills, fails and stalls the helper at each of its system calls: tests/faults/faults.c. BD_FAULT=TEXT tries only what has TEXT in its name, as
-# it is printed ("state.c:write_file:renameat", ":stall"); BD_FAULT_WORKERS=N (6) at the same time, for most of it is waiting.
+# Kills, fails and stalls the helper at each of its system calls: tests/faults/faults.c. BD_FAULT=TEXT tries only what
+# has TEXT in its name, as it is printed ("state.c:write_file:renameat", ":stall"); BD_FAULT_WORKERS=N (6) at the same
+# time, for most of it is waiting.
 
 . "$(dirname "$0")/../system/lib.sh"
 
@@ -17,10 +18,13 @@ install -m 0755 "$(program tests/faults/bpfdelegd-faults)" "$faulty" && driver=$
 config() {
         printf '[helper]\ncgroup_parent = %s\nbackend = cgroupfs\n[timeouts]\nrequest = %d\nopen = %d\nenter = %d\nclose = %d\n' "$3" "$2" "$2" "$2" "$2" >"$1"
 }
-service() { printf 'session required %s socket=%s/run/session policy_dir=%s/policy.d timeout=%d\n' "$pam_module" "$3" "$3" "$2" >"$1"; }
+service() {
+        printf 'session required %s socket=%s/run/session policy_dir=%s/policy.d timeout=%d\n' "$pam_module" "$3" \
+                "$3" "$2" >"$1"
+}
 
-# prepare I: a place, a user and a cgroup parent of its own. While a fault is tried deadlines are short, for what stalls is waited for; after
-# it they are long: a busy machine is no fault.
+# prepare I: a place, a user and a cgroup parent of its own. While a fault is tried deadlines are short, for what stalls
+# is waited for; after it they are long: a busy machine is no fault.
 prepare() {
         local dir=$T/w$1 user=bdt-$$-$1 name services
         mkdir -p "$dir/run" "$dir/pam.d" "$dir/policy.d" && add_user "$user" || return 1
@@ -39,8 +43,10 @@ prepare() {
 
 drive() { # I WHAT
         local dir=$T/w$1
-        spawn "$driver" "$2" --plan "$T/plan" --helper "$faulty" --tool "$T/bin/bpfdeleg" --dir "$dir" --confdir "$dir/pam.d" \
-                --policy-dir "$dir/policy.d" --user "bdt-$$-$1" --cgroup "$cgroup2/bdt-$$-w$1" "${args[@]}" >"$dir/out" 2>&1 </dev/null
+        spawn "$driver" "$2" --plan "$T/plan" --helper "$faulty" --tool "$T/bin/bpfdeleg" --dir "$dir" --confdir \
+                "$dir/pam.d" \
+                --policy-dir "$dir/policy.d" --user "bdt-$$-$1" --cgroup "$cgroup2/bdt-$$-w$1" "${args[@]}" \
+                        >"$dir/out" 2>&1 </dev/null
 }
 driven() { # PID
         local code=0
@@ -56,7 +62,8 @@ end_workers() {
         trap '' INT TERM HUP # timeout(1) says it twice
         for pid in "${!pids[@]}"; do kill -KILL "$pid" 2>/dev/null; done
         for dir in "$cgroup2/bdt-$$"-w*; do
-                [ -d "$dir" ] && echo 1 >"$dir/cgroup.kill" && patience=2 wait_until sh -c 'find "$0" -depth -type d -exec rmdir "{}" +' "$dir" 2>/dev/null
+                [ -d "$dir" ] && echo 1 >"$dir/cgroup.kill" \
+                        && patience=2 wait_until sh -c 'find "$0" -depth -type d -exec rmdir "{}" +' "$dir" 2>/dev/null
         done
         return "$code"
 }
@@ -100,7 +107,10 @@ cat "$T"/w*/out | awk '$1 == "trials" { n++; for (i = 2; i <= NF; i += 2) sum[$(
 sum() { sed -n "s/.*\b$1 \([0-9]*\).*/\1/p" "$T/sums"; }
 diag "faults tried: $(($(sum killed) + $(sum failed) + $(sum stalled))) ($(sum killed) kills, $(sum failed) errors, $(sum stalled) stalls), survived: $(sum survived)," \
         "leftovers: $(sum left); ways that were not taken again: $(sum never); $SECONDS s"
-all_done() { [ "$died" -eq 0 ] && [ "$(sum workers)" -eq "$workers" ] && { [ -n "${BD_FAULT:-}" ] || [ "$(sum trials)" -eq "$trials" ]; }; }
+all_done() {
+        [ "$died" -eq 0 ] && [ "$(sum workers)" -eq "$workers" ] && { [ -n "${BD_FAULT:-}" ] \
+                || [ "$(sum trials)" -eq "$trials" ]; }
+}
 ok "all of them were tried" all_done || cat "$T/said"
 none_failed() { ! grep -A 13 '^failed: ' "$T/said"; }
 ok "each fault is survived" none_failed

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The helper is killed while a hundred delegations live, and started again: all go on, and who is at work in one does not notice. How long it
-# took is printed. An anchor whose number somebody else has got meanwhile is not believed, and nobody else is ended for it.
-# BD_CROWD: how many (100).
+# The helper is killed while a hundred delegations live, and started again: all go on, and who is at work in one does
+# not notice. How long it took is printed. An anchor whose number somebody else has got meanwhile is not believed, and
+# nobody else is ended for it. BD_CROWD: how many (100).
 
 . "$(dirname "$0")/../system/lib.sh"
 
@@ -32,8 +32,10 @@ start_timed() {
 
 ok "$many users have delegations" crowd_start "$many"
 ok "another logs in" session_start one "$alice"
-# Loads a program through his token again and again: each line is one that went well, and the first that does not ends it.
-ok "and works in his" in_session_sh one 'bpfdeleg run -- sh -c '\''while bpftool prog load "$0" /sys/fs/bpf/x && rm /sys/fs/bpf/x; do echo good; sleep 0.05; done'\'' '"$T"'/bin/packets.bpf.o >~/work 2>&1 & echo $! >~/pid'
+# Loads a program through his token again and again: each line is one that went well, and the first that does not ends
+# it.
+ok "and works in his" in_session_sh one \
+        'bpfdeleg run -- sh -c '\''while bpftool prog load "$0" /sys/fs/bpf/x && rm /sys/fs/bpf/x; do echo good; sleep 0.05; done'\'' '"$T"'/bin/packets.bpf.o >~/work 2>&1 & echo $! >~/pid'
 ok "which goes well" work_goes_on
 worker=$(cat "$T/home/$alice/pid")
 anchors >"$T/anchors"
@@ -89,7 +91,8 @@ if [ -w /proc/sys/kernel/ns_last_pid ]; then
                 ok "his anchor ends while no helper runs" wait_until test ! -e "/proc/$anchor"
                 ok "and another process of his gets its number" impostor "$anchor"
                 # The record says the impostor's start, too: then it is the pidfd that tells.
-                [ "$forged" = nothing ] || sed -i "s/^anchor.start = .*/anchor.start = $(sed 's/.*) //' "/proc/$anchor/stat" | cut -d ' ' -f 20)/" "$record"
+                [ "$forged" = nothing ] \
+                        || sed -i "s/^anchor.start = .*/anchor.start = $(sed 's/.*) //' "/proc/$anchor/stat" | cut -d ' ' -f 20)/" "$record"
                 log_mark
                 ok "the helper starts again" start
                 ok "and is not deceived" logged 'end: .*its anchor was killed while no bpfdelegd ran'

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The guard as an admin gets it: the package as it is, a policy for a group that says nothing of `confine`, real logins. What the user is given
-# works in his own subtree; the host's is refused, and the journal says who tried what. Restarts change nothing of that, a logout ends what was
-# kept, and nothing of the guard outlives the package.
+# The guard as an admin gets it: the package as it is, a policy for a group that says nothing of `confine`, real logins.
+# What the user is given works in his own subtree; the host's is refused, and the journal says who tried what. Restarts
+# change nothing of that, a logout ends what was kept, and nothing of the guard outlives the package.
 
 . "$(dirname "$0")/../booted/lib.sh"
 
@@ -27,10 +27,15 @@ END
 ok "a first login" ssh_as alice true
 ok "its delegation goes" expect_delegations 0
 
-# The guard's programs, and its links by the names of their programs, as root sees them: systemd has LSM programs of its own.
-guard_programs() { bpftool -j prog list | jq -r '.[] | select((.name // "") | startswith("guard_")) | "\(.id) \(.name) \(.type)"' | sort; }
+# The guard's programs, and its links by the names of their programs, as root sees them: systemd has LSM programs of its
+# own.
+guard_programs() {
+        bpftool -j prog list \
+                | jq -r '.[] | select((.name // "") | startswith("guard_")) | "\(.id) \(.name) \(.type)"' | sort
+}
 guard_links() {
-        bpftool -j link list | jq -r '.[] | select(.prog_type == "lsm") | "\(.prog_id) \(.id)"' | sort | join - <(guard_programs) | awk '{ print $2, $3 }' | sort
+        bpftool -j link list | jq -r '.[] | select(.prog_type == "lsm") | "\(.prog_id) \(.id)"' | sort \
+                | join - <(guard_programs) | awk '{ print $2, $3 }' | sort
 }
 each_is_pinned() {
         local link name
@@ -59,7 +64,8 @@ prints "doctor knows" '^ok    guard +in force' doctor
 
 idle
 ok "alice logs in" session_start one alice
-prints "status says that the guard keeps her" '50-bpfers.ini, confined to your own subtree by the guard' in_session one bpfdeleg status
+prints "status says that the guard keeps her" '50-bpfers.ini, confined to your own subtree by the guard' in_session \
+        one bpfdeleg status
 recorded 'grant alice 50-bpfers.ini'
 id=$(in_session one printenv BPFDELEG)
 id=${id%-*}
@@ -68,7 +74,8 @@ prints "her pin is there" '^packets$' in_session one bpfdeleg run -- ls /sys/fs/
 attach() { printf '%s ' bpfdeleg run -- /usr/sbin/bpftool cgroup attach "$1" egress pinned /sys/fs/bpf/packets multi; }
 ok "she attaches to her own subtree" in_session_sh one "$(attach /sys/fs/cgroup)"
 sent() { printf '%s ' bpfdeleg run -- "$T/bin/packets" "$T/bin/packets.bpf.o" "$1" 5; }
-prints "a program of hers counts her packets" 'sent 5 packets, the program counted 5' in_session_sh one "$(sent /sys/fs/cgroup)"
+prints "a program of hers counts her packets" 'sent 5 packets, the program counted 5' in_session_sh one \
+        "$(sent /sys/fs/cgroup)"
 her_programs() { bpftool -j prog list | jq -c --argjson uid "$uid" '.[] | select(.uid == $uid) | .type'; }
 prints "root sees her program" '^"cgroup_skb"$' her_programs
 recorded
@@ -77,7 +84,8 @@ recorded
 
 attached_to() { bpftool cgroup show "$1" | grep -q egress; }
 not_attached_to() { ! attached_to "$1"; }
-# The whole record: who (user, program, pid), what, with which program (libbpf before 1.6 gives it no name where there is a token), where, why.
+# The whole record: who (user, program, pid), what, with which program (libbpf before 1.6 gives it no name where there
+# is a token), where, why.
 tried() { # PROGRAM COMMAND CGROUP
         printf 'guard: uid=%s user=alice policy=50-bpfers.ini id=%s: %s \\(pid [0-9]+\\): %s of (the cgroup_skb program "count_packets"|a program of type cgroup_skb) to the cgroup %s: %s$' \
                 "$uid" "$id" "$1" "$2" "$3" "that is not in the user's own subtree"
@@ -89,13 +97,16 @@ told() { # WHEN PROGRAM COMMAND CGROUP
 }
 # An open directory is all it takes: the host's cgroups are out of sight inside, not out of reach.
 out_of_bounds() { # WHEN
-        refused "$1: the root cgroup is refused her, by a link" 'not permitted' in_session_sh one "exec 9</sys/fs/cgroup; $(sent /proc/self/fd/9)"
+        refused "$1: the root cgroup is refused her, by a link" 'not permitted' in_session_sh one \
+                "exec 9</sys/fs/cgroup; $(sent /proc/self/fd/9)"
         told "$1" packets link_create /
 }
 out_of_bounds "at first"
-refused "by an attachment without a link, too" 'failed to attach' in_session_sh one "exec 9</sys/fs/cgroup; $(attach /proc/self/fd/9)"
+refused "by an attachment without a link, too" 'failed to attach' in_session_sh one \
+        "exec 9</sys/fs/cgroup; $(attach /proc/self/fd/9)"
 told "so" bpftool prog_attach /
-refused "so is the slice she is in" 'not permitted' in_session_sh one "exec 9</sys/fs/cgroup/user.slice/user-$uid.slice; $(sent /proc/self/fd/9)"
+refused "so is the slice she is in" 'not permitted' in_session_sh one \
+        "exec 9</sys/fs/cgroup/user.slice/user-$uid.slice; $(sent /proc/self/fd/9)"
 told "her slice" packets link_create "/user.slice/user-$uid.slice"
 ok "an admin attaches to it what he likes" bpftool prog load "$T/bin/packets.bpf.o" /sys/fs/bpf/bed
 ok "and there" bpftool cgroup attach /sys/fs/cgroup egress pinned /sys/fs/bpf/bed multi
@@ -105,11 +116,18 @@ rm -f /sys/fs/bpf/bed
 recorded
 prints "status counts what was refused" '^  refused +3 acts' in_session one bpfdeleg status
 
-of_kind() { journal -o json "MESSAGE_ID=14ee0303ed3f4f40aa8ec3070f917699" | jq -c '{BPFDELEG_USER, BPFDELEG_UID, BPFDELEG_POLICY, PRIORITY}'; }
+of_kind() {
+        journal -o json "MESSAGE_ID=14ee0303ed3f4f40aa8ec3070f917699" \
+                | jq -c '{BPFDELEG_USER, BPFDELEG_UID, BPFDELEG_POLICY, PRIORITY}'
+}
 refused "once more" 'not permitted' in_session_sh one "exec 9</sys/fs/cgroup; $(sent /proc/self/fd/9)"
-found() { of_kind | grep -qx '{"BPFDELEG_USER":"alice","BPFDELEG_UID":"'"$uid"'","BPFDELEG_POLICY":"50-bpfers.ini","PRIORITY":"4"}'; }
+found() {
+        of_kind | grep -qx \
+                '{"BPFDELEG_USER":"alice","BPFDELEG_UID":"'"$uid"'","BPFDELEG_POLICY":"50-bpfers.ini","PRIORITY":"4"}'
+}
 ok "the record is found by its id, and has its fields" wait_until found
-prints "journalctl -x explains it" '^.. Subject: The guard has refused an act of alice' journal -x "MESSAGE_ID=14ee0303ed3f4f40aa8ec3070f917699"
+prints "journalctl -x explains it" '^.. Subject: The guard has refused an act of alice' journal -x \
+        "MESSAGE_ID=14ee0303ed3f4f40aa8ec3070f917699"
 mark
 
 # ---- the helper goes and comes back ----------------------------------------------------------------------------------
@@ -154,7 +172,8 @@ keep() {
         : >"$T/keep.out"
         # shellcheck disable=SC2016 # for the inner shell
         spawn bash -c 'in=$1 out=$2; shift 2; exec "$@" <"$in" >"$out" 2>&1' sh "$T/keep.in" "$T/keep.out" \
-                setpriv --reuid="$uid" --regid="$(id -g alice)" --clear-groups env HOME=/home/alice "$T/bin/escape" --hold "$1" </dev/null
+                setpriv --reuid="$uid" --regid="$(id -g alice)" --clear-groups env HOME=/home/alice "$T/bin/escape" \
+                        --hold "$1" </dev/null
         keeper=$spawned
         exec {fd}>"$T/keep.in"
         keep_fd=$fd
@@ -180,14 +199,16 @@ ok "and within 1 s all is gone" ends_in_time "$leader" 0
 ok "the process inside, too" wait_until gone "${inside:-0}"
 echo >&"$keep_fd"
 ok "of what was kept no token is made any more" kept '^refused: .*not permitted'
-ok "the journal says who tried" logged "guard: .*id=$id: escape \\(pid $keeper\\): token_create: the delegation has ended$"
+ok "the journal says who tried" logged \
+        "guard: .*id=$id: escape \\(pid $keeper\\): token_create: the delegation has ended$"
 
 # ---- the package goes ------------------------------------------------------------------------------------------------
 
 # The kernel frees programs a little later.
 no_guard() { ! [ -e "$guard_dir" ] && ! guard_programs | grep .; }
 ok "helper and sockets are stopped once more" systemctl stop bpfdelegd.socket bpfdelegd.service
-exits "--end-all does not take the guard from what is kept" 1 'the guard stays in force.*outside still hold.*rm -r' /usr/libexec/bpfdelegd --end-all
+exits "--end-all does not take the guard from what is kept" 1 'the guard stays in force.*outside still hold.*rm -r' \
+        /usr/libexec/bpfdelegd --end-all
 ok "it is in force" each_is_pinned
 ok "the process lets go" let_go
 exits "--end-all takes the guard away, too" 0 '' /usr/libexec/bpfdelegd --end-all

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Limits of a policy: each is a property of the scope, each is seen to bite, and beside each a run that stays below it. The slice of the
-# user still holds, and the user can set less for himself but not more.
+# Limits of a policy: each is a property of the scope, each is seen to bite, and beside each a run that stays below it.
+# The slice of the user still holds, and the user can set less for himself but not more.
 
 . "$(dirname "$0")/../booted/lib.sh"
 

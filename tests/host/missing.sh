@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A limit whose controller this host's cgroup2 lacks is refused by its name, not dropped: the login goes on without a delegation. Beside it, what
-# needs no such controller is granted, and so is the limit as soon as the controller is there.
+# A limit whose controller this host's cgroup2 lacks is refused by its name, not dropped: the login goes on without a
+# delegation. Beside it, what needs no such controller is granted, and so is the limit as soon as the controller is
+# there.
 
 . "$(dirname "$0")/../booted/lib.sh"
 
@@ -20,7 +21,8 @@ ok "cgroup2 is without it" lacks_io
 simple_policy 50-limits alice 'cgroup:io_weight = 200' 'cgroup:pids_max = 50'
 mark
 prints "a login whose policy has io_weight goes on" '^here$' ssh_as alice echo here
-ok "the helper refuses the delegation, naming limit and controller" logged 'io_weight cannot be kept: .* no io controller'
+ok "the helper refuses the delegation, naming limit and controller" logged \
+        'io_weight cannot be kept: .* no io controller'
 exits "there is none" 125 'no delegation' ssh_as alice bpfdeleg run -- true
 ok "nothing is left of it" expect_delegations 0
 

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# How a delegation could become root, from a login on: with the widest example of bpfdeleg-policy(5) a user comes by ssh, wants every server to
-# be told that their client is root, and asks systemd for a command; and wants a thread of the kernel to write to the journal for them. Both
-# are refused. Each is tried once more where it must work: the first with allow_host_wide, the second under a helper without a guard.
+# How a delegation could become root, from a login on: with the widest example of bpfdeleg-policy(5) a user comes by
+# ssh, wants every server to be told that their client is root, and asks systemd for a command; and wants a thread of
+# the kernel to write to the journal for them. Both are refused. Each is tried once more where it must work: the first
+# with allow_host_wide, the second under a helper without a guard.
 
 . "$(dirname "$0")/../booted/lib.sh"
 
@@ -15,7 +16,8 @@ install -m 0755 "$bed/escape/forge" "$T/bin/" || exit 1
 add_user alice
 uid=$(id -u alice)
 
-# example [MORE-PROGS MORE-ATTACHS [LINE…]]: the manual's second example, and what comes after it in its lists and section.
+# example [MORE-PROGS MORE-ATTACHS [LINE…]]: the manual's second example, and what comes after it in its lists and
+# section.
 example() {
         local progs=${1:-} attachs=${2:-}
         [ $# -lt 2 ] || shift 2
@@ -46,7 +48,8 @@ not_root() { # WHEN
         mapfile -t command < <(as_root "$file")
         refused "$1: systemd takes no command of hers" 'access denied|authentication required' run "${command[@]}"
         refused "$1: she cannot have it told that she is root" \
-                '^forge: the load of a cgroup_sockopt program: operation not permitted$' run "$T/bin/forge" peercred "${command[@]}"
+                '^forge: the load of a cgroup_sockopt program: operation not permitted$' run "$T/bin/forge" peercred \
+                        "${command[@]}"
         lacks "$1: and there is no file of root's" . touched "of-$1"
 }
 
@@ -62,7 +65,8 @@ ok "she can load what the policy has" in_session_sh one "bpfdeleg run -- $(load_
 forged() { journal -o json | jq -r --arg text "$1" 'select(.MESSAGE == $text) | "uid \(._UID)"'; }
 is_forged() { forged "$1" | grep -qx 'uid 0'; }
 mark
-refused "a thread of the kernel sends nothing for her" '^forge: the load of an sk_skb program: ' run "$T/bin/forge" journal "written with a guard" true
+refused "a thread of the kernel sends nothing for her" '^forge: the load of an sk_skb program: ' run "$T/bin/forge" \
+        journal "written with a guard" true
 refusal="guard: uid=$uid user=alice policy=50-example.ini .*: forge \\(pid [0-9]+\\): prog_load.*sk_redirect_map"
 ok "the journal says what she tried" logged "$refusal"
 prints "in a record of its own kind" '"BPFDELEG_USER":"alice"' journal -o json "MESSAGE_ID=$journal_id"
@@ -96,7 +100,8 @@ ok "the package's helper is back" as_shipped
 example
 ok "with its guard: alice logs in" session_start one alice
 mark
-refused "and is refused as before" '^forge: the load of an sk_skb program: ' run "$T/bin/forge" journal "written with a guard" true
+refused "and is refused as before" '^forge: the load of an sk_skb program: ' run "$T/bin/forge" journal \
+        "written with a guard" true
 ok "which the journal says" logged "$refusal"
 ok "she logs out" session_end one
 

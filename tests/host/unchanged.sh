@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# False refusals of the guard: what root and others do on a host while somebody has a delegation, done once with the guard and once under a
-# helper without one. Each of these prints what came of it; the two must be the same, line by line. What the guard is there for is compared
-# as well, and must differ.
+# False refusals of the guard: what root and others do on a host while somebody has a delegation, done once with the
+# guard and once under a helper without one. Each of these prints what came of it; the two must be the same, line by
+# line. What the guard is there for is compared as well, and must differ.
 # host-packages: polkitd podman crun bpftrace busybox-static
 # host-go: loader tests
 # host-seconds: 3000
@@ -36,15 +36,19 @@ as() { # USER CMD…
 
 do_dbus() {
         local who
-        told busctl --system call org.freedesktop.DBus / org.freedesktop.DBus GetConnectionUnixUser s org.freedesktop.login1
+        told busctl --system call org.freedesktop.DBus / org.freedesktop.DBus GetConnectionUnixUser s \
+                org.freedesktop.login1
         told busctl --system call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.DBus.Peer Ping
         for who in carol dora; do
-                told as "$who" busctl --system call org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager CanPowerOff
-                told as "$who" busctl --system call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager \
+                told as "$who" busctl --system call org.freedesktop.login1 /org/freedesktop/login1 \
+                        org.freedesktop.login1.Manager CanPowerOff
+                told as "$who" busctl --system call org.freedesktop.systemd1 /org/freedesktop/systemd1 \
+                        org.freedesktop.systemd1.Manager \
                         StopUnit ss ssh.service replace
         done
         # A name of one's own, so that the bus asks who it is that comes: by SO_PEERCRED, SO_PEERSEC, SO_PEERPIDFD.
-        told busctl --system --json=short call org.freedesktop.DBus / org.freedesktop.DBus GetConnectionCredentials s org.freedesktop.systemd1 \
+        told busctl --system --json=short call org.freedesktop.DBus / org.freedesktop.DBus GetConnectionCredentials s \
+                org.freedesktop.systemd1 \
                 | sed 's/"[^"]*FD":{[^}]*}//g'
 }
 
@@ -68,7 +72,8 @@ do_user_managers() {
         told loginctl enable-linger carol
         wait_until systemctl is-active --quiet "user@$uid.service"
         told systemd-run --user --machine=carol@ --quiet --wait --pipe id -un
-        told systemd-run --user --machine=carol@ --quiet --wait --pipe -p TasksMax=20 -p PrivateUsers=yes -p ProtectSystem=strict id -un
+        told systemd-run --user --machine=carol@ --quiet --wait --pipe -p TasksMax=20 -p PrivateUsers=yes -p \
+                ProtectSystem=strict id -un
         told systemctl --user --machine=carol@ is-system-running --wait
         told ssh_as carol systemd-run --user --scope --quiet id -un
         told loginctl disable-linger carol
@@ -80,7 +85,8 @@ do_journal() {
         told systemd-cat -t unchanged echo "by a stream"
         told as carol systemd-cat -t unchanged echo "by a stream of carol's"
         journalctl --sync
-        journalctl -q -b -t unchanged -o json | jq -r '"\(._UID) \(._COMM) \(.MESSAGE)"' | sed "s/^$uid /carol /" | sort -u
+        journalctl -q -b -t unchanged -o json | jq -r '"\(._UID) \(._COMM) \(.MESSAGE)"' | sed "s/^$uid /carol /" \
+                | sort -u
 }
 
 # What systemd does by BPF of its own: cgroup_skb, cgroup_sock, bind4, LSM, cgroup_device.
@@ -89,12 +95,16 @@ do_units() {
         told "${unit[@]}" -p IPAddressDeny=any bash -c "$connect" | sed 's/line [0-9]*/line/'
         told "${unit[@]}" -p IPAddressDeny=any -p IPAddressAllow=localhost bash -c "$connect"
         told "${unit[@]}" -p IPAccounting=yes bash -c "$connect"
-        told "${unit[@]}" -p SocketBindDeny=any python3 -c 'import socket; socket.socket().bind(("127.0.0.1", 7000))' | grep -v '^  *'
-        told "${unit[@]}" -p SocketBindDeny=any -p SocketBindAllow=7000 python3 -c 'import socket; socket.socket().bind(("127.0.0.1", 7000))'
+        told "${unit[@]}" -p SocketBindDeny=any python3 -c 'import socket; socket.socket().bind(("127.0.0.1", 7000))' \
+                | grep -v '^  *'
+        told "${unit[@]}" -p SocketBindDeny=any -p SocketBindAllow=7000 python3 -c \
+                'import socket; socket.socket().bind(("127.0.0.1", 7000))'
         told "${unit[@]}" -p RestrictNetworkInterfaces=~lo bash -c "$connect" | sed 's/line [0-9]*/line/'
         told "${unit[@]}" -p RestrictFileSystems=~tmpfs bash -c 'cat /run/machine-id /etc/machine-id >/dev/null'
-        told "${unit[@]}" -p PrivateDevices=yes -p DevicePolicy=closed -p DeviceAllow='/dev/loop-control r' head -c 1 /dev/kmsg
-        told "${unit[@]}" -p PrivateUsers=yes -p PrivateNetwork=yes -p ProtectKernelTunables=yes -p DynamicUser=yes ls -d /proc/self
+        told "${unit[@]}" -p PrivateDevices=yes -p DevicePolicy=closed -p DeviceAllow='/dev/loop-control r' head -c 1 \
+                /dev/kmsg
+        told "${unit[@]}" -p PrivateUsers=yes -p PrivateNetwork=yes -p ProtectKernelTunables=yes -p DynamicUser=yes \
+                ls -d /proc/self
 }
 
 do_podman() {
@@ -106,17 +116,21 @@ do_podman() {
         told podman run --rm --network=none --memory=64m --pids-limit=20 bed /bin/busybox cat /sys/fs/cgroup/memory.max
         # Devices, by a cgroup_device program of crun's.
         told podman run --rm --network=none bed /bin/busybox head -c 1 /dev/kmsg
-        told podman run --rm --network=none --device /dev/loop-control:/dev/loop-control:r bed /bin/busybox ls /dev/loop-control
-        told podman run --rm --network=none --privileged bed /bin/busybox sh -c 'busybox mount -t tmpfs none /mnt && busybox echo mounted'
+        told podman run --rm --network=none --device /dev/loop-control:/dev/loop-control:r bed /bin/busybox ls \
+                /dev/loop-control
+        told podman run --rm --network=none --privileged bed /bin/busybox sh -c \
+                'busybox mount -t tmpfs none /mnt && busybox echo mounted'
         told podman run --rm --network=none --cap-add=BPF,PERFMON bed /bin/busybox grep CapEff /proc/self/status
         podman rmi -f bed >/dev/null 2>&1
 }
 
 do_bpftrace() {
         told bpftrace -e 'BEGIN { printf("begun\n"); exit(); }'
-        told bpftrace -q -e 'tracepoint:syscalls:sys_enter_unlinkat { printf("tracepoint\n"); exit(); }' -c 'rmdir /nowhere' | sort -u
+        told bpftrace -q -e 'tracepoint:syscalls:sys_enter_unlinkat { printf("tracepoint\n"); exit(); }' -c \
+                'rmdir /nowhere' | sort -u
         told bpftrace -q -e 'kprobe:do_rmdir { printf("kprobe\n"); exit(); }' -c 'rmdir /nowhere' | sort -u
-        told bpftrace -q -e 'fentry:vfs_read { @n = count(); } interval:s:2 { clear(@n); printf("fentry\n"); exit(); }' | sort -u
+        told bpftrace -q -e \
+                'fentry:vfs_read { @n = count(); } interval:s:2 { clear(@n); printf("fentry\n"); exit(); }' | sort -u
         told bpftrace -q -e 'uprobe:/bin/busybox:main { printf("uprobe\n"); }' -c '/bin/busybox true' | sort -u
         told as carol bpftrace -e 'BEGIN { exit(); }'
 }
@@ -156,7 +170,8 @@ do_agent() {
 do_cilium() {
         local test
         for test in ebpf features/features link/link; do
-                (cd "$bed/go/tests/$(dirname "$test")" && timeout 600 "./$(basename "$test").test" -test.v -test.short 2>&1 </dev/null) >"$T/go.out"
+                (cd "$bed/go/tests/$(dirname "$test")" \
+                        && timeout 600 "./$(basename "$test").test" -test.v -test.short 2>&1 </dev/null) >"$T/go.out"
                 echo "$test: status $?"
                 sed -En "s,^ *--- (PASS|FAIL|SKIP): ([^ ]+) .*,$test \1 \2,p" "$T/go.out" | sort
         done
@@ -165,14 +180,18 @@ do_cilium() {
 # Of another process's namespaces and mounts, by somebody who may; and of alice's by carol, who may not.
 do_looking() {
         local inside=$1
-        told nsenter --target "$inside" --user --mount --preserve-credentials cat /proc/self/uid_map | awk '{ print $1 == $2, $3 }'
+        told nsenter --target "$inside" --user --mount --preserve-credentials cat /proc/self/uid_map \
+                | awk '{ print $1 == $2, $3 }'
         told nsenter --target "$inside" --mount findmnt -t bpf -n -o TARGET
         told as carol cat "/proc/$inside/mountinfo" | tail -n 1
         told as carol nsenter --target "$inside" --user true | tail -n 1
 }
 
 # What the guard is there for.
-do_escape() { told in_session_sh one "exec 9</sys/fs/cgroup; bpfdeleg run -- $T/bin/packets $T/bin/packets.bpf.o /proc/self/fd/9 5"; }
+do_escape() {
+        told in_session_sh one \
+                "exec 9</sys/fs/cgroup; bpfdeleg run -- $T/bin/packets $T/bin/packets.bpf.o /proc/self/fd/9 5"
+}
 
 kinds=(dbus polkit user_managers journal units podman bpftrace bpftool agent cilium looking escape)
 
@@ -244,7 +263,10 @@ differs() { ! same escape; }
 ok "an attempt to get out differs" differs
 prints "it works without" '^status 0$' cat "$T/without.escape"
 prints "and is refused with" 'not permitted' cat "$T/with.escape"
-others() { journal -o json "MESSAGE_ID=14ee0303ed3f4f40aa8ec3070f917699" | jq -r 'select(.BPFDELEG_USER != "alice") | .MESSAGE'; }
+others() {
+        journal -o json "MESSAGE_ID=14ee0303ed3f4f40aa8ec3070f917699" \
+                | jq -r 'select(.BPFDELEG_USER != "alice") | .MESSAGE'
+}
 lacks "the guard has told of nobody but alice" . others
 ok "she logs out" session_end one
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# manual.sh: prints what bpfdeleg-programs(7) says of tests/programs/table, between two comments that are there as well. `manual.sh --write' puts it in
-# place of what is there. tests/tree/programs.sh compares.
+# manual.sh: prints what bpfdeleg-programs(7) says of tests/programs/table, between two comments that are there as well.
+# `manual.sh --write' puts it in place of what is there. tests/tree/programs.sh compares.
 
 set -eu
 dir=$(cd "$(dirname "$0")" && pwd)

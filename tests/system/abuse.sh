@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Users at their worst: floods of everything the user socket takes and does not take, hunts for one's own maker and anchor at every moment of a login,
-# races for the identity of who asks to enter. The helper lives, has afterwards what it had before, and others log in all the while.
-# What logins of others cost meanwhile: tests/bench/abuse.sh.
+# Users at their worst: floods of everything the user socket takes and does not take, hunts for one's own maker and
+# anchor at every moment of a login, races for the identity of who asks to enter. The helper lives, has afterwards what
+# it had before, and others log in all the while. What logins of others cost meanwhile: tests/bench/abuse.sh.
 # not in the vm bed: nothing in it depends on the guard or the kernel.
 
 . "$(dirname "$0")/lib.sh"
@@ -21,9 +21,15 @@ ok "the helper starts" helper_start
 helper_idle
 
 cookie='cookie=[0-9a-f]{16}-[0-9]+$'
-logs_in() { "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' </dev/null; }
+logs_in() {
+        "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' \
+                </dev/null
+}
 memory() { awk '$1 == "RssAnon:" { print $2 }' "/proc/$helper_pid/status"; }
-memory_as_before() { [ "$(memory)" -le $((memory_before + memory_before / 4 + 64)) ] || { echo "kB before: $memory_before, now: $(memory)"; return 1; }; }
+memory_as_before() {
+        [ "$(memory)" -le $((memory_before + memory_before / 4 + 64)) ] \
+                || { echo "kB before: $memory_before, now: $(memory)"; return 1; }
+}
 lives() { # WORDS
         ok "$1: the helper lives" alive "$helper_pid"
         ok "$1: and another logs in and works" login_as "$alice" -- bpfdeleg run -- true
@@ -120,7 +126,8 @@ few_lines_of_uids() {
 }
 ok "the log has some lines of it, and few" few_lines_of_uids
 diag "$(cat "$T/out")"
-patience=20 ok "and says how many it has not" wait_until log_has '[0-9]{2,} more lines about what users sent and asked for were left out'
+patience=20 ok "and says how many it has not" wait_until log_has \
+        '[0-9]{2,} more lines about what users sent and asked for were left out'
 ok "all of it ends" helper_fds_same
 ok "the session ends" session_end a
 ok "all of it ends" expect_delegations 0
@@ -148,14 +155,16 @@ logs_in_often() {
         local i
         for ((i = 0; i < $1; i++)); do
                 logs_in "$mallory" >"$T/said" 2>&1 || { cat "$T/said"; return 1; }
-                grep -Eq "$cookie" "$T/said" || { grep -q 'cookie=none' "$T/said" && grep -Eq "$2" "$T/said"; } || { cat "$T/said"; return 1; }
+                grep -Eq "$cookie" "$T/said" || { grep -q 'cookie=none' "$T/said" && grep -Eq "$2" "$T/said"; } \
+                        || { cat "$T/said"; return 1; }
         done
 }
 ok "he hunts for his makers and anchors, to look into them" hunt look
 ok "all his logins are granted" logs_in_often 40 'nothing else will do'
 prints "he has seen many, and traced and opened none" '^[1-9][0-9]+ seen, 0 signalled, 0 opened, 0 traced$' hunt_ends
 ok "he hunts, to kill them" hunt kill
-ok "each of his logins goes on, and he is told what happened" logs_in_often 40 'no delegation: (the maker|the anchor|its anchor) was killed'
+ok "each of his logins goes on, and he is told what happened" logs_in_often 40 \
+        'no delegation: (the maker|the anchor|its anchor) was killed'
 prints "another logs in meanwhile" "$cookie" logs_in "$alice"
 prints "he has killed some" '^[0-9]+ seen, [1-9][0-9]* signalled,' hunt_ends
 ok "all of it ends" expect_delegations 0
@@ -165,7 +174,8 @@ helper_stop >"$T/out" 2>&1
 ok "a helper with less patience starts" helper_start '[timeouts]' 'open = 1'
 helper_idle
 ok "he hunts, to stop them" hunt stop
-ok "each of his logins goes on, and he is told what was waited for" logs_in_often 12 'not done within 1 s, waiting for: .'
+ok "each of his logins goes on, and he is told what was waited for" logs_in_often 12 \
+        'not done within 1 s, waiting for: .'
 prints "another logs in meanwhile" "$cookie" logs_in "$alice"
 prints "he has stopped some" '^[0-9]+ seen, [1-9][0-9]* signalled,' hunt_ends
 kill_user "$mallory"
@@ -177,7 +187,8 @@ still_idle "descriptors, processes, cgroups: as before"
 
 ok "a session of his own" session_start m "$mallory"
 harass() { "$T/bin/harass" "$@"; }
-prints "an asker's number given to another, at once: no other is ever moved" '^[1-9][0-9]* numbers reused, [0-9]+ askers granted, 0 victims moved$' \
+prints "an asker's number given to another, at once: no other is ever moved" \
+        '^[1-9][0-9]* numbers reused, [0-9]+ askers granted, 0 victims moved$' \
         harass reuse "$T/run/user" "$uid" "$(id -u "$alice")" 300
 diag "$(cat "$T/out")"
 install -m 4755 "$(program tests/tools/harass)" "$T/bin/witness" || exit 1

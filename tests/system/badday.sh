@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The host's bad days: whatever it runs out of or has not, a login goes on, one line names the cause, and nothing is left. Under
-# on_failure = deny the same day refuses the login, in words.
+# The host's bad days: whatever it runs out of or has not, a login goes on, one line names the cause, and nothing is
+# left. Under on_failure = deny the same day refuses the login, in words.
 # not in the vm bed: it has no pids controller of cgroup v1, and no old_kernel.so; user namespaces that are switched off are in tests/vm/userns.sh
 
 . "$(dirname "$0")/lib.sh"
@@ -17,7 +17,10 @@ simple_policy 50-deny "$bob" 'session:on_failure = deny'
 real=$bpfdelegd
 
 # logs_in USER: what is said on the way, and the cookie, if there is one.
-logs_in() { "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' </dev/null; }
+logs_in() {
+        "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' \
+                </dev/null
+}
 cookie='cookie=[0-9a-f]{16}-1$'
 many_log_in() { local i; for ((i = 0; i < $1; i++)); do logs_in "$alice" | grep -E "$cookie" || return 1; done; }
 
@@ -31,10 +34,12 @@ exec unshare --mount --propagation private --net sh -c 'mount -t tmpfs none /run
 END
 chmod 0755 "$T/bin/bpfdelegd-journal"
 bpfdelegd=$T/bin/bpfdelegd-journal
-ok "the helper starts as a service whose stderr is the journal's" helper_start '[timeouts]' 'open = 9' # a busy machine is no bad day of this kind
+# a busy machine is no bad day of this kind
+ok "the helper starts as a service whose stderr is the journal's" helper_start '[timeouts]' 'open = 9'
 journal=$(cat "$T/journal.pid")
 prints "a login is granted" "$cookie" logs_in "$alice"
-ok "the journal has it with its fields" logged "^grant: .*MESSAGE_ID=c366dab3115245ce9430cf4b3f3cfab5 PRIORITY=4 .*BPFDELEG_USER=$alice "
+ok "the journal has it with its fields" logged \
+        "^grant: .*MESSAGE_ID=c366dab3115245ce9430cf4b3f3cfab5 PRIORITY=4 .*BPFDELEG_USER=$alice "
 ok "plain lines with their priority" logged '^<[0-7]>.* serves '
 kill -STOP "$journal"
 ok "the journal hangs: so many log in that nothing of it takes more, and each is granted" many_log_in 40
@@ -74,7 +79,8 @@ bpfdelegd=$real
 
 # ---- what it runs out of ----
 
-# bad PATTERN WORDS: one who may log in without does, one who may not is refused; both are told why, and so is the helper's log.
+# bad PATTERN WORDS: one who may log in without does, one who may not is refused; both are told why, and so is the
+# helper's log.
 bad() {
         exits "$2: the login goes on" 0 'cookie=none' logs_in "$alice"
         cp "$T/out" "$T/bad"
@@ -117,7 +123,8 @@ exec "$real" "\$@"
 END
 chmod 0755 "$T/bin/bpfdelegd-few"
 bpfdelegd=$T/bin/bpfdelegd-few
-ok "the helper starts, and may have few descriptors" helper_start '[limits]' 'connections_per_uid = 1000' '[timeouts]' 'request = 60'
+ok "the helper starts, and may have few descriptors" helper_start '[limits]' 'connections_per_uid = 1000' \
+        '[timeouts]' 'request = 60'
 helper_idle
 install -m 0755 "$(program tests/tools/abuse)" "$T/bin/" || exit 1
 log_mark
@@ -170,14 +177,16 @@ still_idle "nothing is left of those"
 parent=$cgroup2/$cgroup_parent
 for n in 0 1 2; do
         echo "$n" >"$parent/cgroup.max.descendants"
-        bad 'cannot be (made|filled): Resource temporarily unavailable \(cgroup.max.descendants' "$n cgroups more are allowed"
+        bad 'cannot be (made|filled): Resource temporarily unavailable \(cgroup.max.descendants' \
+                "$n cgroups more are allowed"
 done
 echo max >"$parent/cgroup.max.descendants"
 good "with cgroups"
 still_idle "nothing is left of those"
 
 # Only the controller of cgroup v1: with cgroup2 the maker is born in the delegation's own cgroup, and counts there.
-pids_v1=$(sed -n 's/^[^ ]* [^ ]* [^ ]* \/ \([^ ]*\) .* - cgroup [^ ]* .*\bpids\b.*/\1/p' /proc/self/mountinfo | head -n 1)
+pids_v1=$(sed -n 's/^[^ ]* [^ ]* [^ ]* \/ \([^ ]*\) .* - cgroup [^ ]* .*\bpids\b.*/\1/p' /proc/self/mountinfo \
+        | head -n 1)
 if [ -n "$pids_v1" ] && mkdir "$pids_v1/bdt-$$.pids" 2>/dev/null; then
         home=$pids_v1$(sed -n 's/^[0-9]*:[^:]*pids[^:]*://p' "/proc/$helper_pid/cgroup")
         echo "$helper_pid" >"$pids_v1/bdt-$$.pids/cgroup.procs"
@@ -223,7 +232,8 @@ ok "the helper ends" helper_stop
 umount "$T/run" && run_is_tmpfs=
 
 # shellcheck disable=SC2016 # for the inner shell
-refused "without cgroup2 the helper does not start, and says what to do" 'no cgroup2 file system is mounted here .*mount -t cgroup2' \
+refused "without cgroup2 the helper does not start, and says what to do" \
+        'no cgroup2 file system is mounted here .*mount -t cgroup2' \
         unshare --mount --propagation private sh -c 'umount -R -l "$1" && shift && exec "$@"' sh "$cgroup2" \
         "$real" "--runtime-dir=$T/run" "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini" "--guard-dir=$guard_dir"
 bad 'bpfdelegd is not running' "no helper"

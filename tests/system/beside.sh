@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A machine on which others are at work: the session test while somebody else mounts, makes cgroups, users, files and BPF programs all the time, and starts
-# what a container starts. It looks at its own marks only; and those it does see.
+# A machine on which others are at work: the session test while somebody else mounts, makes cgroups, users, files and
+# BPF programs all the time, and starts what a container starts. It looks at its own marks only; and those it does see.
 # not in the vm bed: nothing in it depends on the guard or the kernel, and nobody else is there.
 
 . "$(dirname "$0")/lib.sh"
@@ -9,7 +9,8 @@
 setup
 name=bes-$$ # no mark of ours, nor of the session test's
 other=$(mktemp -d "/tmp/$name.XXXXXX") || exit 1
-cp "$top_builddir/tests/tools/packets.bpf.o" "$other/" && mkdir "$other/mount" "$other/bpf" "$other/delegated" && chmod 0755 "$other" || exit 1
+cp "$top_builddir/tests/tools/packets.bpf.o" "$other/" && mkdir "$other/mount" "$other/bpf" "$other/delegated" \
+        && chmod 0755 "$other" || exit 1
 
 # ---- somebody else ---------------------------------------------------------------------------------------------------
 
@@ -81,7 +82,8 @@ lock=
 of_others() {
         local before cases
         before=$(cat "$other/rounds")
-        env -u BD_MARK bash "$top_srcdir/tests/system/$1.sh" >"$T/$1.log" 2>&1 || { grep -A 12 '^not ok\|✗' "$T/$1.log"; tail -n 3 "$T/$1.log"; return 1; }
+        env -u BD_MARK bash "$top_srcdir/tests/system/$1.sh" >"$T/$1.log" 2>&1 \
+                || { grep -A 12 '^not ok\|✗' "$T/$1.log"; tail -n 3 "$T/$1.log"; return 1; }
         cases=$(grep -c '^ok \|✓' "$T/$1.log")
         echo "$1: $cases cases, while the other came and went $(($(cat "$other/rounds") - before)) times"
         [ "$cases" -ge 20 ] && [ $(($(cat "$other/rounds") - before)) -ge 3 ]
@@ -125,7 +127,8 @@ unseen mounts
 mkdir "$cgroup2/$cgroup_parent" && seen cgroups "^+ .*/$cgroup_parent"
 rmdir "$cgroup2/$cgroup_parent"
 unseen cgroups
-setpriv "--reuid=$uid" "--regid=$(id -g "$alice")" --clear-groups --inh-caps=+bpf,+net_admin,+perfmon --ambient-caps=+bpf,+net_admin,+perfmon \
+setpriv "--reuid=$uid" "--regid=$(id -g "$alice")" --clear-groups --inh-caps=+bpf,+net_admin,+perfmon \
+        --ambient-caps=+bpf,+net_admin,+perfmon \
         bpftool prog load "$T/bin/packets.bpf.o" "$other/bpf/own" >"$T/out" 2>&1 || tap failed "a program can be loaded"
 seen objects '^+ prog .*count_packets'
 seen objects "^+ map .* name $map_mark"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# PAM applications with habits, and users as a directory server may have them: each logs in, and nothing is left of any. What the
-# application did not give back ends with the process that opened.
+# PAM applications with habits, and users as a directory server may have them: each logs in, and nothing is left of any.
+# What the application did not give back ends with the process that opened.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -147,14 +147,15 @@ ok "and none fails" has_said '^16 closed, 0 failed$'
 ok "nothing is left" expect_delegations 0
 
 caller keeps
-ok "descriptors, signals, environment, directory and umask of the application stay as they were" wait_until has_said '^nothing changed in [0-9]+ bytes$'
+ok "descriptors, signals, environment, directory and umask of the application stay as they were" wait_until has_said \
+        '^nothing changed in [0-9]+ bytes$'
 ok "it ends" caller_ends
 ok "nothing is left" expect_delegations 0
 
 # ---- users ----
 
-# The account files of one process, whatever names are in them (but those that glibc takes for its own signs: -, + and # in front); the host's
-# stay as they are.
+# The account files of one process, whatever names are in them (but those that glibc takes for its own signs: -, + and #
+# in front); the host's stay as they are.
 cp /etc/passwd /etc/group "$T/"
 long=$(printf 'u%.0s' {1..255})
 too_long=${long}u
@@ -173,8 +174,10 @@ for i in $(seq 1000); do echo "bdt-$i:x:$((31000 + i)):bdt-groups"; done >>"$T/g
 # logs_in USER: with these; runs something in the delegation.
 logs_in() {
         # shellcheck disable=SC2016 # for the inner shells
-        unshare --mount --propagation private bash -c 'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && shift && exec "$@"' \
-                sh "$T" "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- /usr/bin/env "BPFDELEG_SOCKET=$T/run/user" "PATH=$user_path" \
+        unshare --mount --propagation private bash -c \
+                'mount --bind "$1/passwd" /etc/passwd && mount --bind "$1/group" /etc/group && shift && exec "$@"' \
+                sh "$T" "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- /usr/bin/env \
+                        "BPFDELEG_SOCKET=$T/run/user" "PATH=$user_path" \
                 sh -c 'id -u; bpfdeleg run -- sh -c "echo inside" 2>&1; bpfdeleg status; true' </dev/null 2>&1
 }
 uid=30000
@@ -186,14 +189,18 @@ for name in "${names[@]}"; do
 done
 ok "nothing is left of them" expect_delegations 0
 # A name is one field of the log's lines, whatever is in it.
-logs_field() { grep -Fq "grant: uid=$1 user=$2 service=bdt policy=" "$T/helper.log" || { grep -F "uid=$1 " "$T/helper.log" && return 1; }; }
+logs_field() {
+        grep -Fq "grant: uid=$1 user=$2 service=bdt policy=" "$T/helper.log" || { grep -F "uid=$1 " "$T/helper.log" \
+                && return 1; }
+}
 ok "the log has a name as it is" logs_field 30001 'ünïcödé'
 ok "one with a blank is quoted" logs_field 30005 '"a b"'
 ok "one with a quotation mark, too" logs_field 30008 '"\"'"q'"'"'
 logs_in "$too_long" >"$T/login" 2>&1
 prints "256 bytes are too many: one line says so" 'syslog: .*name too long: at most 255 bytes' cat "$T/login"
 prints "and he logs in" '^30100$' cat "$T/login"
-prints "a control character in a name is refused" 'syslog: .*control character in the name of the user' logs_in $'tab\there'
+prints "a control character in a name is refused" 'syslog: .*control character in the name of the user' logs_in \
+        $'tab\there'
 prints "a user whose primary group does not exist is granted" '^inside$' logs_in bdt-no-group
 prints "the highest uid there is" '^inside$' logs_in bdt-last
 exits "a user who is nowhere" 200 'syslog: .*NSS knows no such user' logs_in bdt-nowhere

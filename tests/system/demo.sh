@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The demo: through a real PAM session a user without rights loads, pins, attaches and counts, is refused what was not delegated, and has
-# nothing left after logout. Each step shows what was run and what came back; the first that is not as it should be ends it.
+# The demo: through a real PAM session a user without rights loads, pins, attaches and counts, is refused what was not
+# delegated, and has nothing left after logout. Each step shows what was run and what came back; the first that is not
+# as it should be ends it.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -20,14 +21,15 @@ failed() {
         exit 1
 }
 
-# show STATUS PATTERN WORDS SHOWN CMD…: prints SHOWN as the command, runs CMD, prints what came back; its status must be STATUS (or `fails`), and
-# its output match PATTERN (unless that is empty).
+# show STATUS PATTERN WORDS SHOWN CMD…: prints SHOWN as the command, runs CMD, prints what came back; its status must be
+# STATUS (or `fails`), and its output match PATTERN (unless that is empty).
 show() {
         local want=$1 pattern=$2 words=$3 shown=$4
         shift 4
         printf '  %s$ %s%s\n' "$bold" "$shown" "$plain"
         capture "$@"
-        # libbpf finds no memory cgroup accounting without root, tries to raise a limit that counts no more, and says so: bpfdeleg-programs(7).
+        # libbpf finds no memory cgroup accounting without root, tries to raise a limit that counts no more, and says
+        # so: bpfdeleg-programs(7).
         grep -v 'Failed to bump RLIMIT_MEMLOCK' "$T/out" | sed "s,$T,…,g; s/^/    /"
         case $want in
         fails) [ "$status" -ne 0 ] || failed "$words" "it did not fail" ;;
@@ -82,12 +84,14 @@ run() { in_session login bpfdeleg run -- "$@"; }
 show 0 '' "it loads and pins a cgroup_skb program" "bpfdeleg run -- bpftool prog load packets.bpf.o /sys/fs/bpf/count" \
         run bpftool prog load "$T/bin/packets.bpf.o" /sys/fs/bpf/count
 show 0 'count' "the pin is on his own bpffs" "bpfdeleg run -- ls /sys/fs/bpf" run ls /sys/fs/bpf
-show 0 'cgroup_skb' "the kernel shows it to him by its pin" "bpfdeleg run -- bpftool prog show pinned /sys/fs/bpf/count" \
+show 0 'cgroup_skb' "the kernel shows it to him by its pin" \
+        "bpfdeleg run -- bpftool prog show pinned /sys/fs/bpf/count" \
         run bpftool prog show pinned /sys/fs/bpf/count
 show 0 '' "and it attaches to /sys/fs/cgroup, which inside is his own subtree" \
         "bpfdeleg run -- bpftool cgroup attach /sys/fs/cgroup egress pinned /sys/fs/bpf/count multi" \
         run bpftool cgroup attach /sys/fs/cgroup egress pinned /sys/fs/bpf/count multi
-show 0 'sent 5 packets.*counted [5-9]' "a libbpf program in C counts its own packets" "bpfdeleg run -- packets packets.bpf.o /sys/fs/cgroup 5" \
+show 0 'sent 5 packets.*counted [5-9]' "a libbpf program in C counts its own packets" \
+        "bpfdeleg run -- packets packets.bpf.o /sys/fs/cgroup 5" \
         run packets "$T/bin/packets.bpf.o" /sys/fs/cgroup 5
 show fails 'not permitted|denied' "another type than the delegated is refused by the kernel" \
         "bpfdeleg run -- bpftool prog load other.bpf.o /sys/fs/bpf/xdp" \

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# `bpfdeleg doctor`: on a host made good, with one thing broken at a time; what it says, what mends it, how it exits. The
+# `bpfdeleg doctor`: on a host made good, with one thing broken at a time; what it says, what mends it, how it exits.
+# The
 # host's files are covered in a mount namespace of each call; helper, sockets, PAM and policy directories are the test's own.
 
 . "$(dirname "$0")/lib.sh"
@@ -82,7 +83,8 @@ all_good() {
 pam sshd 'session optional pam_systemd.so' "$session"
 simple_policy 50-test "$alice"
 
-# stand_in NAME MODE HOW [CMD…]: in place of bpfdelegd, at one of its sockets. With $no_guard it has none, for that reason.
+# stand_in NAME MODE HOW [CMD…]: in place of bpfdelegd, at one of its sockets. With $no_guard it has none, for that
+# reason.
 declare -A standin=()
 no_guard=
 stand_in() {
@@ -106,7 +108,9 @@ prints "the helper's version" "^ok    helper +bpfdelegd $version answers" no_fai
 # Not every machine that runs this can have a guard. What the helper has said in its log, doctor says, too.
 why=$(sed -n 's/^.*no guard, so policies with confine = required grant nothing: //p' "$T/helper.log")
 if [ -n "$why" ]; then
-        why_told() { doctor | grep -F "warn  guard       none, so policies with confine = required grant nothing: $why"; }
+        why_told() {
+                doctor | grep -F "warn  guard       none, so policies with confine = required grant nothing: $why"
+        }
         ok "that it has no guard, and why" why_told
 else
         prints "that its guard is in force" '^ok    guard +in force' doctor
@@ -119,7 +123,8 @@ exits "an option it does not know: exit 2" 2 'no-such-option' doctor --no-such-o
 exits "with the words that were typed before it" 2 'bpfdeleg doctor: unrecognized option' doctor --no-such-option
 exits "an argument: exit 2" 2 'doctor takes no argument: x' doctor x
 trace() {
-        env ASAN_OPTIONS=detect_leaks=0 strace -f -o "$T/trace" "$T/bin/bpfdeleg" "--socket=$socket" doctor "--pam-dir=$T/services" \
+        env ASAN_OPTIONS=detect_leaks=0 strace -f -o "$T/trace" "$T/bin/bpfdeleg" "--socket=$socket" doctor \
+                "--pam-dir=$T/services" \
                 "--policy-dir=$T/policy.d"
 }
 trace >"$T/out" 2>&1
@@ -144,23 +149,28 @@ alone() { # CHANGE ARGUMENT…
         shift
         # shellcheck disable=SC2016 # for the inner shell
         unshare --mount --propagation private bash -c '
-                mount -t tmpfs -o mode=0755 none "$libexec" && eval "$1" && shift && exec "$T/alone/bpfdeleg" "$@"' sh "$change" "$@"
+                mount -t tmpfs -o mode=0755 none "$libexec" && eval "$1" && shift && exec "$T/alone/bpfdeleg" "$@"' \
+                        sh "$change" "$@"
 }
 if [ -d "$libexec" ]; then
-        exits "not installed: 125, with the path and what to do" 125 "bpfdeleg: doctor: cannot execute $libexec/bpfdeleg-doctor, .*: No such file .*install bpfdeleg anew" \
+        exits "not installed: 125, with the path and what to do" 125 \
+                "bpfdeleg: doctor: cannot execute $libexec/bpfdeleg-doctor, .*: No such file .*install bpfdeleg anew" \
                 alone : doctor --help
         exits "nor is status" 125 "status: cannot execute $libexec/bpfdeleg-status, .*: No such file" alone : status
         exits "run needs neither" 125 '^Usage: bpfdeleg run' alone : run
         # shellcheck disable=SC2016 # for the inner shell
-        exits "installed: it is found there" 0 'Usage: bpfdeleg doctor' alone 'cp "$T/bin/bpfdeleg-doctor" "$libexec/"' doctor --help
+        exits "installed: it is found there" 0 'Usage: bpfdeleg doctor' alone \
+                'cp "$T/bin/bpfdeleg-doctor" "$libexec/"' doctor --help
 else
         skip "doctor where it is installed, and where not" "there is no directory $libexec"
 fi
 printf '#!/bin/sh\necho "$0 $* $BPFDELEG_SOCKET"\n' >"$T/alone/bpfdeleg-doctor"
-exits "one beside the tool that cannot be executed is not passed over" 125 "cannot execute $T/alone/bpfdeleg-doctor, .*: Permission denied" \
+exits "one beside the tool that cannot be executed is not passed over" 125 \
+        "cannot execute $T/alone/bpfdeleg-doctor, .*: Permission denied" \
         "$T/alone/bpfdeleg" doctor --help
 chmod 0755 "$T/alone/bpfdeleg-doctor"
-prints "one beside the tool comes first, and gets arguments and socket" "^$T/alone/bpfdeleg-doctor --json x $T/no socket\$" \
+prints "one beside the tool comes first, and gets arguments and socket" \
+        "^$T/alone/bpfdeleg-doctor --json x $T/no socket\$" \
         "$T/alone/bpfdeleg" "--socket=$T/no socket" doctor --json x
 ln -s ../alone/bpfdeleg "$T/by/"
 printf '#!/bin/sh\necho "the wrong one"\n' >"$T/by/bpfdeleg-doctor"
@@ -178,7 +188,9 @@ lacks "not a word of warn, fail or what to do" '^warn|^fail|->' doctor
 for check in tokens cgroup2 btf bpf-lsm lockdown namespaces unpriv-bpf ptrace helper sockets guard policy pam; do
         prints "one line for $check" "^ok    $check +[^ ]" doctor
 done
-columns() { ! doctor_on 'kernel 0 1' | grep -v '^$\|^[0-9]* ok' | grep -Ev '^(ok  |warn|fail|    )  [a-z0-9 -]{10}  [^ ]'; }
+columns() {
+        ! doctor_on 'kernel 0 1' | grep -v '^$\|^[0-9]* ok' | grep -Ev '^(ok  |warn|fail|    )  [a-z0-9 -]{10}  [^ ]'
+}
 ok "aligned" columns
 as=$(id -u "$alice")
 exits "the same as a plain user" 0 '^13 ok' doctor
@@ -191,29 +203,39 @@ fails "in a container there is nothing to delegate" 'namespaces  .*container' 'o
 fails "nor may root of a container set the masks" 'tokens .*root may not delegate' 'on the host itself' \
         unshare --user --map-root-user --mount "$T/bin/bpfdeleg" "--socket=$socket" doctor
 # shellcheck disable=SC2016 # for the inner shell
-fails "no cgroup2" 'cgroup2 +no cgroup2' 'mount -t cgroup2' doctor_on 'umount -l "$cgroup2/cgroup.controllers" "$cgroup2"'
-fails "no list of files to delegate" 'cgroup2 +/sys/kernel/cgroup/delegate' 'mount -t sysfs' doctor_on 'cover /sys/kernel/cgroup'
+fails "no cgroup2" 'cgroup2 +no cgroup2' 'mount -t cgroup2' doctor_on \
+        'umount -l "$cgroup2/cgroup.controllers" "$cgroup2"'
+fails "no list of files to delegate" 'cgroup2 +/sys/kernel/cgroup/delegate' 'mount -t sysfs' doctor_on \
+        'cover /sys/kernel/cgroup'
 warns "no controllers" 'cgroup2 +.*without controllers' 'cgroup_no_v1=pids,memory,cpu,io' doctor_on 'controllers ""'
-warns "no memory controller" 'cgroup2 +.*without the controllers memory: no policy can set memory_max' 'cgroup_no_v1=memory ' \
+warns "no memory controller" 'cgroup2 +.*without the controllers memory: no policy can set memory_max' \
+        'cgroup_no_v1=memory ' \
         doctor_on 'controllers "cpu io pids"'
 warns "no BTF" 'btf +/sys/kernel/btf/vmlinux: No such file' 'CONFIG_DEBUG_INFO_BTF' doctor_on 'cover /sys/kernel/btf'
 warns "no BPF LSM: the boot parameter with what is there" 'bpf-lsm +.*capability,yama' 'lsm=capability,yama,bpf ' \
         doctor_on 'security capability,yama "[none]"'
-warns "no securityfs" 'bpf-lsm +cannot be told: securityfs is not mounted' 'mount -t securityfs' doctor_on 'cover /sys/kernel/security'
-warns "lockdown" 'lockdown +confidentiality: no guard' 'lockdown=integrity' doctor_on 'security bpf "none integrity [confidentiality]"'
-prints "lockdown as Secure Boot has it is well" '^ok    lockdown +integrity: .*check .guard.' doctor_on 'security bpf "none [integrity] confidentiality"'
-fails "no user namespaces" 'namespaces  user.max_user_namespaces is 0' "echo 'user.max_user_namespaces = .*sysctl --system" \
+warns "no securityfs" 'bpf-lsm +cannot be told: securityfs is not mounted' 'mount -t securityfs' doctor_on \
+        'cover /sys/kernel/security'
+warns "lockdown" 'lockdown +confidentiality: no guard' 'lockdown=integrity' doctor_on \
+        'security bpf "none integrity [confidentiality]"'
+prints "lockdown as Secure Boot has it is well" '^ok    lockdown +integrity: .*check .guard.' doctor_on \
+        'security bpf "none [integrity] confidentiality"'
+fails "no user namespaces" 'namespaces  user.max_user_namespaces is 0' \
+        "echo 'user.max_user_namespaces = .*sysctl --system" \
         doctor_on 'limits 0 5'
-fails "no network namespaces" 'namespaces  user.max_net_namespaces is 0' 'user.max_net_namespaces = ' doctor_on 'limits 5 0'
+fails "no network namespaces" 'namespaces  user.max_net_namespaces is 0' 'user.max_net_namespaces = ' doctor_on \
+        'limits 5 0'
 fails "bpf for everybody" 'unpriv-bpf  kernel.unprivileged_bpf_disabled is 0' \
-        "echo 'kernel.unprivileged_bpf_disabled = 2' >>/etc/sysctl.d/50-bpfdeleg.conf && sysctl --system" doctor_on 'kernel 0 1'
+        "echo 'kernel.unprivileged_bpf_disabled = 2' >>/etc/sysctl.d/50-bpfdeleg.conf && sysctl --system" doctor_on \
+                'kernel 0 1'
 fails "no tracing" 'ptrace +kernel.yama.ptrace_scope is 3' 'reboot' doctor_on 'kernel 2 3'
 prints "the other checks go on" '^ok    pam ' cat "$T/last"
 
 # ---- sockets ----
 
 chmod 0666 "$T/run/session"
-fails "the session socket open to all" "sockets +$T/run/session has the mode 0666, it must be 0600" "chmod 0600 $T/run/session" doctor
+fails "the session socket open to all" "sockets +$T/run/session has the mode 0666, it must be 0600" \
+        "chmod 0600 $T/run/session" doctor
 chmod 0600 "$T/run/session" && chmod 0600 "$T/run/user"
 fails "the user socket for root only" "sockets +$T/run/user has the mode 0600" "chmod 0666 $T/run/user" doctor
 as=$(id -u "$alice")
@@ -239,7 +261,8 @@ else
         fails_nowhere "no service has the module" 'session optional pam_bpfdeleg.so'
 fi
 pam sshd "$session" 'session optional pam_systemd.so'
-warns "above pam_systemd" "pam +line 1 of $T/services/sshd comes before pam_systemd.so" 'below the line with pam_systemd' doctor
+warns "above pam_systemd" "pam +line 1 of $T/services/sshd comes before pam_systemd.so" \
+        'below the line with pam_systemd' doctor
 pam common-session "$session"
 pam sshd '@include common-session'
 all_good "by @include"
@@ -248,11 +271,13 @@ all_good "by include"
 pam sshd 'session substack common-session'
 all_good "by substack"
 pam cron '@include common-session'
-warns "for cron, too" "pam +line 1 of $T/services/common-session is also for sessions that are no logins \(cron\)" 'sshd and login' doctor
+warns "for cron, too" "pam +line 1 of $T/services/common-session is also for sessions that are no logins \(cron\)" \
+        'sshd and login' doctor
 rm "$T/services/cron"
 pam common-session-noninteractive "$session"
 pam sshd '@include common-session' '@include common-session-noninteractive'
-warns "in common-session-noninteractive" 'pam +line 1 of .*common-session-noninteractive is also for' 'move line 1' doctor
+warns "in common-session-noninteractive" 'pam +line 1 of .*common-session-noninteractive is also for' 'move line 1' \
+        doctor
 rm "$T/services"/*
 pam sshd "$session"
 pam login "auth ${session#session }"
@@ -260,17 +285,21 @@ fails "in a line of another type" 'pam +line 1 of .*/login has pam_bpfdeleg.so f
 rm "$T/services/login"
 simple_policy 50-test "$alice" 'session:on_failure = deny'
 enforce='[success=ok ignore=ignore module_unknown=ignore default=bad]'
-if profiles; then enforce_fix='pam-auth-update --enable bpfdeleg-enforce'; else enforce_fix='write .success=ok .*module_unknown=ignore'; fi
-warns "optional, and a policy wants to refuse logins" 'pam +line 1 of .*/sshd is optional, .*50-test.ini' "$enforce_fix" doctor
+if profiles; then enforce_fix='pam-auth-update --enable bpfdeleg-enforce'; else \
+        enforce_fix='write .success=ok .*module_unknown=ignore'; fi
+warns "optional, and a policy wants to refuse logins" 'pam +line 1 of .*/sshd is optional, .*50-test.ini' \
+        "$enforce_fix" doctor
 pam sshd "${session/optional/$enforce}"
 all_good "as the enforcing profile has it: well"
 for control in required requisite '[success=ok default=bad]' '[success=ok module_unknown=bad default=ignore]'; do
         pam sshd "${session/optional/$control}"
-        warns "$control: a warning, for without the module nobody could log in" 'pam +line 1 of .*/sshd .*would refuse every login' "$enforce_fix" doctor
+        warns "$control: a warning, for without the module nobody could log in" \
+                'pam +line 1 of .*/sshd .*would refuse every login' "$enforce_fix" doctor
 done
 simple_policy 50-test "$alice"
 chmod 0664 "$T/bin/pam_bpfdeleg.so"
-fails "a module that others may write" "pam +$T/bin/pam_bpfdeleg.so is not root's alone" "chmod 0644 $T/bin/pam_bpfdeleg.so" doctor
+fails "a module that others may write" "pam +$T/bin/pam_bpfdeleg.so is not root's alone" \
+        "chmod 0644 $T/bin/pam_bpfdeleg.so" doctor
 chmod 0644 "$T/bin/pam_bpfdeleg.so" && mv "$T/bin/pam_bpfdeleg.so" "$T/bin/away"
 fails "no such module" "pam +$T/bin/pam_bpfdeleg.so: No such file" 'install bpfdeleg again' doctor
 mv "$T/bin/away" "$T/bin/pam_bpfdeleg.so"
@@ -294,7 +323,8 @@ for confine in required preferred off; do
 done
 stand_down user
 no_guard='the moon is wrong' stand_in user 0666 "$version"
-warns "no guard: the helper's reason" 'guard +none, so policies with confine = required grant nothing: the moon is wrong' 'restart bpfdelegd' doctor
+warns "no guard: the helper's reason" \
+        'guard +none, so policies with confine = required grant nothing: the moon is wrong' 'restart bpfdelegd' doctor
 lacks "confine = off: not a word of it" '^warn +policy' cat "$T/last"
 simple_policy 50-test "$alice" 'bpf:confine = required'
 warns "confine = required" "policy +$T/policy.d/50-test.ini: nothing is granted by it" 'confine = off' doctor
@@ -304,7 +334,8 @@ stand_down user
 stand_in user 0666 "$version"
 simple_policy 50-test "$alice"
 simple_policy 60-typo "$alice" 'bpf:delegate_progs = cgroup_skbb'
-fails "a name that this kernel lacks" "policy +$T/policy.d/60-typo.ini: .*cgroup_skbb.*cgroup_skb" "edit $T/policy.d/60-typo.ini" doctor
+fails "a name that this kernel lacks" "policy +$T/policy.d/60-typo.ini: .*cgroup_skbb.*cgroup_skb" \
+        "edit $T/policy.d/60-typo.ini" doctor
 prints "the other file is counted" '^ok    policy +1 of 2 files in order' cat "$T/last"
 policy 60-typo <<<'users = root'
 fails "no INI file" "policy +$T/policy.d/60-typo.ini:1: .*no later file" "edit $T/policy.d/60-typo.ini" doctor
@@ -358,8 +389,10 @@ refused "the test's reader can tell (no JSON)" 'json-doctor: ' no_json
 
 stand_down session
 stand_down user
-fails "no helper" "helper +bpfdelegd is not running: nobody answers at $socket" 'start /.*/bpfdelegd as root' doctor_on 'cover /run'
-fails "no helper, where systemd runs" "helper +bpfdelegd is not running: nobody answers at $socket" 'systemctl start bpfdelegd.socket' \
+fails "no helper" "helper +bpfdelegd is not running: nobody answers at $socket" 'start /.*/bpfdelegd as root' \
+        doctor_on 'cover /run'
+fails "no helper, where systemd runs" "helper +bpfdelegd is not running: nobody answers at $socket" \
+        'systemctl start bpfdelegd.socket' \
         doctor_on 'cover /run systemd/system/x='
 fails "no sockets" "sockets +there is none: $socket" 'start .*bpfdelegd' doctor
 ok "a helper of this version" stand_in session 0600 "$version"
@@ -368,9 +401,11 @@ all_good "is well"
 stand_down user
 
 ok "a helper of another version" stand_in user 0666 "$version-old"
-warns "is warned about" "helper +bpfdelegd is of version $version-old, this tool of $version" 'systemctl restart bpfdelegd' \
+warns "is warned about" "helper +bpfdelegd is of version $version-old, this tool of $version" \
+        'systemctl restart bpfdelegd' \
         doctor_on 'cover /run systemd/system/x='
-warns "without systemd, too" "helper +bpfdelegd is of version $version-old" 'stop bpfdelegd and start /' doctor_on 'cover /run'
+warns "without systemd, too" "helper +bpfdelegd is of version $version-old" 'stop bpfdelegd and start /' doctor_on \
+        'cover /run'
 stand_down user
 ok "a helper of another protocol" stand_in user 0666 --nonsense
 fails "fails" 'helper +.* is of another version than this tool' 'start' doctor
@@ -381,7 +416,8 @@ stand_down user
 chmod 0777 "$T/run"
 ok "somebody else at the socket" stand_in user 0666 "$version" setpriv "--reuid=$(id -u "$alice")" --clear-groups
 chown root:root "$socket" && chmod 0755 "$T/run"
-fails "fails, though he says what a helper says" "helper +$socket is served by uid $(id -u "$alice"), not by root" "rm $socket" doctor
+fails "fails, though he says what a helper says" "helper +$socket is served by uid $(id -u "$alice"), not by root" \
+        "rm $socket" doctor
 stand_down user
 stand_down session
 finish

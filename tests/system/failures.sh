@@ -14,14 +14,16 @@ simple_policy 50-allow "$alice"
 simple_policy 50-deny "$bob" 'session:on_failure = deny'
 
 logs_in() { # USER: and what is said on the way
-        "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' </dev/null
+        "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' \
+                </dev/null
 }
 
 # ---- no helper ----
 
 prints "no helper: the login goes on" 'cookie=none' logs_in "$alice"
 prints "one line says that it is not running" 'syslog: .*50-allow.ini.*bpfdelegd is not running' logs_in "$alice"
-exits "under on_failure = deny it does not, and the user is told" 200 'pam: .*refused.*50-deny.ini.*administrator' logs_in "$bob"
+exits "under on_failure = deny it does not, and the user is told" 200 'pam: .*refused.*50-deny.ini.*administrator' \
+        logs_in "$bob"
 refused "the log says why" 'syslog: .*50-deny.ini.*login refused.*bpfdelegd is not running' logs_in "$bob"
 ok "a user without policy does not notice" logs_in root
 
@@ -99,7 +101,8 @@ refused "he cannot read the program" 'denied' in_session one cat "$T/bin/bpfdele
 refused "he cannot trace his anchor" 'not permitted|denied' in_session one timeout 5 strace -p "$anchor"
 refused "nor open anything of it" 'denied|not permitted' in_session one ls "/proc/$anchor/fd/"
 refused "nor its namespaces" 'denied|not permitted' in_session_sh one "readlink -v /proc/$anchor/ns/user"
-refused "nor from inside, where he has capabilities" 'denied|not permitted' in_session_sh one "bpfdeleg run -- readlink -v /proc/$anchor/ns/mnt"
+refused "nor from inside, where he has capabilities" 'denied|not permitted' in_session_sh one \
+        "bpfdeleg run -- readlink -v /proc/$anchor/ns/mnt"
 ok "he can kill it" in_session one kill -KILL "$anchor"
 ok "that ends his delegation" expect_delegations 0
 ok "the helper says why" logged 'end: .*anchor was killed'
@@ -121,7 +124,9 @@ ok "a session opens" session_start one "$alice"
 anchor=$(anchor_pid)
 prints "the anchor is the helper's fork" '/bpfdelegd$' readlink "/proc/$anchor/exe"
 refused "he cannot trace it" 'not permitted|denied' in_session one timeout 5 strace -p "$anchor"
-has_no_heap() { ! grep -F '[heap]' "/proc/$anchor/maps" || grep -Fq libasan "/proc/$helper_pid/maps"; } # a sanitizer has one of its own
+has_no_heap() { # a sanitizer has one of its own
+        ! grep -F '[heap]' "/proc/$anchor/maps" || grep -Fq libasan "/proc/$helper_pid/maps"
+}
 ok "it has nothing of the helper's heap" has_no_heap
 ok "run works all the same" in_session one bpfdeleg run -- true
 ok "the session ends" session_end one
@@ -163,15 +168,20 @@ kill_user "$alice"
 ok "a session opens" session_start one "$alice"
 nest='d=/sys/fs/cgroup; for i in 1 2 3 4 5 6 7 8; do d=$d/n$i; mkdir $d || exit 1; done; mkdir /sys/fs/cgroup/run/sub /sys/fs/cgroup/run/.hidden /sys/fs/cgroup/... /sys/fs/cgroup/a; [ -d /sys/fs/cgroup/... ]'
 ok "he nests cgroups" in_session one bpfdeleg run -- sh -c "$nest"
-in_session_sh one 'bpfdeleg run -- sh -c "echo \$\$ >/sys/fs/cgroup/n1/n2/n3/cgroup.procs; exec sleep 1000" & echo $! >~/pid; sleep 0.3' >/dev/null
-in_session_sh one 'bpfdeleg run -- sh -c "echo 1 >/sys/fs/cgroup/a/cgroup.freeze; echo \$\$ >/sys/fs/cgroup/a/cgroup.procs; sleep 1000" & echo $! >~/frozen; sleep 0.3' >/dev/null
+in_session_sh one \
+        'bpfdeleg run -- sh -c "echo \$\$ >/sys/fs/cgroup/n1/n2/n3/cgroup.procs; exec sleep 1000" & echo $! >~/pid; sleep 0.3' >/dev/null
+in_session_sh one \
+        'bpfdeleg run -- sh -c "echo 1 >/sys/fs/cgroup/a/cgroup.freeze; echo \$\$ >/sys/fs/cgroup/a/cgroup.procs; sleep 1000" & echo $! >~/frozen; sleep 0.3' >/dev/null
 chown -R "$bob" "$(delegation_dirs)/n1/n2"
 in_session one bpfdeleg run -- chmod 0777 /sys/fs/cgroup /sys/fs/cgroup/run >/dev/null
-refused "deeper than 8 he cannot" '.' in_session one bpfdeleg run -- sh -c 'd=/sys/fs/cgroup; for i in $(seq 9); do d=$d/d; mkdir $d || exit 1; done'
+refused "deeper than 8 he cannot" '.' in_session one bpfdeleg run -- sh -c \
+        'd=/sys/fs/cgroup; for i in $(seq 9); do d=$d/d; mkdir $d || exit 1; done'
 ok "that deep he can" in_session one bpfdeleg run -- test -d /sys/fs/cgroup/d/d/d/d/d/d/d/d
-refused "nor more than 128 in all" '.' in_session one bpfdeleg run -- sh -c 'cd /sys/fs/cgroup; for i in $(seq 128); do mkdir "w$i" || exit 1; done'
+refused "nor more than 128 in all" '.' in_session one bpfdeleg run -- sh -c \
+        'cd /sys/fs/cgroup; for i in $(seq 128); do mkdir "w$i" || exit 1; done'
 ok "a hundred he can" in_session one bpfdeleg run -- test -d /sys/fs/cgroup/w100
-refused "to lift the limit is root's" '.' in_session one bpfdeleg run -- sh -c 'echo max >/sys/fs/cgroup/cgroup.max.descendants'
+refused "to lift the limit is root's" '.' in_session one bpfdeleg run -- sh -c \
+        'echo max >/sys/fs/cgroup/cgroup.max.descendants'
 refused "that of levels too" '.' in_session one bpfdeleg run -- sh -c 'echo max >/sys/fs/cgroup/cgroup.max.depth'
 ok "the session ends" session_end one
 ok "all of it is gone, frozen, nested and another's" expect_delegations 0
@@ -222,7 +232,8 @@ config_is() { "$bpfdelegd" "--runtime-dir=$T/run2" "--guard-dir=$guard_dir" "--c
 refused "a file right below the root is looked for there" "/bdt-$$.ini: there is no such file" config_is "/bdt-$$.ini"
 refused "a path must be absolute" 'not an absolute path' config_is bad.ini
 refused "and not be empty" 'not an absolute path' config_is ''
-refused "systemd's own directories are refused" 'bad.ini:2: .*system.slice' "$bpfdelegd" "--runtime-dir=$T/run2" "--guard-dir=$guard_dir" "--config=$T/bad.ini"
+refused "systemd's own directories are refused" 'bad.ini:2: .*system.slice' "$bpfdelegd" "--runtime-dir=$T/run2" \
+        "--guard-dir=$guard_dir" "--config=$T/bad.ini"
 
 # Nothing of ours is in there between logins, so somebody may have removed the directory itself.
 ok "the empty parent directory can be removed" rmdir "$cgroup2/$cgroup_parent"
@@ -230,10 +241,12 @@ prints "and the next login is granted all the same" 'cookie=[0-9a-f]{16}-1' logs
 
 # A second helper, started by mistake, must not take the first one's delegations for left-overs.
 ok "a session opens" session_start one "$alice"
-refused "a second helper on the same directory is refused" 'another bpfdelegd' "$bpfdelegd" "--runtime-dir=$T/run" "--guard-dir=$guard_dir" \
+refused "a second helper on the same directory is refused" 'another bpfdelegd' "$bpfdelegd" "--runtime-dir=$T/run" \
+        "--guard-dir=$guard_dir" \
         "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini"
 mkdir "$T/run2"
-refused "one on another directory with the same cgroup_parent too" 'another bpfdelegd' "$bpfdelegd" "--runtime-dir=$T/run2" "--guard-dir=$guard_dir" \
+refused "one on another directory with the same cgroup_parent too" 'another bpfdelegd' "$bpfdelegd" \
+        "--runtime-dir=$T/run2" "--guard-dir=$guard_dir" \
         "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini"
 ok "the session has not noticed" in_session one bpfdeleg run -- true
 ok "and ends" session_end one
@@ -254,7 +267,8 @@ bad_setting() { # LINE
         "$bpfdelegd" "--runtime-dir=$T/run2" "--guard-dir=$guard_dir" "--config=$T/bad.ini"
 }
 refused "an unknown setting is refused, with its line" 'bad.ini:3: .*back_end' bad_setting 'back_end = auto'
-refused "an unknown backend is refused, with those there are" "bad.ini:3: .*'x'.*auto, systemd, cgroupfs" bad_setting 'backend = x'
+refused "an unknown backend is refused, with those there are" "bad.ini:3: .*'x'.*auto, systemd, cgroupfs" bad_setting \
+        'backend = x'
 # sd_booted(3) looks for a directory in /run: the helper has a /run of its own.
 printf '[helper]\ncgroup_parent = x\nbackend = systemd\n' >"$T/bad.ini"
 refused "backend = systemd is refused where there is none" 'not the service manager here' \

@@ -15,7 +15,8 @@ simple_policy 50-test "$alice"
 ok "the helper starts" helper_start
 helper_idle
 
-# Set, whatever happens: bash passes over a whole command in which it finds an array unset, and the case would not be missed.
+# Set, whatever happens: bash passes over a whole command in which it finds an array unset, and the case would not be
+# missed.
 session_cases=() user_cases=()
 mapfile -t session_cases < <("$T/bin/hostile" --list "$T/run/session")
 mapfile -t user_cases < <("$T/bin/hostile" --list "$T/run/user")

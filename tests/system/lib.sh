@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Harness of the system tests, the demo and the bench: a private helper, users and PAM services of the test's own, sessions
-# that stay open, and a picture of the machine before and after. Sourced, by bash; everything made here is removed on exit.
+# Harness of the system tests, the demo and the bench: a private helper, users and PAM services of the test's own,
+# sessions that stay open, and a picture of the machine before and after. Sourced, by bash; everything made here is
+# removed on exit.
 
 set -u
 export LC_ALL=C
@@ -84,7 +85,8 @@ lacks() {
         fi
 }
 
-# refused DESCRIPTION PATTERN CMD…: must fail, for the reason that PATTERN tells: a failure for another reason is no refusal.
+# refused DESCRIPTION PATTERN CMD…: must fail, for the reason that PATTERN tells: a failure for another reason is no
+# refusal.
 refused() {
         local what=$1 pattern=$2
         shift 2
@@ -118,7 +120,8 @@ now_ms() {
         echo $((us / 1000))
 }
 
-# wait_until CMD…: polls until CMD succeeds, 10 s at most ($patience says otherwise), and more on an emulated machine ($BED_SLOW).
+# wait_until CMD…: polls until CMD succeeds, 10 s at most ($patience says otherwise), and more on an emulated machine
+# ($BED_SLOW).
 wait_until() {
         # No subshell in this loop: on an emulated machine each is dear.
         local end=$((${EPOCHREALTIME/[.,]/} + ${patience:-$((10 * ${BED_SLOW:-1}))} * 1000000))
@@ -149,7 +152,8 @@ find_cgroup2() {
 
 # Older kernels ignore the option.
 kernel_has_tokens() {
-        unshare --mount --propagation private sh -c 'mount -t bpf -o delegate_cmds=prog_load bpf /mnt && grep -q " - bpf .*delegate_cmds=" /proc/self/mountinfo'
+        unshare --mount --propagation private sh -c \
+                'mount -t bpf -o delegate_cmds=prog_load bpf /mnt && grep -q " - bpf .*delegate_cmds=" /proc/self/mountinfo'
 }
 
 # Why not, as far as can be told: the kernel has one error for all of it.
@@ -164,8 +168,8 @@ why_no_user_namespace() { # WHAT UNSHARE SAID
         fi
 }
 
-# machine_can: says on standard output why nothing can be delegated here, whatever is installed; fails then. It needs nothing but what the smallest
-# Debian has, and bootstrap asks it before it installs anything.
+# machine_can: says on standard output why nothing can be delegated here, whatever is installed; fails then. It needs
+# nothing but what the smallest Debian has, and bootstrap asks it before it installs anything.
 machine_can() {
         local said
         [ "$(id -u)" = 0 ] || { echo "needs root"; return 1; }
@@ -231,17 +235,19 @@ place_programs() {
         pam_session=$(program tests/tools/pam-session) || return 1
         pam_module=$top_builddir/pam/.libs/pam_bpfdeleg.so
         [ -e "$pam_module" ] || { echo "lib.sh: $pam_module is not built" >&2; return 1; }
-        for p in cli/bpfdeleg cli/bpfdeleg-status cli/bpfdeleg-doctor helper/bpfdelegd tests/tools/packets tests/tools/enter-as tests/tools/hostile; do
+        for p in cli/bpfdeleg cli/bpfdeleg-status cli/bpfdeleg-doctor helper/bpfdelegd tests/tools/packets \
+                tests/tools/enter-as tests/tools/hostile; do
                 install -m 0755 "$(program "$p")" "$T/bin/" || return 1
         done
         bpfdelegd=$T/bin/bpfdelegd
-        [ ! -e "$top_builddir/helper/bpfdeleg-anchor" ] || install -m 0711 "$top_builddir/helper/bpfdeleg-anchor" "$T/bin/" || return 1
+        [ ! -e "$top_builddir/helper/bpfdeleg-anchor" ] \
+                || install -m 0711 "$top_builddir/helper/bpfdeleg-anchor" "$T/bin/" || return 1
         install -m 0644 "$top_builddir"/tests/tools/*.bpf.o "$T/bin/" && mark_maps "$T"/bin/*.bpf.o || return 1
         user_path=$T/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
 }
 
-# The kernel keeps of a map who made it no more than its name, so that of our programs' map gets one of ours. In an object file a name can take the
-# place of another of its length.
+# The kernel keeps of a map who made it no more than its name, so that of our programs' map gets one of ours. In an
+# object file a name can take the place of another of its length.
 map_mark=$(printf 'c%07d' $$)
 mark_maps() { sed -i "s/counters/$map_mark/g" "$@"; }
 
@@ -269,8 +275,8 @@ setup() {
         world_snapshot start
 }
 
-# Ends and removes all that is left, in the order that cannot fail. Not a test: `finish` has compared before.
-# Not in a fork that is signalled before it has executed what it is for: that comes here as well, with the traps of the test.
+# Ends and removes all that is left, in the order that cannot fail. Not a test: `finish` has compared before. Not in a
+# fork that is signalled before it has executed what it is for: that comes here as well, with the traps of the test.
 undo() {
         local code=$? pid u dir
         trap - EXIT
@@ -337,12 +343,14 @@ finish() {
 
 # ---- users -----------------------------------------------------------------------------------------------------------
 
-# add_user NAME: a new user, by a name that begins with bdt-$$-. The uid is his alone, in containers beside us, too: it tells what is ours from what
-# is not. From a range that is neither for users, nor for their subordinate ones, nor for containers (systemd's UIDS-GIDS.md).
+# add_user NAME: a new user, by a name that begins with bdt-$$-. The uid is his alone, in containers beside us, too: it
+# tells what is ours from what is not. From a range that is neither for users, nor for their subordinate ones, nor for
+# containers (systemd's UIDS-GIDS.md).
 next_uid=$((1900000000 + SRANDOM % 200000000))
 add_user() {
         # Another test may hold the lock of /etc/passwd for a moment. -l: no file with a record for each smaller uid.
-        wait_until useradd -l -M -K UID_MAX=2147000000 -K GID_MAX=2147000000 -u "$next_uid" -d "$T/home/$1" -s /bin/bash "$1" >"$T/out" 2>&1 \
+        wait_until useradd -l -M -K UID_MAX=2147000000 -K GID_MAX=2147000000 -u "$next_uid" -d "$T/home/$1" -s \
+                /bin/bash "$1" >"$T/out" 2>&1 \
                 || { cat "$T/out" >&2; return 1; }
         next_uid=$((next_uid + 1))
         users+=("$1")
@@ -373,7 +381,8 @@ as_user() {
 
 # policy NAME: a policy file, from standard input.
 policy() {
-        cat >"$T/policy.d/$1.ini.new" && chmod 0644 "$T/policy.d/$1.ini.new" && mv "$T/policy.d/$1.ini.new" "$T/policy.d/$1.ini"
+        cat >"$T/policy.d/$1.ini.new" && chmod 0644 "$T/policy.d/$1.ini.new" \
+                && mv "$T/policy.d/$1.ini.new" "$T/policy.d/$1.ini"
 }
 
 # simple_policy NAME USERS [LINE…]: the usual grant; each LINE, such as 'session:linger = yes', goes into its section.
@@ -420,12 +429,13 @@ service() {
 
 # ---- the helper ------------------------------------------------------------------------------------------------------
 
-# spawn CMD…: in the background, without the lock and the descriptors of open sessions, a crowd and a vector (tests/escape/lib.sh), which would
-# not see the end of its input; its pid in $spawned.
+# spawn CMD…: in the background, without the lock and the descriptors of open sessions, a crowd and a vector
+# (tests/escape/lib.sh), which would not see the end of its input; its pid in $spawned.
 spawn() {
         local fd
         (
-                for fd in $lock ${vector_fd:-} ${crowd_words:-} "${session_in[@]}" "${session_out[@]}"; do eval "exec $fd>&-"; done
+                for fd in $lock ${vector_fd:-} ${crowd_words:-} "${session_in[@]}" "${session_out[@]}"; do eval \
+                        "exec $fd>&-"; done
                 exec "$@"
         ) <&0 &
         spawned=$!
@@ -448,8 +458,8 @@ place_guard() {
         mkdir "$T/bpf" && mount -t bpf bpf "$T/bpf" && guard_fs=$T/bpf && guard_dir=$T/bpf/guard
 }
 
-# helper_start [LINE…]: lines for [helper] of its configuration. Where systemd is the service manager the built-in backend is that, and its cgroups are
-# elsewhere than tests look: tests/system/scope.sh and the booted bed try it.
+# helper_start [LINE…]: lines for [helper] of its configuration. Where systemd is the service manager the built-in
+# backend is that, and its cgroups are elsewhere than tests look: tests/system/scope.sh and the booted bed try it.
 helper_start() {
         {
                 printf '[helper]\ncgroup_parent = %s\n' "$cgroup_parent"
@@ -490,7 +500,8 @@ helper_kill() {
         helper_pid=
 }
 
-# log_mark: what comes after counts for logged; logged PATTERN: a line matches, now or soon. log_count PATTERN: how many lines do.
+# log_mark: what comes after counts for logged; logged PATTERN: a line matches, now or soon. log_count PATTERN: how many
+# lines do.
 log_from=1
 log_mark() { log_from=$(($(wc -l <"$T/helper.log") + 1)); }
 log_new() { tail -n "+$log_from" "$T/helper.log"; }
@@ -534,7 +545,8 @@ login_as() {
         [ "$1" = -- ] || { service=$1 && shift; }
         shift
         "$pam_session" --confdir "$T/pam.d" "$service" "$user" -- \
-                /usr/bin/env "BPFDELEG_SOCKET=$T/run/user" "PATH=$user_path" "HOME=$T/home/$user" "USER=$user" "$@" </dev/null
+                /usr/bin/env "BPFDELEG_SOCKET=$T/run/user" "PATH=$user_path" "HOME=$T/home/$user" "USER=$user" "$@" \
+                        </dev/null
 }
 
 # session_start NAME USER [SERVICE]: opens a session and keeps it open; its PAM messages are in $T/s/NAME.err.
@@ -543,7 +555,8 @@ session_start() {
         rm -f "$in" "$out"
         mkfifo "$in" "$out" || return 1
         # shellcheck disable=SC2016 # for the inner shell
-        spawn bash -c 'in=$1 out=$2 err=$3; shift 3; exec "$@" <"$in" >"$out" 2>"$err"' sh "$in" "$out" "$T/s/$name.err" \
+        spawn bash -c 'in=$1 out=$2 err=$3; shift 3; exec "$@" <"$in" >"$out" 2>"$err"' sh "$in" "$out" \
+                "$T/s/$name.err" \
                 "$pam_session" --confdir "$T/pam.d" "${3:-$default_service}" "$user" -- \
                 /usr/bin/env "BPFDELEG_SOCKET=$T/run/user" "PATH=$user_path" "HOME=$T/home/$user" "USER=$user" \
                 /bin/bash --norc </dev/null
@@ -627,7 +640,8 @@ anchor_pid() {
         head -n 1 "$dir/supervisor/cgroup.procs"
 }
 
-# crowd_start N [S]: within S seconds (60), a process that opens a session for each of N users without accounts, by the policy 50-all, and keeps them; crowd_end: it ends.
+# crowd_start N [S]: within S seconds (60), a process that opens a session for each of N users without accounts, by the
+# policy 50-all, and keeps them; crowd_end: it ends.
 crowd_is_there() { [ -s "$T/said" ] || gone "$crowd_pid"; }
 crowd_start() {
         rm -f "$T/words" "$T/said"
@@ -650,8 +664,9 @@ crowd_end() {
 
 # ---- the machine before and after ------------------------------------------------------------------------------------
 
-# One file of sorted lines for each of these, of what is ours and nothing else: others mount, make cgroups, users and programs while a test runs, and
-# that is no business of ours. What has our mark is told by its name (bdt-PID), its owner (a user of ours), or who made it.
+# One file of sorted lines for each of these, of what is ours and nothing else: others mount, make cgroups, users and
+# programs while a test runs, and that is no business of ours. What has our mark is told by its name (bdt-PID), its
+# owner (a user of ours), or who made it.
 world_kinds=(processes mounts cgroups pins objects files users)
 
 # Drops lines without our mark: a name of ours, or uid= of a user of ours.
@@ -716,7 +731,8 @@ world_objects() {
 }
 
 world_files() {
-        find /run -xdev \( -path /run/systemd -o -path /run/udev -o -path /run/user -o -path /run/log -o -path /run/lock \) -prune \
+        find /run -xdev \( -path /run/systemd -o -path /run/udev -o -path /run/user -o -path /run/log -o -path \
+                /run/lock \) -prune \
                 -o -printf '%p uid=%U\n' 2>/dev/null | only_ours
 }
 
@@ -724,7 +740,8 @@ world_users() {
         { cut -d: -f1 /etc/passwd | sed 's/^/user /'; cut -d: -f1 /etc/group | sed 's/^/group /'; } | only_ours
 }
 
-# Of processes on standard input those are dropped that are somebody else's: whose is asked only of those that have come.
+# Of processes on standard input those are dropped that are somebody else's: whose is asked only of those that have
+# come.
 world_ours() { # KIND
         local sign line
         [ "$1" = processes ] || { cat; return; }
@@ -739,11 +756,13 @@ world_ours() { # KIND
 
 process_words() {
         printf 'uid %s, parent %s, %s' "$(stat -c %u "/proc/$1" 2>/dev/null)" \
-                "$(sed -n 's/^PPid:\t//p' "/proc/$1/status" 2>/dev/null)" "$({ tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null)"
+                "$(sed -n 's/^PPid:\t//p' "/proc/$1/status" 2>/dev/null)" \
+                        "$({ tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null)"
         sed -n 's/^0::/ in /p' "/proc/$1/cgroup" 2>/dev/null
 }
 
-# Whether the process has gone, or is none of ours: of no user of ours, not in our cgroups, and an environment without our mark.
+# Whether the process has gone, or is none of ours: of no user of ours, not in our cgroups, and an environment without
+# our mark.
 process_is_foreign() { # PID START
         local dir=/proc/$1 stat u uid mark=$BD_MARK
         { read -r stat <"$dir/stat"; } 2>/dev/null || return 0
@@ -776,7 +795,8 @@ world_differs() {
         [ -s "$now.diff" ] && cat "$now.diff"
 }
 
-# world_same_kind NAME KIND: as it was, now or as soon as wait_until would have it: the kernel frees some things behind the answer.
+# world_same_kind NAME KIND: as it was, now or as soon as wait_until would have it: the kernel frees some things behind
+# the answer.
 world_same_kind() {
         local end
         end=$(($(now_ms) + ${patience:-$((10 * ${BED_SLOW:-1}))} * 1000))

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Policy files at a login: whom they are for, and what becomes of broken ones: the login goes on, nothing is granted, one line says why.
+# Policy files at a login: whom they are for, and what becomes of broken ones: the login goes on, nothing is granted,
+# one line says why.
 # not in the vm bed: nothing in it depends on the guard or the kernel.
 
 . "$(dirname "$0")/lib.sh"
@@ -21,9 +22,13 @@ helper_idle
 # One login under strace, with all the module says.
 traced() { # USER
         # LeakSanitizer and ptrace exclude each other.
-        ASAN_OPTIONS=detect_leaks=0 strace -f -qq -e trace=connect -o "$T/strace" "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- /bin/true </dev/null
+        ASAN_OPTIONS=detect_leaks=0 strace -f -qq -e trace=connect -o "$T/strace" "$pam_session" --syslog --confdir \
+                "$T/pam.d" bdt "$1" -- /bin/true </dev/null
 }
-granted() { login_as "$1" "${2:-bdt}" -- sh -c '[ -n "$BPFDELEG" ]' && [ "$(login_as "$1" "${2:-bdt}" -- bpfdeleg run -- echo in)" = in ]; }
+granted() {
+        login_as "$1" "${2:-bdt}" -- sh -c '[ -n "$BPFDELEG" ]' \
+                && [ "$(login_as "$1" "${2:-bdt}" -- bpfdeleg run -- echo in)" = in ]
+}
 goes_on_without() { login_as "$1" "${2:-bdt}" -- sh -c '[ -z "${BPFDELEG:-}" ]'; }
 
 # ---- no match ----
@@ -81,7 +86,8 @@ ok "with all masked nothing is granted" goes_on_without "$alice"
 no_policies
 file=$T/policy.d/50-test.ini
 says_once() { # PATTERN: a login of alice's; exactly one line in her log, that matches, and no delegation
-        "$pam_session" --syslog --confdir "$T/pam.d" bdt "$alice" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' </dev/null >"$T/said" 2>&1 || return 1
+        "$pam_session" --syslog --confdir "$T/pam.d" bdt "$alice" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' \
+                </dev/null >"$T/said" 2>&1 || return 1
         cat "$T/said"
         grep -qx 'cookie=none' "$T/said" && [ "$(grep -c '^syslog: ' "$T/said")" -eq 1 ] && grep -Eq -- "$1" "$T/said"
 }
@@ -126,7 +132,8 @@ broken "an unknown word" "50-test.ini:9: .*confine.*required"
 printf '[match]\nusers = %s\nusers = %s\n' "$bob" "$alice" >"$file"
 broken "a key twice" "50-test.ini:3: .*twice|50-test.ini:3: .*users"
 
-# Broken for one is not broken for another; and what does not parse is for everyone, so that no later file grants what it may forbid.
+# Broken for one is not broken for another; and what does not parse is for everyone, so that no later file grants what
+# it may forbid.
 good 4 'delegate_cmd = prog_load'
 simple_policy 60-later "$bob"
 ok "who is not meant by it gets what a later file says" granted "$bob"
@@ -160,7 +167,8 @@ simple_policy 50-test "$alice" 'bpf:caps = CAP_BPF'
 ok "another, after the policy has changed" session_start two "$alice"
 ok "does not join the older grant" expect_delegations 2
 prints "it has the new one" '^CapAmb:\s0000008000000000$' in_session two bpfdeleg run -- grep CapAmb /proc/self/status
-prints "the first keeps the old" '^CapAmb:\s0000008000001000$' in_session one bpfdeleg run -- grep CapAmb /proc/self/status
+prints "the first keeps the old" '^CapAmb:\s0000008000001000$' in_session one bpfdeleg run -- grep CapAmb \
+        /proc/self/status
 exits "without a cookie run lists both" 125 '2 delegations.*50-test' in_session one env -u BPFDELEG bpfdeleg run -- true
 ok "both end" session_end one
 ok "both end" session_end two
@@ -173,7 +181,8 @@ ok "and another" session_start two "$alice"
 ok "each has a delegation of its own" expect_delegations 2
 each_its_own() {
         local one two
-        one=$(in_session one bpfdeleg run -- stat -c %i /sys/fs/cgroup) && two=$(in_session two bpfdeleg run -- stat -c %i /sys/fs/cgroup)
+        one=$(in_session one bpfdeleg run -- stat -c %i /sys/fs/cgroup) \
+                && two=$(in_session two bpfdeleg run -- stat -c %i /sys/fs/cgroup)
         echo "$one $two"
         [ -n "$one" ] && [ -n "$two" ] && [ "$one" != "$two" ]
 }
@@ -215,7 +224,8 @@ prints "with lo up" 'lo.*(UP|UNKNOWN)' in_session one bpfdeleg run -- ip -br lin
 lacks "and nothing else" 'eth|ens|veth' in_session one bpfdeleg run -- ip -br link
 ok "it ends" session_end one
 simple_policy 50-test "$alice"
-ok "network = host: run has the host's" login_as "$alice" -- sh -c '[ "$(readlink /proc/self/ns/net)" = "$(bpfdeleg run -- readlink /proc/self/ns/net)" ]'
+ok "network = host: run has the host's" login_as "$alice" -- sh -c \
+        '[ "$(readlink /proc/self/ns/net)" = "$(bpfdeleg run -- readlink /proc/self/ns/net)" ]'
 
 still_idle "nothing is left"
 finish

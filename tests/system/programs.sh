@@ -1,14 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Ordinary programs under the guard: each row of tests/programs/table, loaded by libbpf and bpftool as they are. Only in the vm bed, whose
-# kernels the table knows.
+# Ordinary programs under the guard: each row of tests/programs/table, loaded by libbpf and bpftool as they are. Only in
+# the vm bed, whose kernels the table knows.
 
 . "$(dirname "$0")/lib.sh"
 
 table=$top_srcdir/tests/programs/table
 
 # row PROGRAM KEY: what the table says.
-row() { awk -v name="$1" -v key="$2:" '$1 == "program:" { found = $2 == name } found && $1 == key { sub(/^[^:]*: */, ""); print }' "$table"; }
+row() {
+        awk -v name="$1" -v key="$2:" \
+                '$1 == "program:" { found = $2 == name } found && $1 == key { sub(/^[^:]*: */, ""); print }' "$table"
+}
 programs() { sed -n 's/^program: //p' "$table"; }
 
 # The newest kernel of the table that is not newer than this one.
@@ -28,13 +31,14 @@ loads() { # OBJECT
         inside load "$T/programs/$1" || { tail -n 40 "$T/home/$alice/out"; log_new | grep 'guard: '; return 1; }
 }
 bpftool_loads() {
-        inside bpftool prog loadall "$T/programs/$1" /sys/fs/bpf/objects || { tail -n 40 "$T/home/$alice/out"; return 1; }
+        inside bpftool prog loadall "$T/programs/$1" /sys/fs/bpf/objects \
+                || { tail -n 40 "$T/home/$alice/out"; return 1; }
 }
 
 guard_said() { log_new | grep '^guard: ' | grep -Fq -- "$1"; }
 
-# refused_by WHO OBJECT MESSAGE: by the verifier, to which the guard let it come; or by the guard, which comes first; or by the kernel, because
-# the policy's masks lack it, before either.
+# refused_by WHO OBJECT MESSAGE: by the verifier, to which the guard let it come; or by the guard, which comes first; or
+# by the kernel, because the policy's masks lack it, before either.
 refused_by() {
         local out=$T/home/$alice/out
         log_mark
@@ -47,7 +51,8 @@ refused_by() {
                         patience=5 wait_until guard_said "$3" && return 0
                 ;;
         policy)
-                grep -q "^refused: .*: $3\$" "$out" && ! grep -q 'BEGIN PROG LOAD LOG' "$out" && ! guard_said '' && return 0
+                grep -q "^refused: .*: $3\$" "$out" && ! grep -q 'BEGIN PROG LOAD LOG' "$out" && ! guard_said '' \
+                        && return 0
                 ;;
         esac
         tail -n 40 "$out"
@@ -75,7 +80,8 @@ add_user "$alice" || exit 1
 install -m 0755 "$(program tests/tools/load)" "$T/bin/" || exit 1
 mkdir "$T/programs" && install -m 0644 "$top_builddir"/tests/programs/*.bpf.o "$T/programs/" || exit 1
 service bdt
-simple_policy 50-programs "$alice" 'bpf:confine = required' 'bpf:network = private' 'bpf:delegate_maps = any' 'bpf:delegate_progs = any' \
+simple_policy 50-programs "$alice" 'bpf:confine = required' 'bpf:network = private' 'bpf:delegate_maps = any' \
+        'bpf:delegate_progs = any' \
         'bpf:delegate_attachs = any'
 ok "the helper starts" helper_start
 prints "what is granted is confined by the guard" 'guard' login_as "$alice" -- bpfdeleg status

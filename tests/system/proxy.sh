@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The attach proxy of `bpfdeleg run`: the same answers as without it, whatever is done to it, and nothing kept of callers
-# that were killed. With the guard where there is one, which then refuses what does not come through the proxy.
+# The attach proxy of `bpfdeleg run`: the same answers as without it, whatever is done to it, and nothing kept of
+# callers that were killed. With the guard where there is one, which then refuses what does not come through the proxy.
 # BD_RANDOM_CALLS: how many random calls (20000; the whole thing is 1000000), BD_RANDOM_SEED: which ones.
 
 . "$(dirname "$0")/lib.sh"
@@ -16,7 +16,8 @@ for tool in attach-cases attach-random proxy-user threads; do
         install -m 0755 "$(program "tests/tools/$tool")" "$T/bin/" || exit 1
 done
 policies() { # CONFINE
-        simple_policy 50-alice "$alice" 'bpf:delegate_maps = any, ~@host' 'bpf:delegate_progs = any, ~@host, cgroup_sockopt' \
+        simple_policy 50-alice "$alice" 'bpf:delegate_maps = any, ~@host' \
+                'bpf:delegate_progs = any, ~@host, cgroup_sockopt' \
                 'bpf:delegate_attachs = any, ~@host, cgroup_getsockopt, cgroup_setsockopt, cgroup_udp6_sendmsg' \
                 'bpf:allow_host_wide = yes' 'bpf:network = private' "bpf:confine = $1"
         simple_policy 50-bob "$bob" "bpf:confine = $1"
@@ -56,8 +57,10 @@ compare() {
         local name=$1 what=$2
         shift 2
         ok "$what: direct" cases "$name-direct" --no-proxy -- "$@"
-        ok "$what: behind the proxy" cases "$name-one" -- "$@" && ok "the same answers with one thread" same_lines "$name-direct" "$name-one"
-        ok "$what: from a thread" cases "$name-two" -- --thread "$@" && ok "the same answers from a thread" same_from_thread "$name-direct" "$name-two"
+        ok "$what: behind the proxy" cases "$name-one" -- "$@" \
+                && ok "the same answers with one thread" same_lines "$name-direct" "$name-one"
+        ok "$what: from a thread" cases "$name-two" -- --thread "$@" \
+                && ok "the same answers from a thread" same_from_thread "$name-direct" "$name-two"
         ok "$what: from a thread, without the proxy" cases "$name-bare" --no-proxy -- --thread "$@"
         if [ -n "$guard" ]; then
                 lacks "without the proxy no thread attaches" ': (attached|done)' cat "$T/$name-bare.lines"
@@ -74,7 +77,8 @@ ok "29 that are refused, at least" cases_are plain-direct ': [A-Z]' 29
 prints "a program that was attached for a thread works, and is gone when the link is closed" \
         '^link cgroup_skb that denies: .* a packet: Operation not permitted; closed: sent$' cat "$T/plain-two.lines"
 compare drop "without capabilities" --drop
-prints "which must be the thread's, not the proxy's" '^link cgroup_skb egress: Operation not permitted$' cat "$T/drop-two.lines"
+prints "which must be the thread's, not the proxy's" '^link cgroup_skb egress: Operation not permitted$' cat \
+        "$T/drop-two.lines"
 if in_session s bpfdeleg run -- unshare --user true >/dev/null 2>&1; then
         compare nested "from namespaces below" --nested
         prints "the interface is the thread's, not the proxy's" '^link xdp, generic: attached' cat "$T/nested-two.lines"
@@ -91,14 +95,17 @@ esac
 # ---- a process that nobody notices ----
 
 prints "the command has no child of it" '^no child$' in_session s bpfdeleg run -- proxy-user children
-prints "as a subreaper it has none either" '^no child$' in_session s proxy-user subreaper bpfdeleg run -- proxy-user children
+prints "as a subreaper it has none either" '^no child$' in_session s proxy-user subreaper bpfdeleg run -- proxy-user \
+        children
 prints "and stays a subreaper" '^a subreaper$' in_session s proxy-user subreaper bpfdeleg run -- proxy-user is-subreaper
 prints "and others do not become one" '^no subreaper$' in_session s bpfdeleg run -- proxy-user is-subreaper
 prints "no signal of a child waits for it" '^no SIGCHLD waits$' \
         in_session s proxy-user blocking bpfdeleg run -- proxy-user pending
-exits "where children are ignored it works as well" 7 '' in_session_sh s '(trap "" CHLD; exec bpfdeleg run -- sh -c "exit 7")'
+exits "where children are ignored it works as well" 7 '' in_session_sh s \
+        '(trap "" CHLD; exec bpfdeleg run -- sh -c "exit 7")'
 prints "nobody waits for it at the end of a pipe" '^through$' \
-        in_session_sh s 'bpfdeleg run -- sh -c "sleep 60 </dev/null >/dev/null 2>&1 & echo \$! >~/sleeper; echo through" | cat'
+        in_session_sh s \
+                'bpfdeleg run -- sh -c "sleep 60 </dev/null >/dev/null 2>&1 & echo \$! >~/sleeper; echo through" | cat'
 
 proxies() { pgrep -u "$(id -u "${1:-$alice}")" -x bpfdeleg-proxy; }
 proxies_are() { [ "$(proxies | grep -c .)" -eq "$1" ]; }
@@ -112,12 +119,14 @@ inside() { in_session in "$@"; }
 inside_sh() { in_session_sh in "$@"; }
 # Those of the commands before may be on their way out.
 enter() {
-        session_start in "$alice" && echo 'exec bpfdeleg run -- bash --norc' >&"${session_in[in]}" && inside true && wait_until proxies_are 1 \
+        session_start in "$alice" && echo 'exec bpfdeleg run -- bash --norc' >&"${session_in[in]}" && inside true \
+                && wait_until proxies_are 1 \
                 && proxy=$(proxies)
 }
 proxy=
 ok "a shell inside" enter
-prints "its proxy has nothing of the command's: /dev/null thrice, /proc, and the listener" '^3 /dev/null/proc anon_inode:seccomp notify $' \
+prints "its proxy has nothing of the command's: /dev/null thrice, /proc, and the listener" \
+        '^3 /dev/null/proc anon_inode:seccomp notify $' \
         sh -c 'cd /proc/$1/fd && for fd in *; do readlink "$fd"; done | sort | awk "\$1 == \"/dev/null\" { n++; next } { rest = rest \$0 \" \" } END { print n \" /dev/null\" rest }"' sh "$proxy"
 prints "its own session" "^ *$proxy\$" ps -o sid= -p "$proxy"
 prints "no directory of the user's" '^/$' readlink "/proc/$proxy/cwd"
@@ -132,14 +141,16 @@ ok "and makes none" proxies_are 1
 
 prints "a listener of one's own is refused behind the proxy" '^Device or resource busy$' inside proxy-user listener
 prints "with --no-proxy it is had" '^a listener$' in_session s bpfdeleg run --no-proxy -- proxy-user listener
-prints "no proxy is there then" '^1$' in_session_sh s 'bpfdeleg run --no-proxy -- pgrep -u "$(id -u)" -x bpfdeleg-proxy -c'
+prints "no proxy is there then" '^1$' in_session_sh s \
+        'bpfdeleg run --no-proxy -- pgrep -u "$(id -u)" -x bpfdeleg-proxy -c'
 no_more() {
         local code=0
         in_session s prlimit --nproc=1 bpfdeleg run -- sh -c 'echo works; exit 6' >"$T/no-more" || code=$?
         cat "$T/no-more"
         return "$code"
 }
-exits "where no process can be made, the command runs without, and that is said" 6 'the attach proxy cannot be started' no_more
+exits "where no process can be made, the command runs without, and that is said" 6 \
+        'the attach proxy cannot be started' no_more
 ok "and runs" grep -q '^works$' "$T/no-more"
 
 # ---- whatever the user does to it ----
@@ -155,7 +166,9 @@ traced() {
         wait_until gone "$tracer"
         unset "pids[$tracer]"
 }
-calls_seen() { grep -cE 'bpf\((BPF_LINK_CREATE|BPF_LINK_UPDATE|BPF_PROG_ATTACH|BPF_PROG_DETACH|0x1c|0x1d|0x8|0x9),' "$T/trace"; }
+calls_seen() {
+        grep -cE 'bpf\((BPF_LINK_CREATE|BPF_LINK_UPDATE|BPF_PROG_ATTACH|BPF_PROG_DETACH|0x1c|0x1d|0x8|0x9),' "$T/trace"
+}
 ok "traced by root it works" traced --thread
 ok "with the same answers" same_from_thread plain-direct traced
 ok "and makes a thread's calls itself" test "$(calls_seen)" -ge 100
@@ -181,19 +194,23 @@ ok "the user lets it go on" inside kill -CONT "$proxy"
 ok "and it attaches again" attaches inside
 said() { [ -s "$home/$1" ]; }
 ok "what waited with signals goes on, too" wait_until said signalled
-prints "a handler with SA_RESTART does not let it be noticed" '^50 attaches, 0 interrupted, 0 failed, [1-9][0-9]* signals$' cat "$home/signalled"
+prints "a handler with SA_RESTART does not let it be noticed" \
+        '^50 attaches, 0 interrupted, 0 failed, [1-9][0-9]* signals$' cat "$home/signalled"
 ok "so does the other" wait_until said interrupted
-prints "a handler without is told EINTR, and nothing else" '^50 attaches, [1-9][0-9]* interrupted, 0 failed, [1-9][0-9]* signals$' cat "$home/interrupted"
+prints "a handler without is told EINTR, and nothing else" \
+        '^50 attaches, [1-9][0-9]* interrupted, 0 failed, [1-9][0-9]* signals$' cat "$home/interrupted"
 
 ok "the user kills it" inside kill -KILL "$proxy"
 ok "it is gone" wait_until gone "$proxy"
-prints "his attaches say so: Function not implemented" '^attach: Function not implemented$' inside_sh "proxy-user hold $here; true"
+prints "his attaches say so: Function not implemented" '^attach: Function not implemented$' inside_sh \
+        "proxy-user hold $here; true"
 prints "with one thread too" '^link cgroup_skb egress: Function not implemented$' inside attach-cases "$here"
 ok "all else works" inside rm /sys/fs/bpf/meanwhile
 ok "his other runs attach" attaches in_session s bpfdeleg run --
 ok "others attach" attaches login_as "$bob" -- bpfdeleg run --
 ok "the shell ends" session_end in
-prints "he puts another one in its place: it fools himself" '^attach: a descriptor; a link: (Invalid argument|Bad file)' \
+prints "he puts another one in its place: it fools himself" \
+        '^attach: a descriptor; a link: (Invalid argument|Bad file)' \
         in_session s bpfdeleg run --no-proxy -- proxy-user impostor "$here"
 
 # ---- callers that are killed, and random calls ----
@@ -215,17 +232,22 @@ ok "the proxy has no descriptor more" fds_as_before
 calls=${BD_RANDOM_CALLS:-20000} seed=${BD_RANDOM_SEED:-$RANDOM}
 diag "random calls: $calls, seed $seed"
 ok "a cgroup for them" inside mkdir /sys/fs/cgroup/random
-answer_timeout=3600 prints "random calls, and callers killed at random" '^[0-9]+ calls, [1-9][0-9]* links, [1-9][0-9]* killed$' \
+answer_timeout=3600 prints "random calls, and callers killed at random" \
+        '^[0-9]+ calls, [1-9][0-9]* links, [1-9][0-9]* killed$' \
         inside attach-random "$seed" "$calls" /sys/fs/cgroup/random
 diag "$(cat "$T/out")"
 ok "the proxy lives" alive "$proxy"
 ok "it has no descriptor more" wait_until fds_as_before
 ok "no link is left" wait_until links_as_before
-memory_as_before() { [ "$(proxy_memory)" -le $((memory_before + 64)) ] || { echo "kB before: $memory_before, now: $(proxy_memory)"; return 1; }; }
+memory_as_before() {
+        [ "$(proxy_memory)" -le $((memory_before + 64)) ] \
+                || { echo "kB before: $memory_before, now: $(proxy_memory)"; return 1; }
+}
 ! memory_tells "$proxy" || ok "and no memory more" memory_as_before
 ok "a thread attaches" attaches inside
 ok "what was attached without a link goes with the cgroup" inside rmdir /sys/fs/cgroup/random
-prints "16 threads of libbpf, each with objects of its own" '^128 attached, 0 failed$' inside threads "$T/bin/packets.bpf.o" "$here" 16 8
+prints "16 threads of libbpf, each with objects of its own" '^128 attached, 0 failed$' inside threads \
+        "$T/bin/packets.bpf.o" "$here" 16 8
 answer_timeout=600 prints "64 threads, all at once" '^3200 attaches, 0 failed$' inside proxy-user attach "$here" 64
 
 ok "the shell ends" session_end in

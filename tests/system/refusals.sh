@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What is not granted is refused: by the kernel what a mask leaves out, by the helper what a policy cannot have here. Beside each the same thing
-# granted, so that the refusal is for that reason alone. And on kernels that take no guard:
+# What is not granted is refused: by the kernel what a mask leaves out, by the helper what a policy cannot have here.
+# Beside each the same thing granted, so that the refusal is for that reason alone. And on kernels that take no guard:
 # vm: lockdown=confidentiality
 # vm: lsm=lockdown,yama
 
@@ -36,9 +36,11 @@ refused "an array map is refused where only hash is delegated" "$denied" login_a
 with 'bpf:delegate_maps = array'
 prints "it is made where it is delegated" 'counted 3' login_as "$alice" -- "${packets[@]}"
 
-# Not ingress alone: the kernel does not hold a cgroup_skb program to the one of the two that it was loaded for (SECURITY.md).
+# Not ingress alone: the kernel does not hold a cgroup_skb program to the one of the two that it was loaded for
+# (SECURITY.md).
 with 'bpf:delegate_attachs = cgroup_inet4_connect'
-refused "an egress program is refused where another attach type is delegated" "$denied" login_as "$alice" -- "${packets[@]}"
+refused "an egress program is refused where another attach type is delegated" "$denied" login_as "$alice" -- \
+        "${packets[@]}"
 with 'bpf:delegate_attachs = cgroup_inet_ingress, cgroup_inet_egress'
 prints "it loads where both are" 'counted 3' login_as "$alice" -- "${packets[@]}"
 
@@ -79,7 +81,8 @@ without_guard() {
         no_grant "confine = required, no guard" \
                 "50-test.ini wants .* confined \(confine = required, .* no guard to do it: $why\. .*write .confine = off. under .bpf. there \(see SECURITY.md\)$" \
                 'bpf:confine = required'
-        exits "the user who is refused with it is told the same" 200 "pam: .*no guard to do it: $why" login_as "$alice" -- true
+        exits "the user who is refused with it is told the same" 200 "pam: .*no guard to do it: $why" login_as \
+                "$alice" -- true
         with 'bpf:confine = required'
         exits "status has the reason" 1 "^bpfdelegd has no guard, so a policy that requires one grants nothing: $why" \
                 login_as "$alice" -- bpfdeleg status
@@ -101,23 +104,27 @@ with_guard() {
         for confine in required preferred; do
                 with "bpf:confine = $confine"
                 log_mark
-                prints "confine = $confine is granted, and confined" '50-test.ini, confined to your own subtree by the guard' \
+                prints "confine = $confine is granted, and confined" \
+                        '50-test.ini, confined to your own subtree by the guard' \
                         login_as "$alice" -- bpfdeleg status
                 ok "the log says so" logged 'grant: .*: confined to its own subtree by the guard'
         done
         with 'bpf:confine = off'
         log_mark
-        prints "confine = off is granted, and not confined" '50-test.ini, not confined \(confine = off\)' login_as "$alice" -- bpfdeleg status
+        prints "confine = off is granted, and not confined" '50-test.ini, not confined \(confine = off\)' login_as \
+                "$alice" -- bpfdeleg status
         ok "the log says so, too" logged 'grant: .*: unconfined, as the policy says'
 }
 
-# What this machine lacks for a guard, in the words that an admin is told; nothing: it can have one. (In the vm bed there is no config.h.)
+# What this machine lacks for a guard, in the words that an admin is told; nothing: it can have one. (In the vm bed
+# there is no config.h.)
 unguarded='this bpfdelegd was built without it (configure --enable-guard)'
 why_no_guard() {
         local lockdown='' lsm=''
         # Like the helper, by a mount of our own: not every host has one.
         # shellcheck disable=SC2016 # for the inner shell
-        read -r lsm lockdown < <(unshare --mount --propagation private sh -c 'mount -t securityfs none /mnt && echo $(cat /mnt/lsm) $(cat /mnt/lockdown)' 2>/dev/null)
+        read -r lsm lockdown < <(unshare --mount --propagation private sh -c \
+                'mount -t securityfs none /mnt && echo $(cat /mnt/lsm) $(cat /mnt/lockdown)' 2>/dev/null)
         if [ -e "$top_builddir/config.h" ] && ! grep -q '^#define HAVE_GUARD 1$' "$top_builddir/config.h"; then
                 echo "$unguarded"
         elif ! [ -e /sys/kernel/btf/vmlinux ]; then
@@ -145,13 +152,15 @@ for controller in pids memory cpu io; do
                 ok "${limits[$controller]}: granted, the controller is there" login_as "$alice" -- bpfdeleg run -- true
         else
                 no_grant "${limits[$controller]}, and no such controller here" \
-                        "${limits[$controller]%% *}.*$controller|$controller.*${limits[$controller]%% *}" "cgroup:${limits[$controller]}"
+                        "${limits[$controller]%% *}.*$controller|$controller.*${limits[$controller]%% *}" \
+                                "cgroup:${limits[$controller]}"
         fi
 done
 
 # ---- names ----
 
-# broken DESCRIPTION PATTERN POLICY-LINE…: the file is at fault, so nobody is locked out, whatever it says of on_failure.
+# broken DESCRIPTION PATTERN POLICY-LINE…: the file is at fault, so nobody is locked out, whatever it says of
+# on_failure.
 broken() {
         local what=$1 pattern=$2
         shift 2
@@ -163,7 +172,8 @@ broken() {
 broken "a name no kernel has" 'delegate_progs.*cgroup_skbb.*cgroup_skb' 'bpf:delegate_progs = cgroup_skbb'
 broken "a map type no kernel has" 'delegate_maps.*arrray.*array' 'bpf:delegate_maps = arrray'
 broken "a command no kernel has" 'delegate_cmds.*prog_laod.*prog_load' 'bpf:delegate_cmds = prog_laod'
-broken "an attach type no kernel has" 'delegate_attachs.*cgroup_inet_egres.*cgroup_inet_egress' 'bpf:delegate_attachs = cgroup_inet_egres'
+broken "an attach type no kernel has" 'delegate_attachs.*cgroup_inet_egres.*cgroup_inet_egress' \
+        'bpf:delegate_attachs = cgroup_inet_egres'
 broken "a @host type without allow_host_wide" 'delegate_progs.*kprobe.*allow_host_wide' 'bpf:delegate_progs = kprobe'
 broken "a whole @host class" 'delegate_progs.*@host.*allow_host_wide' 'bpf:delegate_progs = @host'
 broken "a @host map type" 'delegate_maps.*struct_ops.*allow_host_wide' 'bpf:delegate_maps = struct_ops'
@@ -171,7 +181,8 @@ with 'bpf:delegate_progs = cgroup_skb, kprobe' 'bpf:allow_host_wide = yes'
 ok "with allow_host_wide it is granted" login_as "$alice" -- bpfdeleg run -- true
 with 'bpf:delegate_progs = any' 'bpf:delegate_attachs = any' 'bpf:delegate_maps = any'
 prints "any means all but @host" 'counted 3' login_as "$alice" -- "${packets[@]}"
-lacks "status shows none of @host for any" 'kprobe|struct_ops|perf_event(,|$)|raw_tracepoint|, devmap,' login_as "$alice" -- bpfdeleg status
+lacks "status shows none of @host for any" 'kprobe|struct_ops|perf_event(,|$)|raw_tracepoint|, devmap,' login_as \
+        "$alice" -- bpfdeleg status
 
 still_idle "nothing is left"
 

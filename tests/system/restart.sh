@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The helper goes and comes again, orderly or by kill -9: delegations go on, and what has ended meanwhile is ended. Records are believed
-# only as far as the kernel confirms them.
+# The helper goes and comes again, orderly or by kill -9: delegations go on, and what has ended meanwhile is ended.
+# Records are believed only as far as the kernel confirms them.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -15,7 +15,8 @@ simple_policy 60-linger "$bob" 'session:linger = yes'
 ok "the helper starts" helper_start
 
 logs_in() { # USER: and what is said on the way
-        "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' </dev/null
+        "$pam_session" --syslog --confdir "$T/pam.d" bdt "$1" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' \
+                </dev/null
 }
 
 load=(bpftool prog load "$T/bin/packets.bpf.o" /sys/fs/bpf/egress)
@@ -45,7 +46,8 @@ ok "and takes over what there is" logged 'taken over: 1 delegation with 1 sessio
 ok "with the same anchor" test "$(anchor_pid)" = "$anchor"
 prints "status shows the same delegation" "^delegation $id: active, 1 session," in_session one bpfdeleg status
 prints "run goes into it, and the pin is there" '^egress$' in_session one bpfdeleg run -- ls /sys/fs/bpf
-refused "what was not delegated is refused as before" . in_session one bpfdeleg run -- bpftool prog load "$T/bin/other.bpf.o" /sys/fs/bpf/x
+refused "what was not delegated is refused as before" . in_session one bpfdeleg run -- bpftool prog load \
+        "$T/bin/other.bpf.o" /sys/fs/bpf/x
 ok "a second session joins" session_start two "$alice"
 prints "with the next number" "^$id-2\$" in_session two printenv BPFDELEG
 ok "it ends" session_end two
@@ -100,7 +102,8 @@ ok "the session ends as usual" session_end one
 
 # stray NAME: a process of that session's delegation that has left the subtree; its pid in $stray.
 stray() {
-        in_session_sh "$1" 'bpfdeleg run -- sleep 1000 & echo $! >~/pid; sleep 0.3' && stray=$(cat "$T/home/$alice/pid") &&
+        in_session_sh "$1" 'bpfdeleg run -- sleep 1000 & echo $! >~/pid; sleep 0.3' \
+                && stray=$(cat "$T/home/$alice/pid") &&
                 echo "$stray" >"$cgroup2/cgroup.procs" && alive "$stray"
 }
 ok "a session opens" session_start one "$alice"
@@ -172,17 +175,22 @@ in_record() { sed -i "$1" "$2/record"; }
 ok "cut short" spoiled 'makes no sense and is set aside .*bad-' in_record '4q'
 ok "a number that is none" spoiled 'uid is missing or makes no sense' in_record 's/^uid = .*/uid = x/'
 ok "a state there is not" spoiled 'state is missing or makes no sense' in_record 's/^state = .*/state = happy/'
-ok "another anchor: a process that lives" spoiled 'its anchor was killed' in_record "s/^anchor.pid = .*/anchor.pid = $$/"
+ok "another anchor: a process that lives" spoiled 'its anchor was killed' in_record \
+        "s/^anchor.pid = .*/anchor.pid = $$/"
 start_of() { sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 20; }
-ok "and its start, too" spoiled 'its anchor was killed' in_record "s/^anchor.pid = .*/anchor.pid = $$/; s/^anchor.start = .*/anchor.start = $(start_of $$)/"
+ok "and its start, too" spoiled 'its anchor was killed' in_record \
+        "s/^anchor.pid = .*/anchor.pid = $$/; s/^anchor.start = .*/anchor.start = $(start_of $$)/"
 ok "the right number, another start" spoiled 'its anchor was killed' in_record 's/^anchor.start = .*/anchor.start = 1/'
 ok "the right number, another pidfd" spoiled 'its anchor was killed' in_record 's/^anchor.inode = .*/anchor.inode = 1/'
 ok "a cgroup that is not there" spoiled 'its cgroup has gone' in_record 's,^cgroup = .*/,cgroup = /bdt-none/,'
-ok "another's cgroup" spoiled 'set aside .*/bdt-.*-other. is no cgroup of this delegation' in_record "s,^cgroup = .*,cgroup = /bdt-$$-other,"
-ok "a file in place of the records" spoiled 'makes no sense and is set aside .*Not a directory' sh -c 'rm -r "$0" && echo x >"$0"'
+ok "another's cgroup" spoiled 'set aside .*/bdt-.*-other. is no cgroup of this delegation' in_record \
+        "s,^cgroup = .*,cgroup = /bdt-$$-other,"
+ok "a file in place of the records" spoiled 'makes no sense and is set aside .*Not a directory' sh -c \
+        'rm -r "$0" && echo x >"$0"'
 ok "an empty record" spoiled 'makes no sense and is set aside' sh -c ': >"$0/record"'
 ok "a record of zero bytes" spoiled 'makes no sense and is set aside' sh -c 'head -c 400 /dev/zero >"$0/record"'
-ok "a link in place of it" spoiled 'makes no sense and is set aside' sh -c 'mv "$0/record" "$0/x" && ln -s x "$0/record"'
+ok "a link in place of it" spoiled 'makes no sense and is set aside' sh -c \
+        'mv "$0/record" "$0/x" && ln -s x "$0/record"'
 ok "a pipe in place of it" spoiled 'makes no sense and is set aside' sh -c 'rm "$0/record" && mkfifo "$0/record"'
 ok "a directory in place of it" spoiled 'makes no sense and is set aside' sh -c 'rm "$0/record" && mkdir "$0/record"'
 ok "writable by others" spoiled 'makes no sense and is set aside' sh -c 'chmod 0666 "$0/record"'
@@ -196,7 +204,8 @@ ok "all is gone" expect_delegations 0
 
 ok "the helper stops" helper_stop
 chmod 0755 "$state" 2>/dev/null || install -d -m 0755 "$state"
-refused "a directory of records that others can read is refused" 'must be root.s, with mode 0700' "$bpfdelegd" "--runtime-dir=$T/run" "--guard-dir=$guard_dir" \
+refused "a directory of records that others can read is refused" 'must be root.s, with mode 0700' "$bpfdelegd" \
+        "--runtime-dir=$T/run" "--guard-dir=$guard_dir" \
         "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini"
 rmdir "$state"
 ok "the helper starts" helper_start
@@ -205,10 +214,12 @@ ok "the helper starts" helper_start
 
 ok "a session opens" session_start one "$alice"
 ok "and one of another user" session_start two "$bob"
-refused "--end-all is refused while a helper runs" 'another bpfdelegd' "$bpfdelegd" --end-all "--runtime-dir=$T/run" "--guard-dir=$guard_dir" "--config=$T/bpfdeleg.ini"
+refused "--end-all is refused while a helper runs" 'another bpfdelegd' "$bpfdelegd" --end-all "--runtime-dir=$T/run" \
+        "--guard-dir=$guard_dir" "--config=$T/bpfdeleg.ini"
 ok "the helper stops" helper_stop
 ok "both delegations are there" expect_delegations 2
-prints "--end-all ends them" 'end: .*told to end all' "$bpfdelegd" --end-all "--runtime-dir=$T/run" "--guard-dir=$guard_dir" "--config=$T/bpfdeleg.ini"
+prints "--end-all ends them" 'end: .*told to end all' "$bpfdelegd" --end-all "--runtime-dir=$T/run" \
+        "--guard-dir=$guard_dir" "--config=$T/bpfdeleg.ini"
 ok "all is gone" expect_delegations 0
 ok "their records too" no_state
 ok "the sessions end as usual" session_end one
@@ -239,7 +250,8 @@ ok "the helper starts" helper_start
 
 # ---- reload ----
 
-printf '[helper]\ncgroup_parent = %s\nbackend = cgroupfs\n[limits]\nsessions_per_uid = 1\n' "$cgroup_parent" >"$T/bpfdeleg.ini"
+printf '[helper]\ncgroup_parent = %s\nbackend = cgroupfs\n[limits]\nsessions_per_uid = 1\n' "$cgroup_parent" \
+        >"$T/bpfdeleg.ini"
 kill -HUP "$helper_pid"
 ok "SIGHUP reads the settings again" logged 'reloaded .*bpfdeleg.ini'
 ok "a session is within the new limit" session_start one "$alice"
@@ -260,7 +272,8 @@ signal_at_start() {
         local i hits=0 code
         for ((i = 0; i < 30 && hits < 3; i++)); do
                 log_mark
-                spawn "$bpfdelegd" "--runtime-dir=$T/run" "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini" "--guard-dir=$guard_dir" \
+                spawn "$bpfdelegd" "--runtime-dir=$T/run" "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini" \
+                        "--guard-dir=$guard_dir" \
                         </dev/null >>"$T/helper.log" 2>&1
                 helper_pid=$spawned
                 wait_until starting || { echo "it does not start" && return 1; }

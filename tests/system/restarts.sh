@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# 200 logins at once while the helper is ended and killed at random, and started again: each that a helper answers within its deadline is
-# granted, and nothing is counted twice or left.
-# BD_RESTARTS_LOGINS: how many.
+# 200 logins at once while the helper is ended and killed at random, and started again: each that a helper answers
+# within its deadline is granted, and nothing is counted twice or left. BD_RESTARTS_LOGINS: how many.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -18,7 +17,8 @@ mkdir "$T/l"
 
 log_in() {
         # shellcheck disable=SC2016 # for the inner shell
-        "$pam_session" --syslog --confdir "$T/pam.d" bdt "$alice" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"; sleep 6' \
+        "$pam_session" --syslog --confdir "$T/pam.d" bdt "$alice" -- sh -c \
+                'printf "cookie=%s\n" "${BPFDELEG:-none}"; sleep 6' \
                 </dev/null >"$T/l/$1" 2>&1
 }
 logins=()
@@ -46,7 +46,8 @@ late=$(count 'no delegation: (no answer from bpfdelegd|bpfdelegd (closed the con
 diag "$many logins, $restarts restarts: $granted granted, $late with no answer in time"
 ok "the helper always started" test $failed_starts = 0
 ok "it was restarted more than twice" test $restarts -gt 2
-cat "$T"/l/* | grep -v '^cookie=' | sed -E 's/[0-9a-f]{16}-[0-9]+/COOKIE/; s/[0-9]+/N/g' | sort | uniq -c | sort -rn | head -n 12 >"$T/out"
+cat "$T"/l/* | grep -v '^cookie=' | sed -E 's/[0-9a-f]{16}-[0-9]+/COOKIE/; s/[0-9]+/N/g' | sort | uniq -c | sort -rn \
+        | head -n 12 >"$T/out"
 diag "$(cat "$T/out")"
 each_told() { [ $((granted + late)) -ge "$many" ] || { cat "$T/out"; return 1; }; }
 ok "each was granted, or had no answer within its deadline" each_told

@@ -43,22 +43,26 @@ exits "an option of status that it does not know" 125 'no-such-option' in_sessio
 exits "status takes no argument" 125 'Usage: bpfdeleg status' in_session s bpfdeleg status x
 ok "status alone is none of these" in_session s bpfdeleg status
 refuses_cookie() { in_session s env BPFDELEG=$'\e[31mred\a\xc2\x9b' bpfdeleg "$@"; }
-exits "a BPFDELEG that a terminal would obey is shown as what it is" 125 "BPFDELEG is '\\?\\[31mred\\?\\?\\?', which is no session" refuses_cookie run true
+exits "a BPFDELEG that a terminal would obey is shown as what it is" 125 \
+        "BPFDELEG is '\\?\\[31mred\\?\\?\\?', which is no session" refuses_cookie run true
 no_control_character() { ! refuses_cookie kill run | LC_ALL=C grep -q $'[\x01-\x08\x0b-\x1f\x7f-\xff]'; }
 ok "and nothing of it gets to the terminal" no_control_character
 # Three of its own, one for the socket; and three come.
 for n in 5 6; do
-        exits "with $n descriptors there are too few, and that is said" 125 'may not open as many descriptors.*ulimit -n' \
+        exits "with $n descriptors there are too few, and that is said" 125 \
+                'may not open as many descriptors.*ulimit -n' \
                 in_session_sh s "(ulimit -n $n; exec bpfdeleg run -- true 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-)"
 done
-ok "with 20 there are enough" in_session_sh s '(ulimit -n 20; exec bpfdeleg run --no-proxy -- true 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-)'
+ok "with 20 there are enough" in_session_sh s \
+        '(ulimit -n 20; exec bpfdeleg run --no-proxy -- true 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-)'
 
 # ---- handed through ----
 
 prints "standard input" '^from outside$' in_session_sh s 'echo from outside | bpfdeleg run -- cat'
 prints "standard error" '^to stderr$' run sh -c 'echo to stderr >&2'
 prints "the working directory" "^$T/home/$alice\$" in_session_sh s "cd $T/home/$alice && bpfdeleg run -- pwd"
-prints "the environment" '^a value with blanks$' in_session_sh s 'FOO="a value with blanks" bpfdeleg run -- printenv FOO'
+prints "the environment" '^a value with blanks$' in_session_sh s \
+        'FOO="a value with blanks" bpfdeleg run -- printenv FOO'
 prints "arguments as they are" '^<a b><><\*>$' run printf '<%s>' 'a b' '' '*'
 prints "the process: run becomes the command" '^same$' in_session_sh s \
         'bpfdeleg run -- sh -c "echo \$\$" >~/pid & p=$!; wait $p; read -r q <~/pid; [ $p = $q ] && echo same'
@@ -70,7 +74,10 @@ ok "a signal reaches the command" in_session_sh s \
          for i in $(seq 200); do [ -e ~/ready ] && break; sleep 0.05; done
          kill -USR1 $p; wait $p; [ $? -eq 9 ]'
 # The session has some of the harness's own: it must be the same ones.
-same_descriptors() { in_session_sh s 'ls /proc/self/fd >~/outside; bpfdeleg run -- ls /proc/self/fd >~/inside; diff ~/outside ~/inside'; }
+same_descriptors() {
+        in_session_sh s \
+                'ls /proc/self/fd >~/outside; bpfdeleg run -- ls /proc/self/fd >~/inside; diff ~/outside ~/inside'
+}
 ok "no descriptor is left to it" same_descriptors
 
 # ---- inside ----
@@ -80,7 +87,8 @@ prints "LIBBPF_BPF_TOKEN_PATH is set" '^/sys/fs/bpf$' run printenv LIBBPF_BPF_TO
 lacks "only inside" . in_session_sh s 'printenv LIBBPF_BPF_TOKEN_PATH || true'
 # CAP_NET_ADMIN is 12, CAP_BPF 39: exactly the policy's.
 for set in CapAmb CapEff CapPrm CapInh; do
-        prints "capabilities are exactly the policy's: $set" "^$set:\s0000008000001000\$" run grep "^$set" /proc/self/status
+        prints "capabilities are exactly the policy's: $set" "^$set:\s0000008000001000\$" run grep "^$set" \
+                /proc/self/status
 done
 prints "and outside there are none" '^CapEff:\s0000000000000000$' in_session s grep CapEff /proc/self/status
 # A directory server's groups: 300 of them make /proc/PID/status longer than a page.
@@ -95,11 +103,13 @@ prints "groups cannot be dropped" '^deny$' run cat /proc/self/setgroups
 prints "it sits in the delegated cgroup" '^0::/run$' run grep '^0::' /proc/self/cgroup
 root_sees_it() {
         in_session_sh s 'bpfdeleg run -- sleep 60 & echo $! >~/sleeper'
-        wait_until grep -qx "$(cat "$T/home/$alice/sleeper" 2>/dev/null || in_session_sh s 'cat ~/sleeper')" "$root/run/cgroup.procs" || return 1
+        wait_until grep -qx "$(cat "$T/home/$alice/sleeper" 2>/dev/null || in_session_sh s 'cat ~/sleeper')" \
+                "$root/run/cgroup.procs" || return 1
         in_session_sh s 'kill $(cat ~/sleeper)'
 }
 ok "root sees it there, under its own pid" root_sees_it
-prints "/sys/fs/cgroup is the subtree's root" '^run supervisor $' run_sh 'ls -d /sys/fs/cgroup/*/ | xargs -n 1 basename | tr "\n" " "'
+prints "/sys/fs/cgroup is the subtree's root" '^run supervisor $' run_sh \
+        'ls -d /sys/fs/cgroup/*/ | xargs -n 1 basename | tr "\n" " "'
 prints "of type cgroup2" '^cgroup2$' run sh -c 'stat -f -c %T /sys/fs/cgroup | sed s/fs$//'
 ok "the user makes cgroups there" run mkdir /sys/fs/cgroup/mine
 ok "and moves himself in" run_sh 'echo $$ >/sys/fs/cgroup/mine/cgroup.procs'
@@ -132,19 +142,24 @@ one_line_125() { # CMD…: status 125, one line on stderr
         cat "$T/line"
         [ "$(grep -c . "$T/line")" -eq 1 ]
 }
-prints "outside of a session: one line, and whom to ask" 'admin' one_line_125 as_user "$bob" env -u BPFDELEG bpfdeleg run -- true
+prints "outside of a session: one line, and whom to ask" 'admin' one_line_125 as_user "$bob" env -u BPFDELEG bpfdeleg \
+        run -- true
 
 prints "a cookie that is none: one line" 'BPFDELEG' one_line_125 in_session s env BPFDELEG=nonsense bpfdeleg run -- true
-prints "no helper there: one line" 'admin|bpfdelegd' one_line_125 in_session s env "BPFDELEG_SOCKET=$T/none" bpfdeleg run -- true
+prints "no helper there: one line" 'admin|bpfdelegd' one_line_125 in_session s env "BPFDELEG_SOCKET=$T/none" bpfdeleg \
+        run -- true
 prints "the same by --socket" 'admin|bpfdelegd' one_line_125 in_session s bpfdeleg "--socket=$T/none" run -- true
 ok "--socket names the right one, too" in_session s env -u BPFDELEG_SOCKET bpfdeleg "--socket=$T/run/user" run -- true
 
 # ---- who is not moved; each pair differs in one thing alone ----
 
-prints "ENTER with no_new_privs and one thread is let in" '^entered: .* 3 descriptors' in_session s enter-as "$T/run/user"
+prints "ENTER with no_new_privs and one thread is let in" '^entered: .* 3 descriptors' in_session s enter-as \
+        "$T/run/user"
 prints "without a cookie too, there is only one" '^entered: ' in_session s enter-as --no-cookie "$T/run/user"
-exits "without no_new_privs it is refused" 1 '^refused: .* 0 descriptors: .*no_new_privs' in_session s enter-as --no-nnp "$T/run/user"
-exits "with a second thread it is refused" 1 '^refused: .* 0 descriptors: .*thread' in_session s enter-as --thread "$T/run/user"
+exits "without no_new_privs it is refused" 1 '^refused: .* 0 descriptors: .*no_new_privs' in_session s enter-as \
+        --no-nnp "$T/run/user"
+exits "with a second thread it is refused" 1 '^refused: .* 0 descriptors: .*thread' in_session s enter-as --thread \
+        "$T/run/user"
 exits "traced it is refused" 1 '^refused: .* 0 descriptors: .*trace' \
         in_session s env ASAN_OPTIONS=detect_leaks=0 strace -o /dev/null enter-as "$T/run/user"
 if in_session s unshare --user true >/dev/null 2>&1; then

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The systemd backend against a systemd of our own making: what is asked of it, and what becomes of a login when it is old, refuses, lies,
-# hangs up, or says nothing. The real one is in the booted bed.
+# The systemd backend against a systemd of our own making: what is asked of it, and what becomes of a login when it is
+# old, refuses, lies, hangs up, or says nothing. The real one is in the booted bed.
 # not in the vm bed: nothing in it depends on the guard or the kernel.
 
 . "$(dirname "$0")/lib.sh"
@@ -47,7 +47,10 @@ scopes_are() { [ "$(scopes | grep -c .)" -eq "$1" ] || { scopes; return 1; }; }
 plain() { delegation_dirs | grep -vx "$slice" | grep -c .; }
 none_left() { wait_until scopes_are 0 && [ "$(plain)" -eq 0 ]; }
 status_now() { as_user "$alice" "$T/bin/bpfdeleg" status || true; }
-logs_in() { "$pam_session" --syslog --confdir "$T/pam.d" bdt "$alice" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' </dev/null; }
+logs_in() {
+        "$pam_session" --syslog --confdir "$T/pam.d" bdt "$alice" -- sh -c 'printf "cookie=%s\n" "${BPFDELEG:-none}"' \
+                </dev/null
+}
 property() { grep -Fx -- "$1" "$T/calls" || { cat "$T/calls"; return 1; }; }
 state_empty() { [ -z "$(ls -A "$T/run/state" 2>/dev/null)" ]; }
 no_state() { wait_until state_empty; }
@@ -62,15 +65,18 @@ ok "the helper starts" helper_start 'backend = systemd'
 ok "a session opens" session_start one "$alice"
 ok "in one scope" scopes_are 1
 id=$(scopes | sed 's,.*/bpfdeleg-\([0-9a-f]*\)\.scope$,\1,')
-for line in "Unit=bpfdeleg-$id.scope" "Description=BPF delegation of $alice by 50-test.ini" "Slice=user-$uid.slice" Delegate=1 \
-        DelegateControllers=as KillSignal=9 SendSIGHUP=0 CollectMode=inactive-or-failed TasksMax=18446744073709551615 PIDFDs=1; do
+for line in "Unit=bpfdeleg-$id.scope" "Description=BPF delegation of $alice by 50-test.ini" "Slice=user-$uid.slice" \
+        Delegate=1 \
+        DelegateControllers=as KillSignal=9 SendSIGHUP=0 CollectMode=inactive-or-failed TasksMax=18446744073709551615 \
+                PIDFDs=1; do
         ok "systemd was told: $line" property "$line"
 done
 lacks "and nothing of a user or of pids" '^(User|PIDs|Group)=' cat "$T/calls"
 prints "status names it" "cgroup .*/slice/bpfdeleg-$id.scope " in_session one bpfdeleg status
 prints "run goes into it" "^0::.*/run\$" in_session one bpfdeleg run -- sh -c 'grep ^0:: /proc/self/cgroup'
 ok "bpftool loads and pins" in_session one bpfdeleg run -- bpftool prog load "$T/bin/packets.bpf.o" /sys/fs/bpf/egress
-refused "what was not delegated is refused" . in_session one bpfdeleg run -- bpftool prog load "$T/bin/other.bpf.o" /sys/fs/bpf/x
+refused "what was not delegated is refused" . in_session one bpfdeleg run -- bpftool prog load "$T/bin/other.bpf.o" \
+        /sys/fs/bpf/x
 ok "he makes cgroups of his own" in_session one bpfdeleg run -- mkdir -p /sys/fs/cgroup/a/b /sys/fs/cgroup/run/c
 ok "a second session joins" session_start two "$alice"
 ok "and there is still one scope" scopes_are 1
@@ -130,7 +136,8 @@ refused_scope() {
 }
 refused_scope refuse "systemd refuses" 'refuse: .*systemd refuses the scope: not today'
 refused_scope fail "the job fails" 'refuse: .*systemd did not start the scope: failed'
-refused_scope lie "it says done, and the maker sits elsewhere" 'refuse: .*says that bpfdeleg-[0-9a-f]{16}.scope is made, but the maker sits in '
+refused_scope lie "it says done, and the maker sits elsewhere" \
+        'refuse: .*says that bpfdeleg-[0-9a-f]{16}.scope is made, but the maker sits in '
 refused_scope silent "it says nothing" 'refuse: .*systemd has not made the scope in time'
 refused_scope hang-up "the bus hangs up" 'refuse: .*(systemd refuses the scope|connection to the system bus was lost)'
 refused_scope hang-up-later "the bus hangs up with a job under way" 'refuse: .*connection to the system bus was lost'
@@ -144,7 +151,8 @@ mode ok
 fake_stop
 log_mark
 prints "no bus: the login goes on" 'cookie=none' logs_in
-ok "its line says so, and what to do" logged 'refuse: .*system bus cannot be reached: .*systemctl start dbus.*backend = cgroupfs'
+ok "its line says so, and what to do" logged \
+        'refuse: .*system bus cannot be reached: .*systemctl start dbus.*backend = cgroupfs'
 : >"$T/mute" # a bus that accepts, and says nothing
 spawn "$(program tests/tools/fake-systemd)" "$T/bus" "$slice" "$T/mute" </dev/null >>"$T/calls" 2>>"$T/fake.log"
 fake=$spawned
@@ -180,12 +188,14 @@ others_stay() { [ -d "$slice/bpfdeleg-x.scope" ] && [ -d "$slice/other.scope" ];
 ok "those of others are not" others_stay
 ok "the helper stops" helper_stop
 mkdir "$slice/bpfdeleg-0123456789abcdee.scope"
-prints "--end-all waits until they are gone" 'ending bpfdeleg-0123456789abcdee.scope' "$bpfdelegd" --end-all "--runtime-dir=$T/run" \
+prints "--end-all waits until they are gone" 'ending bpfdeleg-0123456789abcdee.scope' "$bpfdelegd" --end-all \
+        "--runtime-dir=$T/run" \
         "--config=$T/bpfdeleg.ini"
 ok "it is gone" test ! -e "$slice/bpfdeleg-0123456789abcdee.scope"
 ok "the helper starts" helper_start 'backend = systemd'
 mkdir "$T/run2"
-refused "a second helper that makes scopes is refused, and told what to do" "another bpfdelegd makes scopes .*backend = cgroupfs" \
+refused "a second helper that makes scopes is refused, and told what to do" \
+        "another bpfdelegd makes scopes .*backend = cgroupfs" \
         "$bpfdelegd" "--runtime-dir=$T/run2" "--policy-dir=$T/policy.d" "--config=$T/bpfdeleg.ini"
 rmdir "$slice/bpfdeleg-x.scope" "$slice/other.scope"
 mode ok

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The whole way: a session opens, its user loads, attaches and counts; sessions share and leave; the last one out takes all away.
+# The whole way: a session opens, its user loads, attaches and counts; sessions share and leave; the last one out takes
+# all away.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -19,7 +20,8 @@ attach=(bpftool cgroup attach /sys/fs/cgroup egress pinned /sys/fs/bpf/egress mu
 
 # ---- one session, and everything in it ----
 
-refused "without a session the kernel refuses the load" 'not permitted|permission denied|EPERM' as_user "$alice" "${load[@]}"
+refused "without a session the kernel refuses the load" 'not permitted|permission denied|EPERM' as_user "$alice" \
+        "${load[@]}"
 
 ok "a session opens" session_start one "$alice"
 ok "the helper says grant, with user, service and policy" \
@@ -44,9 +46,12 @@ processes_of_helper() { ps -o pid=,ppid=,comm=,args= --pid "$helper_pid" --ppid 
 # The helper, and for each delegation its anchor, whatever it is called: no other child, no thread.
 helper_processes_are() { # DELEGATIONS
         processes_of_helper
-        [ "$(processes_of_helper | wc -l)" -eq $(($1 + 1)) ] && [ "$(find "/proc/$helper_pid/task" -mindepth 1 -maxdepth 1 | wc -l)" -eq 1 ]
+        [ "$(processes_of_helper | wc -l)" -eq $(($1 + 1)) ] \
+                && [ "$(find "/proc/$helper_pid/task" -mindepth 1 -maxdepth 1 | wc -l)" -eq 1 ]
 }
-one_anchor() { wait_until helper_processes_are 1 && [ "$(ps -o ppid= --pid "$(anchor_pid)" | tr -d ' ')" = "$helper_pid" ]; }
+one_anchor() {
+        wait_until helper_processes_are 1 && [ "$(ps -o ppid= --pid "$(anchor_pid)" | tr -d ' ')" = "$helper_pid" ]
+}
 ok "ps shows the helper as one process, and one anchor" one_anchor
 
 # ---- a second session of the same user ----

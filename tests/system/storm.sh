@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Logins and logouts of 64 users at random, as many at once, through the real module; and many delegations alive at the same time. None fails,
-# nothing is left, and the helper is as it was.
-# BD_STORM_SECONDS: how long (10; the whole thing is 60), BD_STORM_SEED: which storm. BD_CROWD: how many (300).
+# Logins and logouts of 64 users at random, as many at once, through the real module; and many delegations alive at the
+# same time. None fails, nothing is left, and the helper is as it was. BD_STORM_SECONDS: how long (10; the whole thing
+# is 60), BD_STORM_SEED: which storm. BD_CROWD: how many (300).
 
 . "$(dirname "$0")/lib.sh"
 
@@ -28,11 +28,15 @@ cp /etc/passwd "$T/"
 for i in {1..64}; do echo "bdt-storm-$i:x:$((40000 + i)):40000::/:/bin/sh"; done >>"$T/passwd"
 blow() { # SECONDS
         # shellcheck disable=SC2016 # for the inner shell
-        unshare --mount --propagation private bash -c 'mount --bind "$1/passwd" /etc/passwd && shift && exec "$@"' sh "$T" \
+        unshare --mount --propagation private bash -c 'mount --bind "$1/passwd" /etc/passwd && shift && exec "$@"' sh \
+                "$T" \
                 "$storm" "$T/pam.d" bdt "$1" "$at_once" "$seed" bdt-storm- 64
 }
 memory() { awk '$1 == "RssAnon:" { print $2 }' "/proc/$helper_pid/status"; }
-memory_as_before() { [ "$(memory)" -le $((memory_before + memory_before / 4 + 64)) ] || { echo "kB before: $memory_before, now: $(memory)"; return 1; }; }
+memory_as_before() {
+        [ "$(memory)" -le $((memory_before + memory_before / 4 + 64)) ] \
+                || { echo "kB before: $memory_before, now: $(memory)"; return 1; }
+}
 diag "seed $seed, $seconds s"
 # The first shows how much memory it takes to serve so many at once, the second whether each takes more.
 ok "a storm" blow 2
@@ -41,7 +45,8 @@ memory_before=$(memory)
 ok "another: none fails" blow "$seconds"
 diag "$(cat "$T/out")"
 cp "$T/out" "$T/storm"
-prints "there were many" "^[1-9][0-9]+ sessions of 64 users, $at_once at once, [0-9]+ never closed: 0 failed$" cat "$T/storm"
+prints "there were many" "^[1-9][0-9]+ sessions of 64 users, $at_once at once, [0-9]+ never closed: 0 failed$" cat \
+        "$T/storm"
 lacks "and nothing to complain of" 'syslog:' cat "$T/storm"
 ok "all of them end" expect_delegations 0
 ! memory_tells "$helper_pid" || ok "the helper takes no more memory than after the first" memory_as_before

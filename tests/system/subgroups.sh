@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Parts of a subtree: their user kills and removes them, whoever owns them, and nothing else; and the end of a session takes them all.
+# Parts of a subtree: their user kills and removes them, whoever owns them, and nothing else; and the end of a session
+# takes them all.
 # not in the vm bed: nothing in it depends on the guard or the kernel, and it takes ten minutes there.
 
 . "$(dirname "$0")/lib.sh"
@@ -50,10 +51,12 @@ forget() {
         sleepers=()
 }
 
-# foreign DIR: what a container's manager leaves: nested, populated on each level, owned by two other uids, one part closed to all.
+# foreign DIR: what a container's manager leaves: nested, populated on each level, owned by two other uids, one part
+# closed to all.
 foreign() {
         mkdir -p "$1/a/b/c" "$1/d" || return 1
-        sleeper "$other" "$1/a" && sleeper "$another" "$1/a/b/c" && sleeper 0 "$1/d" && sleeper "$(id -u "$alice")" "$1/a/b" || return 1
+        sleeper "$other" "$1/a" && sleeper "$another" "$1/a/b/c" && sleeper 0 "$1/d" \
+                && sleeper "$(id -u "$alice")" "$1/a/b" || return 1
         chown -R "$other:$other" "$1/a" && chown -R "$another:$another" "$1/a/b/c" && chown -R 0:0 "$1/d" || return 1
         chmod 0000 "$1/a/b" "$1/d" && chmod 0000 "$1/a"/cgroup.* && wait_until living
 }
@@ -87,7 +90,8 @@ ok "and puts a process there" in_session_sh a \
 own=$(grep -Eo '^[0-9]+$' "$T/out")
 in_own() { grep -qx "$own" "$tree/run/own/deep/cgroup.procs"; }
 ok "which sits there" wait_until in_own
-exits "what is populated is not removed" 1 'run/own: there are processes in it.*bpfdeleg kill' in_session a bpfdeleg remove run/own
+exits "what is populated is not removed" 1 'run/own: there are processes in it.*bpfdeleg kill' in_session a bpfdeleg \
+        remove run/own
 ok "nor harmed by the attempt" alive "$own"
 ok "nor taken from its owner" owner_is "$tree/run/own" "$(id -u "$alice")" 755
 ok "he kills it" in_session a bpfdeleg kill run/own
@@ -97,7 +101,8 @@ ok "then he removes it" in_session a bpfdeleg remove run/own/
 ok "and it is gone" not_there "$tree/run/own"
 exits "what is not there is not removed" 1 'no such cgroup' in_session a bpfdeleg remove run/own
 exits "nor killed" 1 'no such cgroup' in_session a bpfdeleg kill run/own
-ok "the helper says who was refused, and why" logged "refuse: .*user=$alice.*remove by pid [0-9]+: there are processes in it.*\(run/own\)"
+ok "the helper says who was refused, and why" logged \
+        "refuse: .*user=$alice.*remove by pid [0-9]+: there are processes in it.*\(run/own\)"
 
 ok "it works inside, too" in_session a bpfdeleg run -- sh -c \
         'mkdir /sys/fs/cgroup/inside && bpfdeleg kill inside && bpfdeleg remove inside && ! [ -e /sys/fs/cgroup/inside ]'
@@ -113,7 +118,8 @@ ok "and comes again when it is needed" in_session a bpfdeleg run -- test -d /sys
 ok "a container leaves cgroups of other uids" foreign "$tree/run/ct"
 refused "he cannot remove them himself" 'denied|not permitted|busy' in_session a rmdir "$tree/run/ct/a/b/c"
 refused "nor kill what is in there" 'not permitted' in_session a kill -KILL "${sleepers[0]}"
-exits "bpfdeleg does not remove them either while they are populated" 1 'processes in it' in_session a bpfdeleg remove run/ct
+exits "bpfdeleg does not remove them either while they are populated" 1 'processes in it' in_session a bpfdeleg \
+        remove run/ct
 ok "all as it was: processes" living
 ok "owners and modes" owner_is "$tree/run/ct/a/b" "$other" 0
 ok "bpfdeleg kills what is in a part" in_session a bpfdeleg kill run/ct/a/b/c
@@ -185,7 +191,8 @@ ok "something to aim at" mkdir "$tree/run/aim"
 ok "with a process in it" sleeper "$other" "$tree/run/aim"
 anchor=$(anchor_pid "$tree")
 for what in kill remove; do
-        for path in . .. / // ./run run/. run/.. run/../run/aim ../"${cookie_b%-*}" ../../.. /run/aim /etc run//aim run/aim/. run/aim/..; do
+        for path in . .. / // ./run run/. run/.. run/../run/aim ../"${cookie_b%-*}" ../../.. /run/aim /etc run//aim \
+                run/aim/. run/aim/..; do
                 exits "$what refuses '$path'" 1 "^bpfdeleg: " in_session a bpfdeleg "$what" "$path"
                 exits "and so does the helper by itself" 1 '^refused: Invalid argument: .' ask "$alice" "$what" "$path"
         done
@@ -197,11 +204,15 @@ for what in kill remove; do
                 in_session a bpfdeleg "$what" /sys/fs/cgroup/run/aim
         for path in supervisor supervisor/x; do
                 exits "$what leaves the anchor alone ($path)" 1 'holds the anchor' in_session a bpfdeleg "$what" "$path"
-                exits "the helper does so by itself" 1 '^refused: Operation not permitted: .*anchor' ask "$alice" "$what" "$path"
+                exits "the helper does so by itself" 1 '^refused: Operation not permitted: .*anchor' ask "$alice" \
+                        "$what" "$path"
         done
-        exits "$what knows no cgroup that is a file" 1 'a file of a cgroup' in_session a bpfdeleg "$what" run/aim/cgroup.procs
-        exits "$what knows no cgroup with a name that is too long for one" 1 'no such cgroup' in_session_sh a "bpfdeleg $what \$(printf %0300d 0)"
-        exits "$what says that a path is too long" 1 'more than 1023 bytes' in_session_sh a "bpfdeleg $what \$(printf 'a/%.0s' {1..600})a"
+        exits "$what knows no cgroup that is a file" 1 'a file of a cgroup' in_session a bpfdeleg "$what" \
+                run/aim/cgroup.procs
+        exits "$what knows no cgroup with a name that is too long for one" 1 'no such cgroup' in_session_sh a \
+                "bpfdeleg $what \$(printf %0300d 0)"
+        exits "$what says that a path is too long" 1 'more than 1023 bytes' in_session_sh a \
+                "bpfdeleg $what \$(printf 'a/%.0s' {1..600})a"
         exits "$what takes one path" 125 'Usage' in_session a bpfdeleg "$what" run/aim run
         exits "and not none" 125 'Usage' in_session a bpfdeleg "$what"
 done
@@ -255,7 +266,8 @@ wide() {
                 [ $((i % 100)) -ne 0 ] || mkdir "$tree/run/wide/$i/in" || return 1
         done
         echo "$i"
-        [ "$i" -gt 900 ] && [ "$i" -lt 1024 ] && chown -R "$other" "$tree/run/wide" && sleeper "$other" "$tree/run/wide/7"
+        [ "$i" -gt 900 ] && [ "$i" -lt 1024 ] && chown -R "$other" "$tree/run/wide" \
+                && sleeper "$other" "$tree/run/wide/7"
 }
 ok "as many cgroups as there may be" wide
 ok "are killed" in_session a bpfdeleg kill run/wide
@@ -265,7 +277,8 @@ ok "and are gone" not_there "$tree/run/wide"
 # ---- kinds ----
 
 threaded() {
-        mkdir -p "$tree/run/dom/t/u" && echo threaded >"$tree/run/dom/t/cgroup.type" && echo threaded >"$tree/run/dom/t/u/cgroup.type" || return 1
+        mkdir -p "$tree/run/dom/t/u" && echo threaded >"$tree/run/dom/t/cgroup.type" \
+                && echo threaded >"$tree/run/dom/t/u/cgroup.type" || return 1
         sleeper "$other" "$tree/run/dom" || return 1
         echo "$spawned" >"$tree/run/dom/t/u/cgroup.threads"
 }
@@ -280,7 +293,10 @@ ok "and so does SIGKILL" in_session a bpfdeleg kill run/dom
 ok "so it is gone" gone "$thread"
 ok "all of it is removed" in_session a bpfdeleg remove run/dom
 
-frozen() { mkdir "$tree/run/ice" && sleeper "$other" "$tree/run/ice" && echo 1 >"$tree/run/ice/cgroup.freeze" && wait_until is_frozen; }
+frozen() {
+        mkdir "$tree/run/ice" && sleeper "$other" "$tree/run/ice" && echo 1 >"$tree/run/ice/cgroup.freeze" \
+                && wait_until is_frozen
+}
 is_frozen() { grep -qx 'frozen 1' "$tree/run/ice/cgroup.events"; }
 ok "a frozen cgroup" frozen
 ok "is killed all the same" in_session a bpfdeleg kill run/ice
@@ -290,7 +306,8 @@ ok "and removed" in_session a bpfdeleg remove run/ice
 forks() {
         mkdir "$tree/run/forks" || return 1
         # Only when it is there, or what it makes before stays elsewhere.
-        sleeper "$other" "$tree/run/forks" bash -c 'until grep -q "/run/forks\$" /proc/$$/cgroup; do sleep 0.01; done; while :; do sleep 1000 & (exec setsid sleep 1001) & sleep 0.01; done'
+        sleeper "$other" "$tree/run/forks" bash -c \
+                'until grep -q "/run/forks\$" /proc/$$/cgroup; do sleep 0.01; done; while :; do sleep 1000 & (exec setsid sleep 1001) & sleep 0.01; done'
         wait_until forked
 }
 forked() { [ "$(grep -c . "$tree/run/forks/cgroup.procs")" -gt 20 ]; }
@@ -300,7 +317,8 @@ ok "with all of them" in_session a bpfdeleg remove run/forks
 
 # ---- the anchor, moved ----
 
-ok "the user moves his anchor to a cgroup of his own" in_session_sh a "mkdir -p $tree/run/nest/in && echo $anchor >$tree/run/nest/in/cgroup.procs"
+ok "the user moves his anchor to a cgroup of his own" in_session_sh a \
+        "mkdir -p $tree/run/nest/in && echo $anchor >$tree/run/nest/in/cgroup.procs"
 for path in run run/nest run/nest/in; do
         exits "what it sits in is not killed ($path)" 1 "anchor.*elsewhere" in_session a bpfdeleg kill "$path"
 done
@@ -321,7 +339,8 @@ refusals() {
 }
 ok "twenty at once are all refused" refusals
 ok "it lives" alive "$anchor"
-ok "he moves it elsewhere, as he was told" in_session_sh a "mkdir $tree/elsewhere && echo $anchor >$tree/elsewhere/cgroup.procs"
+ok "he moves it elsewhere, as he was told" in_session_sh a \
+        "mkdir $tree/elsewhere && echo $anchor >$tree/elsewhere/cgroup.procs"
 ok "then its place is like any other" in_session a bpfdeleg kill run/nest
 ok "and is removed" in_session a bpfdeleg remove run/nest
 ok "root moves it back, for what follows" sh -c "echo $anchor >$tree/supervisor/cgroup.procs && rmdir $tree/elsewhere"
@@ -331,12 +350,16 @@ ok "root moves it back, for what follows" sh -c "echo $anchor >$tree/supervisor/
 ok "what was aimed at is there still" alive "${sleepers[0]}"
 exits "another user has no such cgroup" 1 'no such cgroup' in_session b bpfdeleg kill run/aim
 exits "nor with the first's cookie" 1 'no delegation' in_session b env "BPFDELEG=$cookie_a" bpfdeleg kill run/aim
-exits "nor in the protocol" 1 'refused: No such file.*no delegation' raw "$bob" --cookie "$cookie_a" "$T/run/user" kill run/aim
-exits "nor to remove it" 1 'refused: No such file.*no delegation' raw "$bob" --cookie "$cookie_a" "$T/run/user" remove run/aim
+exits "nor in the protocol" 1 'refused: No such file.*no delegation' raw "$bob" --cookie "$cookie_a" "$T/run/user" \
+        kill run/aim
+exits "nor to remove it" 1 'refused: No such file.*no delegation' raw "$bob" --cookie "$cookie_a" "$T/run/user" \
+        remove run/aim
 exits "one without a delegation has none to name" 1 'no delegation' in_session c bpfdeleg kill run/aim
 exits "not with another's cookie either" 1 'no delegation' in_session c env "BPFDELEG=$cookie_a" bpfdeleg remove run/aim
-exits "nor root, whose cgroup it is not" 1 'no delegation' "$T/bin/subgroup" --cookie "$cookie_a" "$T/run/user" kill run/aim
-exits "a cookie that is none is not taken for one" 1 'no session of bpfdeleg' in_session a env BPFDELEG=x bpfdeleg kill run/aim
+exits "nor root, whose cgroup it is not" 1 'no delegation' "$T/bin/subgroup" --cookie "$cookie_a" "$T/run/user" kill \
+        run/aim
+exits "a cookie that is none is not taken for one" 1 'no session of bpfdeleg' in_session a env BPFDELEG=x bpfdeleg \
+        kill run/aim
 ok "the process is there still" alive "${sleepers[0]}"
 ok "the first has it" in_session a env "BPFDELEG=$cookie_a" bpfdeleg kill run/aim
 ok "and now it is gone" gone "${sleepers[0]}"
@@ -420,7 +443,8 @@ let_go() {
 }
 # asking USER kill|remove PATH: without waiting for it.
 asking() {
-        spawn setpriv --reuid="$(id -u "$1")" --regid="$(id -g "$1")" --clear-groups "$T/bin/subgroup" "$T/run/user" "$2" "$3" \
+        spawn setpriv --reuid="$(id -u "$1")" --regid="$(id -g "$1")" --clear-groups "$T/bin/subgroup" "$T/run/user" \
+                "$2" "$3" \
                 </dev/null >"$T/asking.$2"
         asking=$spawned
 }

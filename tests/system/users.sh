@@ -43,7 +43,8 @@ exits "not even with another's cookie" 125 'bpfdeleg' in_session c env "BPFDELEG
 # ---- the protocol, without the tool ----
 
 prints "ENTER lets one in with one's own cookie" '^entered: ' in_session b enter-as --cookie "$cookie_b" "$T/run/user"
-exits "ENTER refuses another's cookie" 1 '^refused: .*: 0 descriptors: .' in_session b enter-as --cookie "$cookie_a" "$T/run/user"
+exits "ENTER refuses another's cookie" 1 '^refused: .*: 0 descriptors: .' in_session b enter-as --cookie "$cookie_a" \
+        "$T/run/user"
 exits "and a cookie of no one's" 1 '^refused: .*: 0 descriptors: .' \
         in_session b enter-as --cookie 0123456789abcdef-1 "$T/run/user"
 exits "and a user who has none" 1 '^refused: .*: 0 descriptors: .' in_session c enter-as --no-cookie "$T/run/user"
@@ -51,13 +52,16 @@ exits "the session socket is root's alone" 3 'no answer: Permission denied' in_s
 
 # ---- around the tool ----
 
-ok "a process of the first's sits inside" in_session_sh a 'bpfdeleg run -- sleep 1000 & sleep 0.3; kill -0 $! && echo $!'
+ok "a process of the first's sits inside" in_session_sh a \
+        'bpfdeleg run -- sleep 1000 & sleep 0.3; kill -0 $! && echo $!'
 inside=$(grep -Eo '^[0-9]+$' "$T/out")
 anchor=$(anchor_pid "$cgroup2/$cgroup_parent/${cookie_a%-*}")
 ok "the first reaches his own pins through his process" in_session a ls "/proc/$inside/root/sys/fs/bpf/"
 for pid in "$inside" "$anchor"; do
-        refused "the second cannot look into it (process $pid)" 'denied|not permitted' in_session b ls "/proc/$pid/root/sys/fs/bpf/"
-        refused "nor join its user namespace" 'denied|not permitted|cannot open' in_session b nsenter "--user=/proc/$pid/ns/user" true
+        refused "the second cannot look into it (process $pid)" 'denied|not permitted' in_session b ls \
+                "/proc/$pid/root/sys/fs/bpf/"
+        refused "nor join its user namespace" 'denied|not permitted|cannot open' in_session b nsenter \
+                "--user=/proc/$pid/ns/user" true
         refused "nor from inside his own delegation" 'denied|not permitted|cannot open' \
                 in_session b bpfdeleg run -- nsenter "--user=/proc/$pid/ns/user" true
         refused "nor stop it" 'not permitted' in_session b kill -STOP "$pid"
@@ -67,7 +71,8 @@ refused "the second cannot move himself into the first's cgroup" 'denied|not per
         in_session_sh b "echo \$BASHPID >$tree/run/cgroup.procs"
 refused "nor make a cgroup there" 'denied|not permitted' in_session b mkdir "$tree/b"
 refused "nor kill it" 'denied|not permitted' in_session_sh b "echo 1 >$tree/cgroup.kill"
-refused "the first cannot kill his whole tree past the helper either: cgroup.kill of the root stays root's" 'denied|not permitted' \
+refused "the first cannot kill his whole tree past the helper either: cgroup.kill of the root stays root's" \
+        'denied|not permitted' \
         in_session_sh a "echo 1 >$tree/cgroup.kill"
 
 # ---- ends ----
@@ -75,7 +80,8 @@ refused "the first cannot kill his whole tree past the helper either: cgroup.kil
 ok "the first logs out" session_end a
 ok "one delegation is left" expect_delegations 1
 prints "the second's is as it was" '^egress$' in_session b bpfdeleg run -- ls /sys/fs/bpf
-exits "the first's cookie is good for nothing any more" 1 '^refused: ' in_session b enter-as --cookie "$cookie_a" "$T/run/user"
+exits "the first's cookie is good for nothing any more" 1 '^refused: ' in_session b enter-as --cookie "$cookie_a" \
+        "$T/run/user"
 ok "the first logs in again" session_start a "$alice"
 lacks "and finds his old pins gone" egress in_session a bpfdeleg run -- ls /sys/fs/bpf
 exits "his old cookie is good for nothing" 125 'bpfdeleg' in_session a env "BPFDELEG=$cookie_a" bpfdeleg run -- true
@@ -95,7 +101,8 @@ storm() {
         done
         for i in "${waiting[@]}"; do wait "$i" || code=1; done
         cat "$T"/storm.*
-        [ "$code" -eq 0 ] && [ "$(cat "$T"/storm.a* | grep -cx "$alice")" -eq 10 ] && [ "$(cat "$T"/storm.b* | grep -cx "$bob")" -eq 10 ]
+        [ "$code" -eq 0 ] && [ "$(cat "$T"/storm.a* | grep -cx "$alice")" -eq 10 ] \
+                && [ "$(cat "$T"/storm.b* | grep -cx "$bob")" -eq 10 ]
 }
 ok "twenty logins of two users at once" storm
 still_idle "nothing is left of them"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What ./bootstrap shows of a log when something has failed: the failed cases with what they printed, and not the passed ones.
+# What ./bootstrap shows of a log when something has failed: the failed cases with what they printed, and not the passed
+# ones.
 
 . "$(dirname "$0")/../system/lib.sh"
 

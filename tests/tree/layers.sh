@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The plan of the sources, measured: which project headers a file sees, which files call in a circle, and which functions are long.
-# The calls are the linker's own: what an object needs and another one of the same program defines (nm). BD_LAYERS=1 prints each file.
+# The plan of the sources, measured: which project headers a file sees, which files call in a circle, and which
+# functions are long. The calls are the linker's own: what an object needs and another one of the same program defines
+# (nm). BD_LAYERS=1 prints each file.
 
 . "$(dirname "$0")/../system/lib.sh"
 
@@ -16,7 +17,8 @@ sources() { (cd "$top_srcdir" && find "${parts[@]}" ! -name '*.skel.h' -name "$1
 
 # ---- what a file sees ----
 
-# "FILE HEADER" for each project header that a file includes itself, found as the compiler finds it: beside the file, or from lib or the top.
+# "FILE HEADER" for each project header that a file includes itself, found as the compiler finds it: beside the file, or
+# from lib or the top.
 included() {
         sources '*.[ch]' | (cd "$top_srcdir" && xargs awk '
                 function exists(file,   line, r) { r = (getline line <file); close(file); return r >= 0 }
@@ -37,7 +39,8 @@ seen() {
                         for (i = 1; i <= n[file]; i++)
                                 if (!(to[file, i] in met)) { met[to[file, i]]; count++; walk(to[file, i]) }
                 }
-                END { for (file in n) if (file ~ /\.c$/) { count = 0; delete met; walk(file); print count, file } }' | sort -rn
+                END { for (file in n) if (file ~ /\.c$/) { count = 0; delete met; walk(file); print count, file } }' \
+                        | sort -rn
 }
 
 # ---- who calls whom ----
@@ -118,7 +121,8 @@ long_functions() {
         sources '*.c' | (cd "$top_srcdir" && xargs awk -v limit="$limit" '
                 FNR == 1 { begin = 0 }
                 /^[a-z].*\(/ && !/;$/ { begin = FNR; name = $0; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name) }
-                /^}$/ { if (begin && FNR - begin + 1 > limit) print FNR - begin + 1, FILENAME, name; begin = 0 }') | sort -k1,1rn -k2
+                /^}$/ { if (begin && FNR - begin + 1 > limit) print FNR - begin + 1, FILENAME, name; begin = 0 }') \
+                        | sort -k1,1rn -k2
 }
 
 seen >"$T/seen"
@@ -132,14 +136,16 @@ $(awk '$2 ~ /^helper/ { sum += $1; n++ } END { printf "%.1f", sum / n }' "$T/see
         "files in circles: $(wc -w <"$T/circles"), in $(wc -l <"$T/circles"); functions of more than $limit lines: $(wc -l <"$T/long")"
 if [ -n "${BD_LAYERS:-}" ]; then
         for what in seen circles long; do sed "s/^/# $what: /" "$T/$what"; done
-        [ -s "$T/circles" ] || grep '^helper/' "$T/edges" | grep ' helper/' | levels - | sed 's,helper/,,g; s/^/# level /'
+        [ -s "$T/circles" ] || grep '^helper/' "$T/edges" | grep ' helper/' | levels - \
+                | sed 's,helper/,,g; s/^/# level /'
 fi
 
 many_edges() { [ "$(grep -c '^helper/' "$T/edges")" -gt 50 ]; }
 no_circle() { ! grep . "$T/circles"; }
 # The check must be able to fail.
 a_circle_is_seen() {
-        { cat "$T/edges"; echo "lib/util.c helper/main.c"; echo "helper/main.c lib/util.c"; } >"$T/more" && circles "$T/more" | grep -q 'lib/util.c'
+        { cat "$T/edges"; echo "lib/util.c helper/main.c"; echo "helper/main.c lib/util.c"; } >"$T/more" \
+                && circles "$T/more" | grep -q 'lib/util.c'
 }
 
 ok "the build's objects say which file calls which" many_edges

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# tests/programs/table, its programs and the manual page say the same. What the table says is tried in the vm bed: tests/system/programs.sh.
+# tests/programs/table, its programs and the manual page say the same. What the table says is tried in the vm bed:
+# tests/system/programs.sh.
 
 . "$(dirname "$0")/../system/lib.sh"
 
@@ -9,7 +10,10 @@ trap 'rm -rf "$T"' EXIT
 : >"$T/out"
 dir=$top_srcdir/tests/programs
 
-in_page() { sed -n '/^\.\\" begin of tests\/programs\/manual\.sh/,/^\.\\" end of tests\/programs\/manual\.sh/p' "$1" | sed '1d;$d'; }
+in_page() {
+        sed -n '/^\.\\" begin of tests\/programs\/manual\.sh/,/^\.\\" end of tests\/programs\/manual\.sh/p' "$1" \
+                | sed '1d;$d'
+}
 same_as_page() { # PAGE
         bash "$dir/manual.sh" >"$T/section" && [ -s "$T/section" ] && in_page "$1" | diff - "$T/section"
 }
@@ -21,7 +25,9 @@ another_page_is_seen() {
 
 rows() { sed -n 's/^program: //p' "$dir/table" | sort; }
 sources() { find "$dir" -name '*.bpf.c' -exec basename {} .bpf.c \; | sort; }
-objects() { find "$top_builddir/tests/programs" -name '*.bpf.o' ! -name '*-instead.bpf.o' -exec basename {} .bpf.o \; | sort; }
+objects() {
+        find "$top_builddir/tests/programs" -name '*.bpf.o' ! -name '*-instead.bpf.o' -exec basename {} .bpf.o \; | sort
+}
 same_names() { rows | uniq -d >"$T/twice" && [ ! -s "$T/twice" ] && diff <(rows) <("$1"); }
 
 # A row has all that it takes: two ways of writing it where one is refused, and one where none is.
@@ -49,7 +55,9 @@ whole_rows() {
                 { row[key] = value }
                 END { flush(); exit failed }' "${1:-$dir/table}"
 }
-a_broken_row_is_seen() { grep -v '^instead: bpf_ringbuf_output' "$dir/table" >"$T/table" && ! whole_rows "$T/table" >/dev/null; }
+a_broken_row_is_seen() {
+        grep -v '^instead: bpf_ringbuf_output' "$dir/table" >"$T/table" && ! whole_rows "$T/table" >/dev/null
+}
 
 at_least_20() { [ "$(rows | wc -l)" -ge 20 ]; }
 

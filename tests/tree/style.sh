@@ -10,11 +10,16 @@ trap 'rm -rf "$T"' EXIT
 cd "$top_srcdir" || exit 1
 
 # What a build in the source tree has made there is no source.
-sources() { find lib pam helper cli tests ! -name '*.skel.h' \( -name '*.[ch]' -o -name '*.go' -o -name '*.sh' -path 'tests/*' \); }
+sources() {
+        find lib pam helper cli tests ! -name '*.skel.h' \( -name '*.[ch]' -o -name '*.go' -o -name '*.sh' -path \
+                'tests/*' \)
+}
 programs() { find lib pam helper cli ! -name '*.skel.h' -name '*.[ch]'; }
 none() { ! grep -nE "$@"; }
 
-every_file_has_a_licence() { ! sources | xargs grep -L 'SPDX-License-Identifier: \(LGPL-2.1\|GPL-2.0\)-or-later' | grep .; }
+every_file_has_a_licence() {
+        ! sources | xargs grep -L 'SPDX-License-Identifier: \(LGPL-2.1\|GPL-2.0\)-or-later' | grep .
+}
 # PATTERN FILE: the call stands there, and nowhere else
 only_in() { [ "$(programs | xargs grep -lE "$1")" = "$2" ] || { programs | xargs grep -nE "$1"; return 1; }; }
 
@@ -28,14 +33,18 @@ ok "the module and the library neither print, exit nor log by themselves" \
 ok "no NSS in the helper" none '\b(getpw|getgr|initgroups|getgrouplist)[a-z_]*\(' helper/*.c
 # A clock that is set must not end a session, nor let one wait: the one use is what status shows.
 ok "the wall clock is read for one thing alone" only_in '\bclock_gettime\(CLOCK_REALTIME' helper/delegation.c
-ok "and by no other call" none '\b(time|gettimeofday|timespec_get|ftime)\(' lib/*.[ch] pam/*.[ch] helper/*.[ch] cli/*.[ch]
-ok "no timer is of the wall clock" none '(sd_event_add_time|sd_event_add_time_relative|timer_create|timerfd_create)\(.*CLOCK_REALTIME' lib/*.[ch] pam/*.[ch] helper/*.[ch] cli/*.[ch]
+ok "and by no other call" none '\b(time|gettimeofday|timespec_get|ftime)\(' lib/*.[ch] pam/*.[ch] helper/*.[ch] \
+        cli/*.[ch]
+ok "no timer is of the wall clock" none \
+        '(sd_event_add_time|sd_event_add_time_relative|timer_create|timerfd_create)\(.*CLOCK_REALTIME' lib/*.[ch] \
+        pam/*.[ch] helper/*.[ch] cli/*.[ch]
 ok "no VLA's cousin alloca" none '\balloca\(' lib/*.c pam/*.c helper/*.c cli/*.c
 # narrow COLUMNS FILE…: characters, not bytes; a tab is eight.
 narrow() {
         local columns=$1 file
         shift
-        ! for file; do sed 's/\t/        /g' "$file" | LC_ALL=C.UTF-8 grep -nE "^.{$((columns + 1))}" | sed "s|^|$file:|"; done |
+        ! for file; do sed 's/\t/        /g' "$file" | LC_ALL=C.UTF-8 grep -nE "^.{$((columns + 1))}" \
+                | sed "s|^|$file:|"; done |
                 cut -c 1-150 | grep .
 }
 c_sources() { find lib pam helper cli tests ! -name '*.skel.h' -name '*.[ch]'; }
@@ -44,12 +53,17 @@ c_is_narrow() { narrow 120 "${c_files[@]}"; }
 ok "no line of C is wider than 120 columns" c_is_narrow
 # Another version breaks some lines elsewhere.
 if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
-        formatted() { ! clang-format --dry-run --Werror "${c_files[@]}" 2>&1 | grep -A2 'error:' | head -n 30 | grep .; }
+        formatted() {
+                ! clang-format --dry-run --Werror "${c_files[@]}" 2>&1 | grep -A2 'error:' | head -n 30 | grep .
+        }
         ok "C is as \`make format' makes it" formatted
 fi
 # Of a tree unpacked from a tarball there is nothing to say here.
 if [ -d .git ]; then
-        generated() { ! git -c safe.directory='*' ls-files | grep -E '(^|/)(configure|Makefile\.in|aclocal\.m4|config\.h\.in)$|\.(o|lo|la|so)$'; }
+        generated() {
+                ! git -c safe.directory='*' ls-files \
+                        | grep -E '(^|/)(configure|Makefile\.in|aclocal\.m4|config\.h\.in)$|\.(o|lo|la|so)$'
+        }
         ok "no generated file is tracked" generated
 fi
 printf '1..%d\n' "$case_count"

@@ -56,7 +56,8 @@ END_OF_LINES
 for key in CapabilityBoundingSet SystemCallFilter ReadWritePaths TasksMax LimitNOFILE OOMScoreAdjust Documentation; do
         ok "bpfdelegd.service: $key is set" sets bpfdelegd.service "$key"
 done
-# Each of these broke it, or would: records removed with a stop, EROFS on cgroups, EPERM on namespaces, no mkdir of others' modes.
+# Each of these broke it, or would: records removed with a stop, EROFS on cgroups, EPERM on namespaces, no mkdir of
+# others' modes.
 for key in RuntimeDirectory ProtectControlGroups RestrictNamespaces PrivateUsers User DynamicUser ProcSubset Install; do
         ok "bpfdelegd.service: no $key" sets_not bpfdelegd.service "$key"
 done
@@ -101,7 +102,10 @@ verify() {
         [ -z "$said" ] || { echo "$said"; return 1; }
 }
 # Prints the exposure in tenths.
-exposure() { systemd-analyze --no-pager security --offline=yes "$1" | sed -n 's/.*exposure level for .*: \([0-9]*\)\.\([0-9]\) .*/\1\2/p'; }
+exposure() {
+        systemd-analyze --no-pager security --offline=yes "$1" \
+                | sed -n 's/.*exposure level for .*: \([0-9]*\)\.\([0-9]\) .*/\1\2/p'
+}
 exposure_is_low() {
         local tenths
         tenths=$(exposure "$unit_dir/bpfdelegd.service")
@@ -110,7 +114,8 @@ exposure_is_low() {
 }
 # The check must be able to fail.
 open_unit_is_seen() {
-        grep -v '^\(Private\|Protect\|Restrict\|SystemCall\|Capability\)' "$unit_dir/bpfdelegd.service" >"$T/open.service"
+        grep -v '^\(Private\|Protect\|Restrict\|SystemCall\|Capability\)' "$unit_dir/bpfdelegd.service" \
+                >"$T/open.service"
         [ "$((10#$(exposure "$T/open.service")))" -gt 33 ]
 }
 # The names of what it counts against the unit, one a line.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Go programs of cilium/ebpf, which cannot but have threads, with the guard and behind the attach proxy: every attach goes through, and
-# without the proxy, or elsewhere, none.
+# Go programs of cilium/ebpf, which cannot but have threads, with the guard and behind the attach proxy: every attach
+# goes through, and without the proxy, or elsewhere, none.
 # vm-parallel
 
 . "$(dirname "$0")/../system/lib.sh"
@@ -32,7 +32,8 @@ prints "cilium/ebpf finds the token, links, and updates the link" '^linked: 10, 
 prints "and attaches without a link" '^without a link: 10$' cat "$T/once"
 refused "outside of a delegation it cannot even load" 'not permitted' in_session s go-loader once "$object" "$cgroup2"
 refused "it does not get to the root cgroup" 'attach: .*(not permitted|denied)' go once "$object" "$T/cg2"
-prints "64 goroutines of cilium/ebpf under a collector without rest, each of 640 attaches" '^640 attached, 0 failed, [1-9][0-9]* collections$' \
+prints "64 goroutines of cilium/ebpf under a collector without rest, each of 640 attaches" \
+        '^640 attached, 0 failed, [1-9][0-9]* collections$' \
         go many "$object" "$here" 64 10
 diag "$(cat "$T/out")"
 prints "64 goroutines of the bare system call, each of 6400" '^6400 attached, 0 failed, [1-9][0-9]* collections$' \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# First program of the host bed's guest. What the kernel unpacked is rootfs, in which nothing can pivot_root or be unmounted: all moves
-# on into a tmpfs, and systemd starts there as on any host.
+# First program of the host bed's guest. What the kernel unpacked is rootfs, in which nothing can pivot_root or be
+# unmounted: all moves on into a tmpfs, and systemd starts there as on any host.
 
 mount -t devtmpfs devtmpfs /dev
 exec </dev/console >/dev/console 2>&1

@@ -1,6 +1,7 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What the initramfs of the vm bed's guest begins with: the root is a disk, and never rootfs, in which nothing can pivot_root.
+# What the initramfs of the vm bed's guest begins with: the root is a disk, and never rootfs, in which nothing can
+# pivot_root.
 
 /bin/busybox mount -t devtmpfs devtmpfs /dev
 exec </dev/console >/dev/console 2>&1

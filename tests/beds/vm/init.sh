@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# First program of the vm bed's guest, whose root is already there: the file systems and the one interface that a host has before anybody logs in,
-# then the tests, then off. What it prints goes to the console.
+# First program of the vm bed's guest, whose root is already there: the file systems and the one interface that a host
+# has before anybody logs in, then the tests, then off. What it prints goes to the console.
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
 
@@ -23,7 +23,8 @@ attach securityfs /sys/kernel/security
 attach tracefs /sys/kernel/tracing
 attach cgroup2 /sys/fs/cgroup nsdelegate
 attach bpf /sys/fs/bpf mode=0700
-# As systemd leaves the root: nothing sits in it but kernel threads and what its children may have. A cgroup of no controllers says no.
+# As systemd leaves the root: nothing sits in it but kernel threads and what its children may have. A cgroup of no
+# controllers says no.
 mkdir /sys/fs/cgroup/init.scope && echo $$ >/sys/fs/cgroup/init.scope/cgroup.procs
 read -ra controllers </sys/fs/cgroup/cgroup.controllers
 for controller in "${controllers[@]}"; do

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What init in the vm bed's guest runs: each test of /bed/list, one after the other, with all that it prints on the port, between lines that say
-# which it is and how it ended.
+# What init in the vm bed's guest runs: each test of /bed/list, one after the other, with all that it prints on the
+# port, between lines that say which it is and how it ended.
 
 exec >/dev/vport0p1 2>&1 </dev/null
 export top_srcdir=/bed top_builddir=/bed/build BED_SLOW
