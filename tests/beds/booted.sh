@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# booted.sh [TEST…]: makes a Debian 13 with systemd as PID 1 in a container, runs tests/booted/*.sh inside (or those named; `bench` for the bench;
-# `make` makes what it needs and runs none), and prints one line a case, as automake's TAP driver does. What each test
-# printed is in build-beds/tests/booted/NAME.log. Nothing stays but the caches in build-beds/, also when this is killed.
+# booted.sh [TEST…]: makes a Debian 13 with systemd as PID 1 in a container, runs tests/booted/*.sh inside (or those
+# named; `bench` for the bench; `make` makes what it needs and runs none), and prints one line a case, as automake's TAP
+# driver does. What each test printed is in build-beds/tests/booted/NAME.log. Nothing stays but the caches in
+# build-beds/, also when this is killed.
 # `./bootstrap check booted` calls it.
 
 . "$(dirname "$0")/../system/lib.sh"

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # fresh.sh [ROOT…]: what a newcomer does, on machines that have nothing yet: the smallest Debian of each release that
 # bootstrap knows, as a chroot with /dev, /proc and /sys, and one booted with systemd as PID 1. In each: demo, build,
-# make check, make distcheck, package, installing that, and in the
-# booted one `check bare`. What these need they fetch themselves, from this machine's mirror. Prints one line a case, as automake's TAP driver
-# does. What each printed is in build-beds/fresh/ROOT/CASE.log. Nothing stays but the caches in build-beds/, also when
-# this is killed. ROOT: bookworm, trixie, sid, booted. `./bootstrap check fresh` calls it.
+# make check, make distcheck, package, installing that, and in the booted one `check bare`. What these need they fetch
+# themselves, from this machine's mirror. Prints one line a case, as automake's TAP driver does. What each printed is in
+# build-beds/fresh/ROOT/CASE.log. Nothing stays but the caches in build-beds/, also when this is killed. ROOT: bookworm,
+# trixie, sid, booted. `./bootstrap check fresh` calls it.
 
 . "$(dirname "$0")/../system/lib.sh"
 
@@ -99,15 +99,20 @@ grep -q "chroot" /tmp/said && ! grep -q "deps:" /tmp/said && [ "$(dpkg-query -W)
 
 common() { # HOW
         try build "$1" "./bootstrap build" \
-                './bootstrap deps && ./bootstrap build && ./bootstrap build | tee /tmp/again && grep -qx "build: up to date" /tmp/again' || return
+                './bootstrap deps && ./bootstrap build && ./bootstrap build | tee /tmp/again &&
+                        grep -qx "build: up to date" /tmp/again' || return
         try check "$1" "make check" 'make -C build -k check'
         try distcheck "$1" "make distcheck" 'make -C build distcheck'
         try source "$1" "make install, make uninstall" \
-                'make -C build install && bpfdeleg --version && [ "$(stat -c %a /etc/bpfdeleg)" = 755 ] && make -C build uninstall'
+                'make -C build install && bpfdeleg --version && [ "$(stat -c %a /etc/bpfdeleg)" = 755 ] &&
+                        make -C build uninstall'
         try package "$1" "./bootstrap package, with its tests" \
-                './bootstrap package && grep -q "^make.*: Leaving" build/deb.log && grep -q "# PASS: *[1-9]" build/deb.log' \
+                './bootstrap package && grep -q "^make.*: Leaving" build/deb.log &&
+                        grep -q "# PASS: *[1-9]" build/deb.log' \
                 && try install "$1" "installing that" \
-                        'export DEBIAN_FRONTEND=noninteractive && yes | apt install ./build-package/libpam-bpfdeleg_*.deb && bpfdeleg --version && [ "$(stat -c %a /etc/bpfdeleg)" = 755 ]'
+                        'export DEBIAN_FRONTEND=noninteractive &&
+                                yes | apt install ./build-package/libpam-bpfdeleg_*.deb &&
+                                        bpfdeleg --version && [ "$(stat -c %a /etc/bpfdeleg)" = 755 ]'
 }
 
 as_chroot() {
@@ -128,7 +133,8 @@ as_booted() {
         common in_booted
         try reload in_booted "the units are known" 'systemctl daemon-reload && systemctl cat bpfdelegd.service'
         try doctor in_booted "the helper of the package answers" \
-                'systemctl is-active bpfdelegd.socket && bpfdeleg doctor | tee /tmp/said; grep -q "^ok *helper " /tmp/said'
+                'systemctl is-active bpfdelegd.socket && bpfdeleg doctor | tee /tmp/said;
+                        grep -q "^ok *helper " /tmp/said'
         try check-bare in_booted "./bootstrap check bare" './bootstrap check bare'
         halt
 }

@@ -23,7 +23,8 @@ go() {
 }
 build_loader() {
         cp "$top_srcdir/tests/vm/go-loader.go" "$work/root/root/" || return 1
-        go sh -c 'cd /root && go vet go-loader.go && test -z "$(gofmt -l go-loader.go)" && go build -o out/go-loader go-loader.go'
+        go sh -c 'cd /root && go vet go-loader.go && test -z "$(gofmt -l go-loader.go)" &&
+                go build -o out/go-loader go-loader.go'
 }
 # A test looks for its data in the directory it is started in.
 build_tests() {

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# host.sh [TEST…]: boots a whole Debian 13 in QEMU, on Debian's own kernel, with all cgroup2 controllers and BPF LSM; runs tests/host/*.sh in
-# it and those of tests/booted that $booted_too names (or the tests named, like host/limits), and prints one line a
-# case, as automake's TAP driver does. What each printed is in build-beds/tests/host/NAME.log.
+# host.sh [TEST…]: boots a whole Debian 13 in QEMU, on Debian's own kernel, with all cgroup2 controllers and BPF LSM;
+# runs tests/host/*.sh in it and those of tests/booted that $booted_too names (or the tests named, like host/limits),
+# and prints one line a case, as automake's TAP driver does. What each printed is in build-beds/tests/host/NAME.log.
 # BD_HOST_SUITE=trixie-backports takes the newest kernel there is. A test with a line `# host-packages: NAME…` has these
 # in a machine of its own, there with `# host-go: loader|tests` what tests/beds/go.sh makes in /bed/go, and with `#
 # host-seconds: N` so much time. Nothing stays but the caches in build-beds/, also when this is killed. `./bootstrap

@@ -71,7 +71,9 @@ tap_results() { # NAME STATUS-FILE
                 END {
                         getline status < status_file
                         if (skipped) exit
-                        if (!planned || plan != n) out("ERROR", "- " n + 0 " cases instead of " (planned ? plan : "a plan") ", status " status)
+                        if (!planned || plan != n)
+                                out("ERROR", "- " n + 0 " cases instead of " (planned ? plan : "a plan") \
+                                        ", status " status)
                         else if (status != 0 && !failed) out("ERROR", "- exited with status " status)
                 }'
 }

@@ -20,7 +20,8 @@ own_mirror() {
         apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
                 2>/dev/null \
                 | awk -v suite="$codename" \
-                        '$3 == "main" && ($2 == suite || $2 ~ /^((old)*stable|testing|unstable|sid)$/) { print $1; exit }' \
+                        '$3 == "main" && ($2 == suite || $2 ~ /^((old)*stable|testing|unstable|sid)$/) {
+                                print $1; exit }' \
                 | grep .
 }
 

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# vm.sh [TEST…]: boots Debian's own kernels in QEMU, the release's and the newest there is, each with the host bed's Debian 13 as its root but no
-# systemd: a program of ours is init, and runs tests/{system,escape,vm}/*.sh (or the tests named, like escape/memory).
-# The attacks are run once more on a kernel that is booted with $hard. A test with a line `# vm: OPTION` is run in one
-# more machine, whose kernel is booted so; one with a line `# vm-parallel` in a machine with two processors at work at
-# the same time, the others take turns. Prints one line a case, as automake's TAP driver does, the test's name behind
-# the kernel's release, and at the end what became of each attack on each kernel. What each test printed is in
-# build-beds/vm/RELEASE/….log. BD_VM_SUITES="trixie" takes but that kernel, BD_VM_BOOT=hard but the second run of the
-# attacks, BD_VM_BOOT=usual all but that. Nothing stays but the caches in build-beds/, also when this is killed.
-# `./bootstrap check vm` calls it.
+# vm.sh [TEST…]: boots Debian's own kernels in QEMU, the release's and the newest there is, each with the host bed's
+# Debian 13 as its root but no systemd: a program of ours is init, and runs tests/{system,escape,vm}/*.sh (or the tests
+# named, like escape/memory). The attacks are run once more on a kernel that is booted with $hard. A test with a line `#
+# vm: OPTION` is run in one more machine, whose kernel is booted so; one with a line `# vm-parallel` in a machine with
+# two processors at work at the same time, the others take turns. Prints one line a case, as automake's TAP driver does,
+# the test's name behind the kernel's release, and at the end what became of each attack on each kernel. What each test
+# printed is in build-beds/vm/RELEASE/….log. BD_VM_SUITES="trixie" takes but that kernel, BD_VM_BOOT=hard but the second
+# run of the attacks, BD_VM_BOOT=usual all but that. Nothing stays but the caches in build-beds/, also when this is
+# killed. `./bootstrap check vm` calls it.
 
 set -u
 export LC_ALL=C
@@ -242,7 +242,8 @@ table() {
                         print ""
                         for (r = 1; r <= rows; r++) {
                                 printf "%-*s", wide, vector[r]
-                                for (c = 1; c <= columns; c++) printf "  %-19s", (r, c) in cell ? cell[r, c] : "not tried"
+                                for (c = 1; c <= columns; c++)
+                                        printf "  %-19s", (r, c) in cell ? cell[r, c] : "not tried"
                                 print ""
                         }
                 }' "$work/vectors" | sed 's/ *$//; s/^/vectors: /' | tee "$beds/vm/vectors"

@@ -56,7 +56,8 @@ login_usec >/dev/null # the first is none to judge by
 echo "a login that makes a delegation, in microseconds, while another user floods"
 printf '%-16s %10s %10s %8s   %s\n' '' quiet flooded times bound
 # shellcheck disable=SC2086 # words
-for kind in ${2:-idle-loops connections half-open garbage truncated status status-left enter-nowhere enter enter-left enter-dead}; do
+for kind in ${2:-idle-loops connections half-open garbage truncated status \
+        status-left enter-nowhere enter enter-left enter-dead}; do
         rm -f "$T/quiet" "$T/flooded"
         for ((i = 0; i < rounds; i++)); do
                 login_usec >>"$T/quiet"

@@ -52,7 +52,8 @@ measure() {
 
 median() { # FILE ROW
         awk -v row="$2" '$1 == row { print $2 }' "$1" | sort -n \
-                | awk '{ v[NR] = $1 } END { printf "%.1f\n", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+                | awk '{ v[NR] = $1 }
+                        END { printf "%.1f\n", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
 # BD_QEMU_ACCEL=count has one processor, the bed's usual machine two.
@@ -73,11 +74,14 @@ table() {
         diag "$(printf '%-34s %12s %12s %12s %8s %10s  %s' '' without with more share getppids 'bound, ns')"
         while read -r row; do
                 off=$(median "$T/off" "$row") on=$(median "$T/on" "$row")
-                diag "$(awk -v row="$row" -v off="$off" -v on="$on" -v unit="$yardstick" -v bound="$(bound "$row")" -v judged="$(emulated || echo yes)" '
+                diag "$(awk -v row="$row" -v off="$off" -v on="$on" -v unit="$yardstick" \
+                        -v bound="$(bound "$row")" -v judged="$(emulated || echo yes)" '
                         BEGIN {
                                 more = on - off
-                                printf "%-34s %12.0f %12.0f %12.0f %7.1f%% %10.2f", row, off, on, more, 100 * more / off, more / unit
-                                if (bound != "") printf "  %s%d", judged ? (more <= bound ? "ok: " : "over: ") : "", bound
+                                printf "%-34s %12.0f %12.0f %12.0f %7.1f%% %10.2f",
+                                        row, off, on, more, 100 * more / off, more / unit
+                                if (bound != "")
+                                        printf "  %s%d", judged ? (more <= bound ? "ok: " : "over: ") : "", bound
                         }')"
         done < <(awk '!seen[$1]++ { print $1 }' "$T/off")
 }

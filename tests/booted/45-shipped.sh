@@ -70,7 +70,9 @@ in_own() { grep -q '/run/own/deep$' "/proc/$1/cgroup"; }
 # A process in a cgroup of her own; its pid is in $own.
 puts_one_there() {
         own=$(in_session_sh one \
-                'bpfdeleg run -- sh -c "mkdir -p /sys/fs/cgroup/run/own/deep && echo \$\$ >/sys/fs/cgroup/run/own/deep/cgroup.procs; exec sleep 1000" >/dev/null 2>&1 & echo $!') &&
+                'bpfdeleg run -- sh -c "mkdir -p /sys/fs/cgroup/run/own/deep &&
+                        echo \$\$ >/sys/fs/cgroup/run/own/deep/cgroup.procs;
+                                exec sleep 1000" >/dev/null 2>&1 & echo $!') &&
                 wait_until in_own "$own"
 }
 goes_through_all() { # PATTERN, of her subtree's path

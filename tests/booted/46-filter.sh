@@ -52,11 +52,11 @@ prints "one with the helper's own filter is refused acct(2)" '^1$' errno_of_call
         "SystemCallFilter=$(systemctl cat bpfdelegd.service | sed -n 's/^SystemCallFilter=\(@.*\)/\1/p')" \
                 SystemCallErrorNumber=EPERM
 
-# ---- what may fail -----------------------------------------------------------------------------------------------------
+# ---- what may fail ---------------------------------------------------------------------------------------------------
 
 # ERE of a call with its answer | how the code handles it. A row that no call matches fails.
 cat >"$T/expected" <<'END'
-setsockopt\(.*SOL_SOCKET, SO_SNDBUFFORCE, .* EPERM | libsystemd, without CAP_NET_ADMIN, keeps the buffer of SO_SNDBUF, which is enough
+setsockopt\(.*SOL_SOCKET, SO_SNDBUFFORCE, .* EPERM | libsystemd, without CAP_NET_ADMIN, keeps that of SO_SNDBUF: enough
 setsockopt\(.*SOL_SOCKET, SO_RCVBUFFORCE, .* EPERM | the same for what comes from the bus
 END
 # failed: each kind of failed call once, with how often; without what differs from call to call.

@@ -42,7 +42,8 @@ def in_thread(function, user):
     return answer[0]
 
 def run(user, command):
-    done = subprocess.run(['/bin/sh', '-c', command], user=user, group=user, extra_groups=[], cwd='/', stdin=subprocess.DEVNULL,
+    done = subprocess.run(['/bin/sh', '-c', command], user=user, group=user, extra_groups=[],
+                              cwd='/', stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return '%s(status %d)' % (done.stdout, done.returncode)
 

@@ -33,7 +33,8 @@ of() { journal -o json "MESSAGE_ID=${id[$1]}" | jq -c "{$2}"; }
 # What is granted without a guard is a warning.
 priority() { if [ "$1" = grant ]; then echo 4; else echo 6; fi; }
 fields='BPFDELEG_USER, BPFDELEG_UID, BPFDELEG_POLICY, BPFDELEG_ID, BPFDELEG_SERVICE, PRIORITY'
-whose="\"BPFDELEG_USER\":\"alice\",\"BPFDELEG_UID\":\"$uid\",\"BPFDELEG_POLICY\":\"50-test.ini\",\"BPFDELEG_ID\":\"$delegation\""
+whose="\"BPFDELEG_USER\":\"alice\",\"BPFDELEG_UID\":\"$uid\",\"BPFDELEG_POLICY\":\"50-test.ini\","
+whose+="\"BPFDELEG_ID\":\"$delegation\""
 one_each() {
         local kind
         for kind in "${!id[@]}"; do

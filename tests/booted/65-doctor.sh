@@ -12,7 +12,8 @@ doctor() { bpfdeleg doctor --json "$@" >"$T/doctor"; }
 # What a container or an emulated machine lacks is not this host's fault.
 of_the_bed='"cgroup2", "btf", "bpf-lsm", "lockdown", "guard"'
 complaints() {
-        jq -r ".checks[] | select(.status != \"ok\" and (.name | IN($of_the_bed) | not)) | \"\(.status) \(.name): \(.text)\"" "$T/doctor"
+        jq -r ".checks[] | select(.status != \"ok\" and (.name | IN($of_the_bed) | not))
+                | \"\(.status) \(.name): \(.text)\"" "$T/doctor"
 }
 no_failure() { ! jq -r '.checks[] | select(.status == "fail") | .name' "$T/doctor" | grep .; }
 is_json() { jq -e '.version and .kernel and (.checks | length > 5)' "$T/doctor"; }

@@ -35,7 +35,8 @@ login() { ssh "${ssh_options[@]}" -p "${port[$1]}" -l alice localhost true </dev
 median() { sort -n | awk '{ a[NR] = $1 } END { print NR % 2 ? a[(NR + 1) / 2] : (a[NR / 2] + a[NR / 2 + 1]) / 2 }'; }
 quartiles() {
         sort -n | awk \
-                '{ a[NR] = $1 } END { printf "%.1f to %.1f", a[int((NR + 3) / 4)] / 1000, a[int((3 * NR + 3) / 4)] / 1000 }'
+                '{ a[NR] = $1 }
+                        END { printf "%.1f to %.1f", a[int((NR + 3) / 4)] / 1000, a[int((3 * NR + 3) / 4)] / 1000 }'
 }
 now_us() { echo "${EPOCHREALTIME/[.,]/}"; }
 
@@ -80,6 +81,7 @@ row "a  with pam_bpfdeleg" module
 row "b  without it, with a bare StartTransientUnit scope" scope
 row "c  without either" nothing
 awk -v a="${ms[module]}" -v b="${ms[scope]}" -v c="${ms[nothing]}" -v bound=$bound 'BEGIN {
-        printf "  a - c: %.1f ms, b - c: %.1f ms; a / b: %.2f (to be at most %.2f)\n", (a - c) / 1000, (b - c) / 1000, a / b, bound
+        printf "  a - c: %.1f ms, b - c: %.1f ms; a / b: %.2f (to be at most %.2f)\n",
+                (a - c) / 1000, (b - c) / 1000, a / b, bound
         exit a / b > bound
 }'

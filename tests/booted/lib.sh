@@ -335,7 +335,8 @@ log_new() { journal -o cat -u bpfdelegd.service; }
 # say as "module: TEXT"; what else the helper, or systemd about it, took for worth a warning as "warning: TEXT".
 records() {
         journal -o json \
-                | jq -r 'select((.MESSAGE | type) == "string") | [.PRIORITY, .UNIT // ._SYSTEMD_UNIT // "-", .MESSAGE] | join("\u0001")' \
+                | jq -r 'select((.MESSAGE | type) == "string") |
+                        [.PRIORITY, .UNIT // ._SYSTEMD_UNIT // "-", .MESSAGE] | join("\u0001")' \
                 | awk -F '\001' '
                         function field(name,  words) {
                                 words = " " $3
@@ -345,7 +346,8 @@ records() {
                         }
                         $3 ~ /^(grant|join|leave|end|refuse|guard): / && $2 == "bpfdelegd.service" {
                                 event = $3; sub(/:.*/, "", event)
-                                if (field("user") != "" && field("policy") != "") print event, field("user"), field("policy")
+                                if (field("user") != "" && field("policy") != "")
+                                        print event, field("user"), field("policy")
                                 else { sub(/: /, " ", $3); print $3 }
                                 next
                         }

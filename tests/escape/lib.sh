@@ -155,10 +155,10 @@ kernels_refusing() {
 		kfunc-strlen 6.9 6.16 absent:* came with 6.17
 		kfunc-strlen 7.3 - refused:*load:*CAP_PERFMON* asks for it from 7.3 on
 		syscall-program 6.13 - refused:*load:?Invalid?argument* has no such helper from 6.13 on
-		token-nested-use 6.9 - refused:*load:?Operation?not?permitted* a token is of use in the user namespace of its bpffs only
-		token-nested-create 6.9 - refused:*load:?Operation?not?permitted* a token is made in the user namespace of its bpffs only
-		token-second-bpffs 6.9 - refused:*mount?of?a?second?bpffs:?Operation?not?permitted* only root mounts one with masks
-		prog-second-bpffs 6.9 - refused:*mount?of?a?second?bpffs:?Operation?not?permitted* only root mounts one with masks
+		token-nested-use 6.9 - refused:*load:?Operation?not?permitted* a token works in its bpffs's namespace
+		token-nested-create 6.9 - refused:*load:?Operation?not?permitted* it is made in its bpffs's namespace
+		token-second-bpffs 6.9 - refused:*mount?of?a?second?bpffs:?Operation?not?permitted* only root mounts one
+		prog-second-bpffs 6.9 - refused:*mount?of?a?second?bpffs:?Operation?not?permitted* only root mounts one
 		xdp-by-netlink-joined 6.9 - refused:*netlink:*Operation?not?permitted* as above
 		xdp-by-netlink 6.9 - refused:*netlink:*Operation?not?permitted* the host's network namespace is root's
 		late-timer 6.18 - absent:*no?timers?here* asks for cx16, which the emulated processor has not (qemu.sh)
@@ -198,7 +198,8 @@ vector_start() {
         : >"$T/vector.out"
         # shellcheck disable=SC2016 # for the inner shell
         spawn bash -c \
-                'in=$1 out=$2 dir=$3; shift 3; [ -z "$dir" ] || echo $$ >"$dir/cgroup.procs"; exec "$@" <"$in" >"$out" 2>&1' \
+                'in=$1 out=$2 dir=$3; shift 3;
+                                 [ -z "$dir" ] || echo $$ >"$dir/cgroup.procs"; exec "$@" <"$in" >"$out" 2>&1' \
                 sh "$T/vector.in" "$T/vector.out" "${freezer_dir:-}" \
                 setpriv --reuid="$(id -u "$1")" --regid="$(id -g "$1")" --clear-groups \
                 env "BPFDELEG_SOCKET=$T/run/user" "PATH=$user_path" "HOME=$T/home/$1" "USER=$1" "ESCAPE_MOUNT=$T/cg2" \
@@ -256,7 +257,10 @@ vector_off() {
 
 # What the guard never answers: an attack that fails so has not been refused by it.
 failed_otherwise() { # SAYS
-        [[ $1 =~ (Invalid argument|No such|Cannot allocate|Bad |not implemented|not supported|too long|busy|timed out) ]]
+        local of_the_kernel='Invalid argument|No such|Cannot allocate|Bad |not implemented|not supported'
+        of_the_kernel+='|too long|busy|timed out'
+
+        [[ $1 =~ ($of_the_kernel) ]]
 }
 
 # vector_on NAME: must be refused, and leave nothing attached, neither while its processes are there nor afterwards.
@@ -464,7 +468,8 @@ table() {
         for name in $({ "$T/bin/escape" --list | cut -d' ' -f1; printf '%s\n' "${!off[@]}" | sort; } \
                 | awk '!seen[$0]++'); do
                 [ -n "${off["$name"]:-}" ] || continue
-                diag "vector: $name off=${off["$name"]%%:*} on=$(word_on "$name") (${off["$name"]}; ${on["$name"]:-untried})"
+                diag "vector: $name off=${off["$name"]%%:*} on=$(word_on "$name") \
+(${off["$name"]}; ${on["$name"]:-untried})"
         done
 }
 word_on() {

@@ -16,7 +16,8 @@ install -m 0755 "$(program tests/faults/bpfdelegd-faults)" "$faulty" && driver=$
 
 # config FILE SECONDS, service FILE SECONDS DIR: with so much patience.
 config() {
-        printf '[helper]\ncgroup_parent = %s\nbackend = cgroupfs\n[timeouts]\nrequest = %d\nopen = %d\nenter = %d\nclose = %d\n' "$3" "$2" "$2" "$2" "$2" >"$1"
+        printf '%s\n' '[helper]' "cgroup_parent = $3" 'backend = cgroupfs' '[timeouts]' "request = $2" "open = $2" \
+                "enter = $2" "close = $2" >"$1"
 }
 service() {
         printf 'session required %s socket=%s/run/session policy_dir=%s/policy.d timeout=%d\n' "$pam_module" "$3" \
@@ -74,8 +75,10 @@ for ((i = 0; i < workers; i++)); do prepare "$i" || exit 1; done
 record() { drive 0 --record && driven "$spawned"; }
 ok "the scenarios go through without a fault" record || { cat "$T/w0/out"; exit 1; }
 read -r _ points _ passed _ trials _ ways _ passages _ repeated < <(grep '^points ' "$T/w0/out")
-diag "$points fault points, $passed of them passed, on $ways ways, $passages times: $trials trials, by $workers at the same time." \
-        "Not tried: $repeated passages that are others again (the fourth of a loop, in recovery what life has), and errors and stalls at any but the first"
+diag "$points fault points, $passed of them passed, on $ways ways, $passages times: $trials trials, \
+by $workers at the same time." \
+        "Not tried: $repeated passages that are others again (the fourth of a loop, in recovery what life has), \
+and errors and stalls at any but the first"
 [ -z "${BD_FAULT:-}" ] || sed -n 's/^unpassed /# never passed: /p' "$T/w0/out"
 
 # no_less NAME NUMBER: the count in tests/faults/least. Who takes a fault point away on purpose changes it there.
@@ -105,7 +108,8 @@ for ((i = 0; i < workers; i++)); do sed -n '/^failed:/p; /^faults:/p; /^# /p' "$
 cat "$T"/w*/out | awk '$1 == "trials" { n++; for (i = 2; i <= NF; i += 2) sum[$(i - 1)] += $i }
         END { printf "workers %d", n; for (name in sum) printf " %s %d", name, sum[name]; print "" }' >"$T/sums"
 sum() { sed -n "s/.*\b$1 \([0-9]*\).*/\1/p" "$T/sums"; }
-diag "faults tried: $(($(sum killed) + $(sum failed) + $(sum stalled))) ($(sum killed) kills, $(sum failed) errors, $(sum stalled) stalls), survived: $(sum survived)," \
+diag "faults tried: $(($(sum killed) + $(sum failed) + $(sum stalled))) \
+($(sum killed) kills, $(sum failed) errors, $(sum stalled) stalls), survived: $(sum survived)," \
         "leftovers: $(sum left); ways that were not taken again: $(sum never); $SECONDS s"
 all_done() {
         [ "$died" -eq 0 ] && [ "$(sum workers)" -eq "$workers" ] && { [ -n "${BD_FAULT:-}" ] \

@@ -35,7 +35,8 @@ ok "another logs in" session_start one "$alice"
 # Loads a program through his token again and again: each line is one that went well, and the first that does not ends
 # it.
 ok "and works in his" in_session_sh one \
-        'bpfdeleg run -- sh -c '\''while bpftool prog load "$0" /sys/fs/bpf/x && rm /sys/fs/bpf/x; do echo good; sleep 0.05; done'\'' '"$T"'/bin/packets.bpf.o >~/work 2>&1 & echo $! >~/pid'
+        'bpfdeleg run -- sh -c '\''while bpftool prog load "$0" /sys/fs/bpf/x && rm /sys/fs/bpf/x;
+                do echo good; sleep 0.05; done'\'' '"$T"'/bin/packets.bpf.o >~/work 2>&1 & echo $! >~/pid'
 ok "which goes well" work_goes_on
 worker=$(cat "$T/home/$alice/pid")
 anchors >"$T/anchors"
@@ -92,7 +93,8 @@ if [ -w /proc/sys/kernel/ns_last_pid ]; then
                 ok "and another process of his gets its number" impostor "$anchor"
                 # The record says the impostor's start, too: then it is the pidfd that tells.
                 [ "$forged" = nothing ] \
-                        || sed -i "s/^anchor.start = .*/anchor.start = $(sed 's/.*) //' "/proc/$anchor/stat" | cut -d ' ' -f 20)/" "$record"
+                        || { start=$(sed 's/.*) //' "/proc/$anchor/stat" | cut -d ' ' -f 20)
+                                sed -i "s/^anchor.start = .*/anchor.start = $start/" "$record"; }
                 log_mark
                 ok "the helper starts again" start
                 ok "and is not deceived" logged 'end: .*its anchor was killed while no bpfdelegd ran'

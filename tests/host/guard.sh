@@ -87,8 +87,11 @@ not_attached_to() { ! attached_to "$1"; }
 # The whole record: who (user, program, pid), what, with which program (libbpf before 1.6 gives it no name where there
 # is a token), where, why.
 tried() { # PROGRAM COMMAND CGROUP
-        printf 'guard: uid=%s user=alice policy=50-bpfers.ini id=%s: %s \\(pid [0-9]+\\): %s of (the cgroup_skb program "count_packets"|a program of type cgroup_skb) to the cgroup %s: %s$' \
-                "$uid" "$id" "$1" "$2" "$3" "that is not in the user's own subtree"
+        local program='(the cgroup_skb program "count_packets"|a program of type cgroup_skb)'
+
+        printf '%s %s \\(pid [0-9]+\\): %s of %s to the cgroup %s: %s$' \
+                "guard: uid=$uid user=alice policy=50-bpfers.ini id=$id:" \
+                "$1" "$2" "$program" "$3" "that is not in the user's own subtree"
 }
 told() { # WHEN PROGRAM COMMAND CGROUP
         ok "$1: the journal says who, what and where" logged "$(tried "${@:2}")"
@@ -150,7 +153,8 @@ ok "systemd starts another one" wait_until is_another
 hers "after kill -9"
 inside=$(sleep_inside one)
 ok "she has a shell inside" in_session_sh one "mkfifo /tmp/bed-fifo; exec 9</sys/fs/cgroup
-        bpfdeleg run -- bash -c 'echo >/tmp/bed-inside; exec </tmp/bed-fifo; read; $T/bin/packets $T/bin/packets.bpf.o /proc/self/fd/9 5' >/tmp/bed-shell 2>&1 & shell=\$!"
+        bpfdeleg run -- bash -c 'echo >/tmp/bed-inside; exec </tmp/bed-fifo; read;
+                $T/bin/packets $T/bin/packets.bpf.o /proc/self/fd/9 5' >/tmp/bed-shell 2>&1 & shell=\$!"
 ok "it is inside" wait_until test -e /tmp/bed-inside
 ok "helper and sockets are stopped" systemctl stop bpfdelegd.socket bpfdelegd.service
 ok "the guard stays" each_is_pinned

@@ -37,7 +37,8 @@ cat >"$bin/eats" <<'END'
 use strict;
 $| = 1;
 my @all;
-sub high { open my $f, '<', '/sys/fs/cgroup/memory.events' or die "memory.events: $!"; return grep { /^high [1-9]/ } <$f> }
+sub high { open my $f, '<', '/sys/fs/cgroup/memory.events' or die "memory.events: $!";
+        return grep { /^high [1-9]/ } <$f> }
 for my $n (1 .. $ARGV[0]) {
         push @all, 'x' x (1 << 20);
         if (@ARGV > 1 && high) { print "above memory.high with $n MB\n"; exit 0 }
@@ -148,7 +149,8 @@ logout
 covers limit pids_max
 with 'pids_max = 20'
 prints "the controller of the limit is delegated" '^Delegate=yes$' property Delegate
-prints "and no other: each would cost the whole slice something" '^DelegateControllers=pids$' property DelegateControllers
+prints "and no other: each would cost the whole slice something" \
+        '^DelegateControllers=pids$' property DelegateControllers
 prints "below pids_max forks succeed" 'forked 10 of 10: enough' run "$bin/forks" 10
 prints "none was refused by then" '^max 0$' scope_file pids.events
 exits "pids_max stops a fork" 7 'forked 1[0-9] of 40: EAGAIN' run "$bin/forks" 40

@@ -10,7 +10,8 @@
 . "$(dirname "$0")/../booted/lib.sh"
 
 setup
-trap 'code=$?; as_shipped >/dev/null 2>&1; rm -f /etc/polkit-1/rules.d/50-bed.rules; podman rmi -f bed >/dev/null 2>&1; (exit "$code"); undo' EXIT
+trap 'code=$?; as_shipped >/dev/null 2>&1; rm -f /etc/polkit-1/rules.d/50-bed.rules;
+        podman rmi -f bed >/dev/null 2>&1; (exit "$code"); undo' EXIT
 install -m 0755 "$bed/go/loader" "$T/bin/go-loader" || exit 1
 add_group zones
 add_user alice
@@ -57,7 +58,8 @@ do_polkit() {
         local who
         cat >/etc/polkit-1/rules.d/50-bed.rules <<'END'
 polkit.addRule(function(action, subject) {
-        if (action.id == "org.freedesktop.systemd1.manage-units" && subject.isInGroup("zones")) return polkit.Result.YES;
+        if (action.id == "org.freedesktop.systemd1.manage-units" && subject.isInGroup("zones"))
+                return polkit.Result.YES;
 });
 END
         wait_until systemctl restart polkit

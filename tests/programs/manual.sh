@@ -18,7 +18,8 @@ section() {
                                 print ".It Cm " name
                                 print row["type"] ": " row["does"]
                         } else {
-                                if (!others++) { print ".El\n.Pp\nThese do not, on one kernel at least:"; begin_list("Ds") }
+                                if (!others++) {
+                                        print ".El\n.Pp\nThese do not, on one kernel at least:"; begin_list("Ds") }
                                 print ".It Cm " name
                                 print row["type"] ": " row["does"] "."
                                 if (row["6.12"] == row["7.3"]) print "It is " row["6.12"] ":"
@@ -41,7 +42,8 @@ section() {
 if [ "${1:-}" = --write ]; then
         section >"$page.section"
         awk -v from="$page.section" '
-                /^\.\\" begin of tests\/programs\/manual\.sh/ { print; while ((getline line <from) > 0) print line; skip = 1; next }
+                /^\.\\" begin of tests\/programs\/manual\.sh/ { print; while ((getline line <from) > 0) print line;
+                        skip = 1; next }
                 /^\.\\" end of tests\/programs\/manual\.sh/ { skip = 0 }
                 !skip' "$page" >"$page.new"
         rm "$page.section"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The host's bad days: whatever it runs out of or has not, a login goes on, one line names the cause, and nothing is
 # left. Under on_failure = deny the same day refuses the login, in words.
-# not in the vm bed: it has no pids controller of cgroup v1, and no old_kernel.so; user namespaces that are switched off are in tests/vm/userns.sh
+# not in the vm bed: it has no pids controller of cgroup v1, and no old_kernel.so; tests/vm/userns.sh switches user
+# namespaces off there
 
 . "$(dirname "$0")/lib.sh"
 
@@ -29,7 +30,8 @@ many_log_in() { local i; for ((i = 0; i < $1; i++)); do logs_in "$alice" | grep 
 # How many entries may wait for the journal is a setting of the network namespace.
 cat >"$T/bin/bpfdelegd-journal" <<END
 #!/bin/sh
-exec unshare --mount --propagation private --net sh -c 'mount -t tmpfs none /run && echo 2 >/proc/sys/net/unix/max_dgram_qlen && exec "\$@"' sh \\
+exec unshare --mount --propagation private --net sh -c 'mount -t tmpfs none /run &&
+        echo 2 >/proc/sys/net/unix/max_dgram_qlen && exec "\$@"' sh \\
         "$(program tests/tools/fake-journal)" "$T/journal.pid" "$real" "\$@"
 END
 chmod 0755 "$T/bin/bpfdelegd-journal"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `bpfdeleg doctor`: on a host made good, with one thing broken at a time; what it says, what mends it, how it exits.
-# The
-# host's files are covered in a mount namespace of each call; helper, sockets, PAM and policy directories are the test's own.
+# The host's files are covered in a mount namespace of each call; helper, sockets, PAM and policy directories are the
+# test's own.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -129,8 +129,9 @@ trace() {
 }
 trace >"$T/out" 2>&1
 prints "it opens what it looks at" "openat\(.*$T/services.*O_RDONLY" cat "$T/trace"
+writing='unlink|rename|mkdir|chmod|chown|mount|move_mount|fsmount|setxattr|kill'
 lacks "nothing to write to, and changes nothing" \
-        '^[0-9]+ +(openat?\(.*O_(WRONLY|RDWR|CREAT|TRUNC)|(unlink|rename|mkdir|chmod|chown|mount|move_mount|fsmount|setxattr|kill)[a-z0-9]*\()' \
+        "^[0-9]+ +(openat?\\(.*O_(WRONLY|RDWR|CREAT|TRUNC)|($writing)[a-z0-9]*\\()" \
         cat "$T/trace"
 still_idle "nothing is left of it"
 

@@ -166,12 +166,16 @@ kill_user "$alice"
 # ---- what the user has built in his subtree ----
 
 ok "a session opens" session_start one "$alice"
-nest='d=/sys/fs/cgroup; for i in 1 2 3 4 5 6 7 8; do d=$d/n$i; mkdir $d || exit 1; done; mkdir /sys/fs/cgroup/run/sub /sys/fs/cgroup/run/.hidden /sys/fs/cgroup/... /sys/fs/cgroup/a; [ -d /sys/fs/cgroup/... ]'
+nest='d=/sys/fs/cgroup; for i in 1 2 3 4 5 6 7 8; do d=$d/n$i; mkdir $d || exit 1; done;
+        mkdir /sys/fs/cgroup/run/sub /sys/fs/cgroup/run/.hidden /sys/fs/cgroup/... /sys/fs/cgroup/a;
+                [ -d /sys/fs/cgroup/... ]'
 ok "he nests cgroups" in_session one bpfdeleg run -- sh -c "$nest"
 in_session_sh one \
-        'bpfdeleg run -- sh -c "echo \$\$ >/sys/fs/cgroup/n1/n2/n3/cgroup.procs; exec sleep 1000" & echo $! >~/pid; sleep 0.3' >/dev/null
+        'bpfdeleg run -- sh -c "echo \$\$ >/sys/fs/cgroup/n1/n2/n3/cgroup.procs;
+                exec sleep 1000" & echo $! >~/pid; sleep 0.3' >/dev/null
 in_session_sh one \
-        'bpfdeleg run -- sh -c "echo 1 >/sys/fs/cgroup/a/cgroup.freeze; echo \$\$ >/sys/fs/cgroup/a/cgroup.procs; sleep 1000" & echo $! >~/frozen; sleep 0.3' >/dev/null
+        'bpfdeleg run -- sh -c "echo 1 >/sys/fs/cgroup/a/cgroup.freeze; echo \$\$ >/sys/fs/cgroup/a/cgroup.procs;
+                sleep 1000" & echo $! >~/frozen; sleep 0.3' >/dev/null
 chown -R "$bob" "$(delegation_dirs)/n1/n2"
 in_session one bpfdeleg run -- chmod 0777 /sys/fs/cgroup /sys/fs/cgroup/run >/dev/null
 refused "deeper than 8 he cannot" '.' in_session one bpfdeleg run -- sh -c \

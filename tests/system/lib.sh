@@ -153,7 +153,8 @@ find_cgroup2() {
 # Older kernels ignore the option.
 kernel_has_tokens() {
         unshare --mount --propagation private sh -c \
-                'mount -t bpf -o delegate_cmds=prog_load bpf /mnt && grep -q " - bpf .*delegate_cmds=" /proc/self/mountinfo'
+                'mount -t bpf -o delegate_cmds=prog_load bpf /mnt &&
+                        grep -q " - bpf .*delegate_cmds=" /proc/self/mountinfo'
 }
 
 # Why not, as far as can be told: the kernel has one error for all of it.
@@ -726,7 +727,8 @@ world_objects() {
                         next
                 }
                 $1 == "map" { if ($2 in used || $5 == mark) print "map " $2 " " $3 " " $4 " " $5; next }
-                $1 == "link" { for (i = 3; i < NF; i++) if ($i == "prog" && ($(i + 1) ":") in mine) print "link " $2 " " $3 " of prog " $(i + 1); next }
+                $1 == "link" { for (i = 3; i < NF; i++) if ($i == "prog" && ($(i + 1) ":") in mine)
+                        print "link " $2 " " $3 " of prog " $(i + 1); next }
                 END { for (prog in mine) print "prog " prog " " what[prog] }'
 }
 

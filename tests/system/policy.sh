@@ -81,7 +81,7 @@ rm "$T/policy.d/50-test.ini"
 ln -s /dev/null "$T/policy.d/50-test.ini"
 ok "with all masked nothing is granted" goes_on_without "$alice"
 
-# ---- broken files: the login goes on, nothing is granted, and one line says file, line, what, and what would be right ----
+# ---- broken files: the login goes on, nothing is granted, one line says file, line, what, and what would be right ----
 
 no_policies
 file=$T/policy.d/50-test.ini

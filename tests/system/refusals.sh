@@ -76,10 +76,10 @@ pattern_of() { printf '%s\n' "$1" | sed 's/[][\\.*^$()+?{}|]/\\&/g'; }
 
 # without_guard WHY: the helper that runs has none, for that reason, which everybody is told who has to do with it.
 without_guard() {
-        local why
+        local why how='write .confine = off. under .bpf. there \(see SECURITY.md\)'
         why=$(pattern_of "$1")
         no_grant "confine = required, no guard" \
-                "50-test.ini wants .* confined \(confine = required, .* no guard to do it: $why\. .*write .confine = off. under .bpf. there \(see SECURITY.md\)$" \
+                "50-test.ini wants .* confined \(confine = required, .* no guard to do it: $why\. .*$how$" \
                 'bpf:confine = required'
         exits "the user who is refused with it is told the same" 200 "pam: .*no guard to do it: $why" login_as \
                 "$alice" -- true
@@ -134,7 +134,8 @@ why_no_guard() {
         elif [ -n "$lsm" ] && [[ ,$lsm, != *,bpf,* ]]; then
                 echo "this kernel was booted without BPF LSM: add bpf to lsm= on its command line (lsm=$lsm,bpf)"
         elif [[ $lockdown == *'[integrity]'* ]] && ! takes_lsm_programs; then
-                echo 'this kernel takes no BPF LSM programs; that it is locked down (integrity, kernel_lockdown(7)) may be why'
+                echo 'this kernel takes no BPF LSM programs; that it is locked down (integrity,' \
+                        'kernel_lockdown(7)) may be why'
         fi
 }
 # By a program that is none of ours: some kernels are stricter than lockdown asks for.

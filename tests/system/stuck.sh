@@ -42,7 +42,8 @@ let_go() {
 # inside FILE SCRIPT: runs it in the session's delegation, and its pid is in FILE.
 inside() {
         in_session_sh s \
-                "bpfdeleg run -- sh -c 'echo \$\$ >~/$1; $2' >/dev/null 2>&1 & disown; while ! [ -s ~/$1 ]; do sleep 0.05; done"
+                "bpfdeleg run -- sh -c 'echo \$\$ >~/$1; $2' >/dev/null 2>&1 & disown;
+                        while ! [ -s ~/$1 ]; do sleep 0.05; done"
 }
 pid_of() { cat "$home/$1"; }
 state_of() { sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status"; }
@@ -65,11 +66,13 @@ ok "a process that has left its session and parent" inside daemon \
 ok "it is there" wait_until test -s "$home/grandchild"
 ok "one that is stopped" inside stopped 'kill -STOP $$'
 ok "one that is frozen" inside frozen \
-        'mkdir /sys/fs/cgroup/f && echo 1 >/sys/fs/cgroup/f/cgroup.freeze && echo $$ >/sys/fs/cgroup/f/cgroup.procs; sleep 1000'
+        'mkdir /sys/fs/cgroup/f && echo 1 >/sys/fs/cgroup/f/cgroup.freeze &&
+                echo $$ >/sys/fs/cgroup/f/cgroup.procs; sleep 1000'
 ok "one that waits in vfork for one that does not end" inside vfork 'exec setsid sh -c "sleep 1000"'
 ok "one that joins the namespace from outside the cgroup" inside target 'exec sleep 1000'
 ok "by a descriptor that he has opened" in_session_sh s \
-        'nsenter --user --preserve-credentials -t $(cat ~/target) sh -c "echo \$\$ >~/joined; exec sleep 1000" >/dev/null 2>&1 & disown; while ! [ -s ~/joined ]; do sleep 0.05; done'
+        'nsenter --user --preserve-credentials -t $(cat ~/target) sh -c "echo \$\$ >~/joined; exec sleep 1000" \
+                >/dev/null 2>&1 & disown; while ! [ -s ~/joined ]; do sleep 0.05; done'
 prints "it is outside" "^0::/$" sh -c \
         "grep '^0::' /proc/$(pid_of joined)/cgroup | sed 's,^0::/.*bpfdeleg.*,inside,; s,^0::/.*,0::/,'"
 ok "the session ends" session_end s

@@ -105,7 +105,8 @@ ok "the helper says who was refused, and why" logged \
         "refuse: .*user=$alice.*remove by pid [0-9]+: there are processes in it.*\(run/own\)"
 
 ok "it works inside, too" in_session a bpfdeleg run -- sh -c \
-        'mkdir /sys/fs/cgroup/inside && bpfdeleg kill inside && bpfdeleg remove inside && ! [ -e /sys/fs/cgroup/inside ]'
+        'mkdir /sys/fs/cgroup/inside && bpfdeleg kill inside && bpfdeleg remove inside &&
+                ! [ -e /sys/fs/cgroup/inside ]'
 ok "a process in \`run\`" sleeper "$(id -u "$alice")" "$tree/run"
 ok "goes with all of it" in_session a bpfdeleg kill run
 ok "at once" gone_all
@@ -135,7 +136,8 @@ forget
 # ---- signals ----
 
 # Counts each signal that it gets. read(2) is interrupted by one, and the trap runs then.
-counter='trap "echo \$\$ >>'$T/counts'" USR1; mkfifo "$1" && exec 3<>"$1" && echo ready >>'$T/ready'; while :; do read -r -t 1000 _ <&3; done'
+counter='trap "echo \$\$ >>'$T/counts'" USR1; mkfifo "$1" && exec 3<>"$1" && echo ready >>'$T/ready';
+        while :; do read -r -t 1000 _ <&3; done'
 counters() {
         local i dir
         : >"$T/counts"
@@ -307,7 +309,8 @@ forks() {
         mkdir "$tree/run/forks" || return 1
         # Only when it is there, or what it makes before stays elsewhere.
         sleeper "$other" "$tree/run/forks" bash -c \
-                'until grep -q "/run/forks\$" /proc/$$/cgroup; do sleep 0.01; done; while :; do sleep 1000 & (exec setsid sleep 1001) & sleep 0.01; done'
+                'until grep -q "/run/forks\$" /proc/$$/cgroup; do sleep 0.01; done;
+                        while :; do sleep 1000 & (exec setsid sleep 1001) & sleep 0.01; done'
         wait_until forked
 }
 forked() { [ "$(grep -c . "$tree/run/forks/cgroup.procs")" -gt 20 ]; }

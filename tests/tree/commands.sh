@@ -14,11 +14,12 @@ table=$top_srcdir/tests/commands
 # stands in the text. A backslash continues a line. Comments behind them are not typed.
 install_section() { sed -n '/^## Install from source$/,/^## [^I]/p' "$top_srcdir/HACKING.md"; }
 joined() { sed -E ':again; /\\$/ { N; s/ *\\\n +/ /; b again }'; }
+first_words='sudo |\.\/bootstrap|apt |make |systemctl |install |pam-auth-update |bpfdeleg '
 in_readme() { # FILE
         { cat "$1"; install_section; } | joined >"$T/readme"
         {
                 sed -n 's/^    alice\$ //p' "$T/readme"
-                sed -nE 's/^ {4,7}((sudo |\.\/bootstrap|apt |make |systemctl |install |pam-auth-update |bpfdeleg ).*)/\1/p' "$T/readme"
+                sed -nE "s/^ {4,7}(($first_words).*)/\\1/p" "$T/readme"
                 grep -oE '`(\./bootstrap|bpfdeleg|journalctl|systemctl|make|apt) [^`]*`' "$T/readme" | tr -d '`' \
                         | grep -vE '^bpfdeleg run$|[[:space:]](CMD|DIR)\b'
         } | sed -E 's/ +# .*//'

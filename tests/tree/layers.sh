@@ -88,13 +88,15 @@ circles() {
                 { n[$1]++; to[$1, n[$1]] = $2; files[$1]; files[$2] }
                 function walk(from, file,   i) {
                         for (i = 1; i <= n[file]; i++)
-                                if (!((from, to[file, i]) in reach)) { reach[from, to[file, i]]; walk(from, to[file, i]) }
+                                if (!((from, to[file, i]) in reach)) {
+                                        reach[from, to[file, i]]; walk(from, to[file, i]) }
                 }
                 END {
                         for (a in files) walk(a, a)
                         for (a in files) if (!(a in done) && ((a, a) in reach)) {
                                 line = ""
-                                for (b in files) if (((a, b) in reach) && ((b, a) in reach)) { line = line " " b; done[b] }
+                                for (b in files)
+                                        if (((a, b) in reach) && ((b, a) in reach)) { line = line " " b; done[b] }
                                 print substr(line, 2)
                         }
                 }' "$1"
@@ -111,7 +113,8 @@ levels() {
                         return at[file] = high + 0
                 }
                 END { for (file in files) print level(file), file }' "$1" | sort -k1,1n -k2 |
-                awk '{ if (NR == 1 || $1 != last) printf "%s%s", (NR > 1 ? "\n" : ""), $1; last = $1; printf " %s", $2 } END { print "" }'
+                awk '{ if (NR == 1 || $1 != last) printf "%s%s", (NR > 1 ? "\n" : ""), $1; last = $1; printf " %s", $2 }
+                        END { print "" }'
 }
 
 # ---- how long a function is ----
@@ -131,9 +134,11 @@ edges "$T/symbols" >"$T/edges"
 circles "$T/edges" >"$T/circles"
 long_functions >"$T/long"
 
-diag "a file sees $(awk '{ sum += $1 } END { printf "%.1f", sum / NR }' "$T/seen") headers, one of helper/ \
-$(awk '$2 ~ /^helper/ { sum += $1; n++ } END { printf "%.1f", sum / n }' "$T/seen"), at most $(awk 'NR == 1 { print $1 " (" $2 ")" }' "$T/seen");" \
-        "files in circles: $(wc -w <"$T/circles"), in $(wc -l <"$T/circles"); functions of more than $limit lines: $(wc -l <"$T/long")"
+mean() { awk -v in_dir="^$1" '$2 ~ in_dir { sum += $1; n++ } END { printf "%.1f", sum / n }' "$T/seen"; }
+most() { awk 'NR == 1 { print $1 " (" $2 ")" }' "$T/seen"; }
+diag "a file sees $(mean '') headers, one of helper/ $(mean helper), at most $(most);" \
+        "files in circles: $(wc -w <"$T/circles"), in $(wc -l <"$T/circles");" \
+        "functions of more than $limit lines: $(wc -l <"$T/long")"
 if [ -n "${BD_LAYERS:-}" ]; then
         for what in seen circles long; do sed "s/^/# $what: /" "$T/$what"; done
         [ -s "$T/circles" ] || grep '^helper/' "$T/edges" | grep ' helper/' | levels - \

@@ -43,7 +43,8 @@ whole_rows() {
                         n = split("message why instead", words, " ")
                         for (i = 1; i <= n; i++)
                                 if (refused != (words[i] in row)) bad((refused ? "no " : "a ") words[i])
-                        if (refused != exists(built "/" name "-instead.bpf.o")) bad("refused, or written otherwise, but not both")
+                        if (refused != exists(built "/" name "-instead.bpf.o"))
+                                bad("refused, or written otherwise, but not both")
                         delete row
                         name = ""
                 }

@@ -27,8 +27,10 @@ ok "each source file names its licence" every_file_has_a_licence
 ok "recvmsg is called in lib/sock.c alone" only_in '\brecvmsg\(' lib/sock.c
 ok "sendmsg is called in lib/sock.c alone" only_in '\bsendmsg\(' lib/sock.c
 # In sshd's process nothing may be said, ended or changed (HACKING.md, Rules).
+not_there='printf|puts|fputs|perror|exit|_exit|abort|assert|openlog|syslog|setenv|putenv|unsetenv|umask|chdir|setlocale'
+not_there+='|signal|sigaction|sigprocmask'
 ok "the module and the library neither print, exit nor log by themselves" \
-        none '\b(printf|puts|fputs|perror|exit|_exit|abort|assert|openlog|syslog|setenv|putenv|unsetenv|umask|chdir|setlocale|signal|sigaction|sigprocmask)\(' \
+        none "\b($not_there)\(" \
         lib/{ini,policy,proto,sock,client,sha256}.c lib/{util,ini,policy,proto,sock,client,sha256}.h pam/pam_bpfdeleg.c
 ok "no NSS in the helper" none '\b(getpw|getgr|initgroups|getgrouplist)[a-z_]*\(' helper/*.c
 # A clock that is set must not end a session, nor let one wait: the one use is what status shows.
@@ -47,10 +49,14 @@ narrow() {
                 | sed "s|^|$file:|"; done |
                 cut -c 1-150 | grep .
 }
+scripts() { find bootstrap tests ! -path 'tests/fuzz/corpus/*' \( -name '*.sh' -o -name bootstrap \); }
 c_sources() { find lib pam helper cli tests ! -name '*.skel.h' -name '*.[ch]'; }
 mapfile -t c_files < <(c_sources)
 c_is_narrow() { narrow 120 "${c_files[@]}"; }
+mapfile -t script_files < <(scripts)
+scripts_are_narrow() { narrow 120 "${script_files[@]}" configure.ac Makefile.am; }
 ok "no line of C is wider than 120 columns" c_is_narrow
+ok "and none of scripts and the build's files" scripts_are_narrow
 # Another version breaks some lines elsewhere.
 if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
         formatted() {

@@ -66,7 +66,8 @@ ok "a key would be seen" sets bpfdelegd.service UMask
 capabilities() {
         local have
         have=$(sed -n 's/^CapabilityBoundingSet=//p' "$unit_dir/bpfdelegd.service" | tr ' ' '\n' | sort | paste -sd ' ')
-        [ "$have" = "CAP_BPF CAP_CHOWN CAP_DAC_OVERRIDE CAP_KILL CAP_PERFMON CAP_SETGID CAP_SETUID CAP_SYS_ADMIN CAP_SYS_CHROOT CAP_SYS_PTRACE" ] ||
+        [ "$have" = "CAP_BPF CAP_CHOWN CAP_DAC_OVERRIDE CAP_KILL CAP_PERFMON CAP_SETGID CAP_SETUID \
+CAP_SYS_ADMIN CAP_SYS_CHROOT CAP_SYS_PTRACE" ] ||
                 { echo "$have"; return 1; }
 }
 ok "bpfdelegd.service: these capabilities and no other" capabilities
