@@ -7,6 +7,13 @@ set -eu
 dir=$(cd "$(dirname "$0")" && pwd)
 page=$dir/../../man/bpfdeleg-programs.7
 
+# No line of text is wider than 98 columns; one of a macro stays whole.
+folded() {
+        awk '
+                { while (length > 98 && !/^[.]/ && match(substr($0, 1, 98), /.* /)) {
+                        print substr($0, 1, RLENGTH - 1); $0 = substr($0, RLENGTH + 1) }
+                  print }'
+}
 section() {
         awk '
                 function begin_list(width) { print ".Bl -tag -width " width }
@@ -40,7 +47,7 @@ section() {
 }
 
 if [ "${1:-}" = --write ]; then
-        section >"$page.section"
+        section | folded >"$page.section"
         awk -v from="$page.section" '
                 /^\.\\" begin of tests\/programs\/manual\.sh/ { print; while ((getline line <from) > 0) print line;
                         skip = 1; next }
@@ -49,5 +56,5 @@ if [ "${1:-}" = --write ]; then
         rm "$page.section"
         mv "$page.new" "$page"
 else
-        section
+        section | folded
 fi

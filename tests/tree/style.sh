@@ -55,8 +55,14 @@ mapfile -t c_files < <(c_sources)
 c_is_narrow() { narrow 120 "${c_files[@]}"; }
 mapfile -t script_files < <(scripts)
 scripts_are_narrow() { narrow 120 "${script_files[@]}" configure.ac Makefile.am; }
+# A macro's line in a manual page is one line.
+documents() { find ./*.md PROTOCOL NEWS docs -name '*.md' -o -name PROTOCOL -o -name NEWS; }
+pages() { for page in man/*.[0-9]; do grep -v '^[.]' "$page" >"$T/${page##*/}"; done; }
+mapfile -t document_files < <(documents)
+documents_are_narrow() { pages && narrow 100 "${document_files[@]}" "$T"/*.[0-9]; }
 ok "no line of C is wider than 120 columns" c_is_narrow
 ok "and none of scripts and the build's files" scripts_are_narrow
+ok "and none of documents and manual pages than 100" documents_are_narrow
 # Another version breaks some lines elsewhere.
 if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
         formatted() {
