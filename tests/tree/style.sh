@@ -54,7 +54,7 @@ c_sources() { find lib pam helper cli tests ! -name '*.skel.h' -name '*.[ch]'; }
 mapfile -t c_files < <(c_sources)
 c_is_narrow() { narrow 120 "${c_files[@]}"; }
 mapfile -t script_files < <(scripts)
-scripts_are_narrow() { narrow 120 "${script_files[@]}" configure.ac Makefile.am; }
+scripts_are_narrow() { narrow 120 "${script_files[@]}" configure.ac Makefile.am tests/tests.mk; }
 # A macro's line in a manual page is one line.
 documents() { find ./*.md PROTOCOL NEWS docs -name '*.md' -o -name PROTOCOL -o -name NEWS; }
 pages() { for page in man/*.[0-9]; do grep -v '^[.]' "$page" >"$T/${page##*/}"; done; }
