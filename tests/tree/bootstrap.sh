@@ -8,7 +8,7 @@
 T=$(mktemp -d) || exit 1
 trap 'rm -rf "$T"' EXIT
 : >"$T/out"
-eval "$(sed -n '/^excerpt() {/,/^}/p' "$top_srcdir/bootstrap")"
+eval "$(sed -n '/^excerpt() {/,/^}/p' "$top_srcdir/scripts/lib.sh")"
 
 numbered() { seq -f "$1" "$2" "$3"; }
 {

@@ -49,7 +49,7 @@ narrow() {
                 | sed "s|^|$file:|"; done |
                 cut -c 1-150 | grep .
 }
-scripts() { find bootstrap tests ! -path 'tests/fuzz/corpus/*' \( -name '*.sh' -o -name bootstrap \); }
+scripts() { find bootstrap scripts tests ! -path 'tests/fuzz/corpus/*' \( -name '*.sh' -o -name bootstrap \); }
 c_sources() { find lib pam helper cli tests ! -name '*.skel.h' -name '*.[ch]'; }
 mapfile -t c_files < <(c_sources)
 c_is_narrow() { narrow 120 "${c_files[@]}"; }
