@@ -142,7 +142,7 @@ static void escort_main(int channel, const int *fds, void *arg) {
         child_must(channel, STEP_CLONE, fd);
         child_must(channel, STEP_HOLD, hold(pid, fds[FD_PEER]));
         child_must(channel, STEP_MOVE, move(fds[FD_PROCS], pid, fds[FD_PEER]));
-        child_tell(channel, STEP_DONE, 0, fd);
+        child_send(channel, STEP_DONE, 0, fd);
 }
 
 /* ---- in the helper ---- */
@@ -174,7 +174,7 @@ static int on_exit_of_escort(sd_event_source *source, int fd, uint32_t revents, 
         (void) source;
         (void) fd;
         (void) revents;
-        r = child_hear(&enter->escort, &message, &mount_fd);
+        r = child_recv(&enter->escort, &message, &mount_fd);
         if (r < 0)
                 return finish(enter, -ECHILD, -1, "the escort died");
         if (message.step >= ELEMENTSOF(step_words))

@@ -133,12 +133,12 @@ static void maker_main(int channel, const int *fds, void *arg) {
         child_must(channel, STEP_NAMESPACES,
                    unshare(CLONE_NEWUSER | CLONE_NEWNS | (spec->private_network ? CLONE_NEWNET : 0)));
         child_must(channel, STEP_NAMESPACES, hide(true));
-        child_tell(channel, STEP_NAMESPACES, 0, -1);
+        child_send(channel, STEP_NAMESPACES, 0, -1);
 
         (void) wait_for_helper(channel); /* the maps are written */
         fd = sys_fsopen("bpf");
         child_must(channel, STEP_CONTEXT, fd);
-        child_tell(channel, STEP_CONTEXT, 0, fd);
+        child_send(channel, STEP_CONTEXT, 0, fd);
         (void) close(fd);
 
         fd = wait_for_helper(channel);
@@ -146,7 +146,7 @@ static void maker_main(int channel, const int *fds, void *arg) {
         if (spec->private_network)
                 child_must(channel, STEP_NETWORK, bring_up_lo());
         child_must(channel, STEP_CGROUP_NAMESPACE, unshare(CLONE_NEWCGROUP));
-        child_tell(channel, STEP_READY, 0, -1);
+        child_send(channel, STEP_READY, 0, -1);
         (void) wait_for_helper(channel); /* keeps the namespaces until the anchor has them */
 }
 
@@ -190,7 +190,7 @@ static void anchor_main(int channel, const int *fds, void *arg) {
         (void) sigfillset(&all);
         (void) sigprocmask(SIG_SETMASK, &all, NULL);
         child_set_title("bpfdeleg-anchor");
-        child_tell(channel, STEP_ANCHORED, 0, -1);
+        child_send(channel, STEP_ANCHORED, 0, -1);
         /* Behind the answer, for it takes as long as all before; where it fails, this sleeps as well, and is only
          * larger. */
         if (fds[NS_MAX] >= 0)
@@ -450,7 +450,7 @@ static int on_message(sd_event_source *source, int fd, uint32_t revents, void *u
 
         (void) fd;
         (void) revents;
-        r = child_hear(anchor ? &maker->anchor : &maker->maker, &message, &got_fd);
+        r = child_recv(anchor ? &maker->anchor : &maker->maker, &message, &got_fd);
         if (r == -EAGAIN)
                 return 0;
         if (r < 0)
@@ -593,7 +593,7 @@ static int nursery_enter(const char *dir) {
 static void nursery_main(int channel, const int *fds, void *arg) {
         (void) fds;
         child_must(channel, STEP_NURSERY, nursery_enter(arg));
-        child_tell(channel, STEP_NURSERY, 0, -1);
+        child_send(channel, STEP_NURSERY, 0, -1);
         (void) wait_for_helper(channel);
 }
 
@@ -607,7 +607,7 @@ int nursery_new(const char *dir, struct errtext *err) {
                 return fail(err, r, "the nursery cannot be started: %s", strerror(-r));
         (void) poll((struct pollfd[]){{.fd = child.channel, .events = POLLIN}, {.fd = child.pidfd, .events = POLLIN}},
                     2, 5000);
-        r = child_hear(&child, &message, &fd);
+        r = child_recv(&child, &message, &fd);
         if (r == -EAGAIN)
                 r = sys_pidfd_exited(child.pidfd) ? -ECHILD : -ETIMEDOUT;
         (void) close_fd(fd);

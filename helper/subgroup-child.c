@@ -228,5 +228,5 @@ void subgroup_child(int channel, const int *fds, void *arg) {
                 child_must(channel, SUBGROUP_KILL, kill_all(fd, channel));
         } else
                 child_must(channel, SUBGROUP_SIGNAL, signal_all(work, fd));
-        child_tell(channel, SUBGROUP_DONE, 0, -1);
+        child_send(channel, SUBGROUP_DONE, 0, -1);
 }

@@ -116,7 +116,7 @@ static int on_child_exit(sd_event_source *source, int fd, uint32_t revents, void
         (void) source;
         (void) fd;
         (void) revents;
-        if (child_hear(&subgroup->child, &message, &none_fd) < 0)
+        if (child_recv(&subgroup->child, &message, &none_fd) < 0)
                 return finish(subgroup, -ECHILD, "the process that was to do it died");
         if (message.step >= ELEMENTSOF(step_words) || message.error > 0)
                 return finish(subgroup, -EBADMSG, "the process that was to do it said what it should not");
