@@ -45,7 +45,7 @@ struct subgroup {
         struct subgroups *subgroups;
         uint64_t id;
         uid_t uid;
-        struct subgroup_order order; /* its path is this: */
+        struct subgroup_request request; /* its path is this: */
         char path[PROTO_SUBGROUP_SIZE];
         subgroup_done done;
         void *userdata;
@@ -94,7 +94,7 @@ static int finish(struct subgroup *subgroup, int result, const char *why) {
         subgroup->deadline = sd_event_source_disable_unref(subgroup->deadline);
         subgroup->exit_source = sd_event_source_disable_unref(subgroup->exit_source);
         child_done(&subgroup->child, subgroup->subgroups->event);
-        subgroup->done(subgroup->userdata, &subgroup->order, result, why);
+        subgroup->done(subgroup->userdata, &subgroup->request, result, why);
         return 0;
 }
 
@@ -131,18 +131,18 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         if (!subgroup->at_work)
                 return finish(subgroup, -ETIMEDOUT,
                               "not begun: others that you asked for were not done in time; ask again");
-        return finish(subgroup, -ETIMEDOUT,
-                      subgroup->order.remove ?
-                              "not all of it could be removed in time; ask again" :
-                      subgroup->order.signal == SIGKILL ?
-                              "some in it were not gone in time: they cannot end yet, or new ones come; ask again" :
-                              "not all in it could be signalled in time: ask again, or send SIGKILL");
+        if (subgroup->request.remove)
+                return finish(subgroup, -ETIMEDOUT, "not all of it could be removed in time; ask again");
+        if (subgroup->request.signal == SIGKILL)
+                return finish(subgroup, -ETIMEDOUT,
+                              "some in it were not gone in time: they cannot end yet, or new ones come; ask again");
+        return finish(subgroup, -ETIMEDOUT, "not all in it could be signalled in time: ask again, or send SIGKILL");
 }
 
 static int start_child(struct subgroup *subgroup, const struct subgroup_target *target, struct errtext *err) {
         struct subgroup_work work = {
                 .root_fd = target->root->fd,
-                .order = subgroup->order,
+                .request = subgroup->request,
                 .anchor = *target->anchor,
         };
         const int fds[] = {[SUBGROUP_FD_ROOT] = work.root_fd, [SUBGROUP_FD_ANCHOR] = work.anchor.pidfd};
@@ -150,7 +150,7 @@ static int start_child(struct subgroup *subgroup, const struct subgroup_target *
 
         copy_field_cut(work.root_path, sizeof(work.root_path), target->root->path);
         copy_field_cut(work.path, sizeof(work.path), subgroup->path);
-        work.order.path = work.path;
+        work.request.path = work.path;
         r = child_spawn(&subgroup->child, -1, subgroup_child, &work, fds, ELEMENTSOF(fds));
         subgroup->at_work = r >= 0;
         if (r >= 0)
@@ -193,13 +193,13 @@ static void start_next(struct subgroups *subgroups, uid_t uid) {
         }
 }
 
-static int check(const struct subgroup_target *target, const struct subgroup_order *order, struct errtext *err) {
-        const char *path = order->path;
+static int check(const struct subgroup_target *target, const struct subgroup_request *request, struct errtext *err) {
+        const char *path = request->path;
         size_t n = strlen(CGROUP_SUPERVISOR);
         int r;
 
-        if (!order->remove && (order->signal == 0 || order->signal >= NSIG))
-                return fail(err, -EINVAL, "there is no signal %" PRIu32, order->signal);
+        if (!request->remove && (request->signal == 0 || request->signal >= NSIG))
+                return fail(err, -EINVAL, "there is no signal %" PRIu32, request->signal);
         if (target->root->fd < 0)
                 return fail(err, -ENOENT, "your delegation has no cgroup");
         r = proto_check_subgroup(path, err);
@@ -215,11 +215,11 @@ static int check(const struct subgroup_target *target, const struct subgroup_ord
 }
 
 int subgroup_start(struct subgroup **ret, struct subgroups *subgroups, const struct subgroup_target *target,
-                   const struct subgroup_order *order, subgroup_done done, void *userdata, struct errtext *err) {
+                   const struct subgroup_request *request, subgroup_done done, void *userdata, struct errtext *err) {
         struct subgroup *subgroup;
         int r;
 
-        r = check(target, order, err);
+        r = check(target, request, err);
         if (r < 0)
                 return r;
         subgroup = malloc(sizeof(*subgroup));
@@ -229,13 +229,13 @@ int subgroup_start(struct subgroup **ret, struct subgroups *subgroups, const str
                 .subgroups = subgroups,
                 .id = target->id,
                 .uid = target->uid,
-                .order = *order,
+                .request = *request,
+                .child = CHILD_INIT,
                 .done = done,
                 .userdata = userdata,
-                .child = CHILD_INIT,
         };
-        copy_field_cut(subgroup->path, sizeof(subgroup->path), order->path);
-        subgroup->order.path = subgroup->path;
+        copy_field_cut(subgroup->path, sizeof(subgroup->path), request->path);
+        subgroup->request.path = subgroup->path;
         r = is_busy(subgroups, target->uid) ? 0 : start_child(subgroup, target, err);
         TAILQ_INSERT_TAIL(&subgroups->queue, subgroup, entry);
         if (r >= 0) {
