@@ -71,7 +71,7 @@ static int choose_backend(struct manager *manager, struct errtext *err) {
 static int open_places(struct manager *manager, const struct options *options, struct errtext *err) {
         int r;
 
-        r = state_open(&manager->state, options->runtime_dir, err);
+        r = state_open(&manager->state, manager->event, options->runtime_dir, err);
         if (r >= 0)
                 r = choose_backend(manager, err);
         if (r < 0)
@@ -202,18 +202,17 @@ bool manager_is_settled(const struct manager *manager, bool all) {
         return true;
 }
 
-void manager_forget(struct manager *manager) {
+static void forget_all(struct manager *manager) {
         struct delegation *d;
 
         manager_tell_refusal(manager);
         while ((d = LIST_FIRST(&manager->delegations)))
                 delegation_forget(d);
         manager->refusal.timer = sd_event_source_disable_unref(manager->refusal.timer);
-        manager->tidying = sd_event_source_disable_unref(manager->tidying);
 }
 
 void manager_done(struct manager *manager) {
-        manager_forget(manager);
+        forget_all(manager);
         scopes_free(manager->scopes);
         guard_free(manager->guard);
         cgroups_done(&manager->cgroups);
