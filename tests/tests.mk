@@ -90,7 +90,7 @@ tests_fuzz_fuzz_helper_SOURCES = \
 	tests/fuzz/files.c \
 	tests/fuzz/fuzz.h helper/settings.c helper/log.c helper/server.c helper/request.c helper/delegation.c \
 	helper/maker.c \
-	helper/child.c helper/enter.c helper/subgroup.c helper/peer.c helper/cgroup.c helper/cgroups.c \
+	helper/child.c helper/task.c helper/enter.c helper/subgroup.c helper/peer.c helper/cgroup.c helper/cgroups.c \
 	helper/setup.c helper/session.c helper/login.c \
 	helper/manager.c helper/recover.c helper/state.c helper/sweep.c helper/guard-lists.c helper/guard-words.c
 tests_fuzz_fuzz_helper_CPPFLAGS = $(FUZZ_CPPFLAGS)
