@@ -16,7 +16,6 @@
 #include "guard-words.h"
 #include "login.h"
 #include "manager.h"
-#include "scope.h"
 #include "sweep.h"
 
 /* Timers of these are given an accuracy of 1: 0 would mean sd-event's default of 250 ms. */
@@ -196,8 +195,8 @@ static void report_once(struct delegation *d, int r) {
 /* An empty scope goes by itself. Should systemd have missed that, it is told; should it know of no such scope any more,
  * it has failed to remove the directory, and will not try again. */
 static void prod_systemd(const struct delegation *d, int r) {
-        if (r == -EINPROGRESS && d->retry_usec >= PROD_USEC && d->manager->scopes)
-                scope_stop(d->manager->scopes, d->id);
+        if (r == -EINPROGRESS && d->retry_usec >= PROD_USEC)
+                setup_stop(&d->manager->setup, d->id);
 }
 
 static void end_again(struct delegation *d, uint64_t in_usec) {
@@ -291,8 +290,8 @@ static void end_cgroup(struct delegation *d) {
         cgroup_take_back(&d->cgroup);
         (void) cgroup_kill(&d->cgroup);
         /* It was asked for, and where it is was not yet known. */
-        if (d->scope_asked && d->cgroup.fd < 0 && d->manager->scopes)
-                scope_stop(d->manager->scopes, d->id);
+        if (d->scope_asked && d->cgroup.fd < 0)
+                setup_stop(&d->manager->setup, d->id);
 }
 
 void delegation_fail(struct delegation *d, int result, const char *reason) {

@@ -42,7 +42,6 @@ struct manager {
         const char *const *policy_dirs; /* NULL-terminated */
         struct mask_names *names;
         struct cgroups cgroups;
-        struct scopes *scopes; /* NULL: the cgroupfs backend */
         struct setup_context setup;
         struct state_dir state;
         struct guard *guard; /* NULL: there is none, and guard_why says why */
