@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <sys/random.h>
 
-#include "guard-words.h"
+#include "guard/guard-words.h"
 #include "login.h"
 #include "manager.h"
 #include "sweep.h"

@@ -8,7 +8,7 @@
 #include <systemd/sd-event.h>
 
 #include "cgroups.h"
-#include "guard.h"
+#include "guard/guard.h"
 #include "log.h"
 #include "settings.h"
 #include "setup.h"

@@ -92,7 +92,8 @@ tests_fuzz_fuzz_helper_SOURCES = \
 	helper/maker.c \
 	helper/child.c helper/task.c helper/enter.c helper/subgroup.c helper/peer.c helper/cgroup.c helper/cgroups.c \
 	helper/setup.c helper/session.c helper/login.c \
-	helper/manager.c helper/recover.c helper/state.c helper/sweep.c helper/guard-lists.c helper/guard-words.c
+	helper/manager.c helper/recover.c helper/state.c helper/sweep.c \
+	helper/guard/guard-lists.c helper/guard/guard-words.c
 tests_fuzz_fuzz_helper_CPPFLAGS = $(FUZZ_CPPFLAGS)
 tests_fuzz_fuzz_helper_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_helper_LDFLAGS = $(WORLD_CALLS:%=-Wl,--wrap=%)
@@ -124,7 +125,8 @@ tests_unit_test_policy_LDADD = $(UNIT_LDADD)
 tests_unit_test_mask_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_mask_LDADD = $(UNIT_LDADD)
 
-tests_unit_test_guard_words_SOURCES = tests/unit/test-guard-words.c helper/guard-words.c helper/guard-lists.c
+tests_unit_test_guard_words_SOURCES = tests/unit/test-guard-words.c helper/guard/guard-words.c \
+	helper/guard/guard-lists.c
 tests_unit_test_guard_words_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/helper
 tests_unit_test_guard_words_LDADD = $(UNIT_LDADD) $(LIBBPF_LIBS)
 tests_unit_test_state_SOURCES = tests/unit/test-state.c tests/unit/files.h helper/state.c helper/log.c
@@ -135,7 +137,7 @@ tests_unit_test_doctor_SOURCES = tests/unit/test-doctor.c tests/unit/files.h cli
 tests_unit_test_doctor_CPPFLAGS = $(UNIT_CPPFLAGS) $(DOCTOR_CPPFLAGS) -I$(top_srcdir)/cli
 tests_unit_test_doctor_LDADD = $(UNIT_LDADD)
 
-tests_unit_test_guard_SOURCES = tests/unit/test-guard.c helper/guard-lists.c helper/guard-lists.h
+tests_unit_test_guard_SOURCES = tests/unit/test-guard.c helper/guard/guard-lists.c helper/guard/guard-lists.h
 tests_unit_test_guard_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/helper
 tests_unit_test_guard_LDADD = $(UNIT_LDADD)
 
@@ -233,7 +235,7 @@ tests_escape_forge_LDADD = lib/libsys.la $(LIBBPF_LIBS)
 
 # A helper without a guard: what a vector does there, it must not do with one. `confine = off` would not show it: where
 # there is a guard, that still judges what programs contain.
-tests_escape_bpfdelegd_unguarded_SOURCES = helper/guard-none.c
+tests_escape_bpfdelegd_unguarded_SOURCES = helper/guard/guard-none.c
 tests_escape_bpfdelegd_unguarded_CPPFLAGS = $(helper_libhelper_la_CPPFLAGS)
 tests_escape_bpfdelegd_unguarded_LDADD = helper/libhelper.la
 
@@ -243,7 +245,8 @@ tests_escape_bpfdelegd_unguarded_LDADD = helper/libhelper.la
 FAULTS = tests/faults/bpfdelegd-faults tests/faults/faults
 EXTRA_PROGRAMS += $(FAULTS)
 CLEANFILES += $(FAULTS)
-tests_faults_bpfdelegd_faults_SOURCES = $(helper_libhelper_la_SOURCES) helper/guard-none.c lib/ini.c lib/policy.c \
+tests_faults_bpfdelegd_faults_SOURCES = $(helper_libhelper_la_SOURCES) helper/guard/guard-none.c \
+	lib/ini.c lib/policy.c \
 	lib/sock.c lib/mounts.c lib/file.c
 tests_faults_bpfdelegd_faults_CPPFLAGS = $(helper_libhelper_la_CPPFLAGS) -I$(top_srcdir)/tests/faults -include \
 	$(top_srcdir)/tests/faults/points.h
@@ -298,7 +301,7 @@ ORDINARY_INSTEAD = \
 
 # BPF objects of the tests: plain C for clang, no BTF of this machine needed.
 BPF_OBJECTS = tests/tools/packets.bpf.o tests/tools/other.bpf.o $(ORDINARY) $(ORDINARY_INSTEAD)
-check_DATA = $(BPF_OBJECTS) helper/guard.bpf.o
+check_DATA = $(BPF_OBJECTS) helper/guard/guard.bpf.o
 CLEANFILES += $(BPF_OBJECTS)
 SUFFIXES = .bpf.c .bpf.o
 .bpf.c.bpf.o:

@@ -16,7 +16,7 @@
 
 #include "delegation.h"
 #include "fuzz-helper.h"
-#include "guard-words.h"
+#include "guard/guard-words.h"
 #include "login.h"
 #include "manager.h"
 #include "request.h"

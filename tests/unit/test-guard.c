@@ -4,7 +4,7 @@
 
 #include "config.h"
 
-#include "guard-lists.h"
+#include "guard/guard-lists.h"
 #include "mask.h"
 
 #include <bpf/libbpf.h>
@@ -23,7 +23,7 @@ static struct bpf_object *open_guard(void) {
         struct bpf_object *obj;
         char path[4096];
 
-        (void) snprintf(path, sizeof(path), "%s/helper/guard.bpf.o", dir ?: ".");
+        (void) snprintf(path, sizeof(path), "%s/helper/guard/guard.bpf.o", dir ?: ".");
         obj = bpf_object__open_file(path, NULL);
         assert_non_null(obj);
         return obj;

@@ -19,7 +19,7 @@
 
 #include "guard-end.h"
 #include "guard-lists.h"
-#include "helper/guard.skel.h"
+#include "helper/guard/guard.skel.h"
 #include "log.h"
 #include "sysapi.h"
 
