@@ -17,7 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
-#include "guard-end.h"
+#include "guard-detach.h"
 #include "guard-lists.h"
 #include "helper/guard/guard.skel.h"
 #include "log.h"
@@ -30,7 +30,7 @@ struct guard {
         const struct mask_names *names;
         struct guard_callbacks callbacks;
         void *userdata;
-        struct guard_ends *ends;
+        struct guard_detach *detach;
         unsigned reported;  /* since on_readable began */
         uint64_t recounted; /* when recount_btf() did */
         struct undead {
@@ -594,7 +594,7 @@ int guard_new(struct guard **ret, sd_event *event, const struct mask_names *name
         guard->skel = guard_bpf__open();
         r = guard->skel ? load(guard, event, dir) : -errno;
         if (r >= 0)
-                r = guard_ends_new(&guard->ends, event, guard, owns, callbacks->detached, userdata);
+                r = guard_detach_new(&guard->detach, event, guard, owns, callbacks->detached, userdata);
         if (r >= 0)
                 r = find_undead(guard);
         if (r < 0) {
@@ -610,7 +610,7 @@ int guard_new(struct guard **ret, sd_event *event, const struct mask_names *name
 void guard_free(struct guard *guard) {
         if (!guard)
                 return;
-        guard_ends_free(guard->ends);
+        guard_detach_free(guard->detach);
         sd_event_source_disable_unref(guard->source);
         ring_buffer__free(guard->reports);
         guard_bpf__destroy(guard->skel);
@@ -677,7 +677,7 @@ bool guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd) {
         if (!look_up(guard, id, &delegation))
                 return false;
         (void) add_undead(guard, id, delegation.uid); /* out of memory: it is not counted */
-        return guard_ends_add(guard->ends, id, delegation.flags, cgroup_fd, false);
+        return guard_detach_add(guard->detach, id, delegation.flags, cgroup_fd, false);
 }
 
 /* A program holds its token: mostly there is none by now. */
@@ -685,11 +685,11 @@ bool guard_revoke_late(struct guard *guard, uint64_t id) {
         struct guard_delegation delegation;
 
         return look_up(guard, id, &delegation) && delegation.flags & GUARD_REVOKED && delegation.tokens > 0 &&
-               guard_ends_add(guard->ends, id, delegation.flags, -1, true);
+               guard_detach_add(guard->detach, id, delegation.flags, -1, true);
 }
 
 void guard_finish(struct guard *guard) {
-        guard_ends_finish(guard->ends);
+        guard_detach_finish(guard->detach);
 }
 
 struct strangers {
