@@ -120,7 +120,7 @@ static int read_policy(const struct manager *manager, const struct proto_open_se
                         "kernel memory; to grant "
                         "it without a guard, write `confine = off` under [bpf] there (see SECURITY.md)",
                         policy->path, manager->guard_why.s);
-        if (manager->guard && guard_undead(manager->guard, request->uid) >= GUARD_UNDEAD_EACH)
+        if (manager->guard && guard_held(manager->guard, request->uid) >= GUARD_HELD_EACH)
                 return fail(err, -EMFILE,
                             "too many ended delegations of uid %u are still held by descriptors of their tokens "
                             "and bpf file systems, in processes outside of them: the user gets no new delegation until "
