@@ -14,7 +14,8 @@ TEST_EXTENSIONS = .sh
 UNIT_TESTS = \
 	tests/unit/test-util tests/unit/test-proto tests/unit/test-sock tests/unit/test-client tests/unit/test-sysapi \
 	tests/unit/test-sha256 tests/unit/test-ini tests/unit/test-policy tests/unit/test-mask tests/unit/test-state \
-	tests/unit/test-doctor tests/unit/test-guard tests/unit/test-guard-words tests/unit/test-proxy-attr
+	tests/unit/test-doctor tests/unit/test-guard tests/unit/test-guard-lists tests/unit/test-guard-words \
+	tests/unit/test-proxy-attr
 PAM_TESTS = tests/pam/tst-retval tests/pam/tst-limits tests/pam/tst-exports.sh
 TREE_TESTS = \
 	tests/tree/installed.sh tests/tree/style.sh tests/tree/units.sh tests/tree/shipped.sh tests/tree/programs.sh \
@@ -137,9 +138,13 @@ tests_unit_test_doctor_SOURCES = tests/unit/test-doctor.c tests/unit/files.h cli
 tests_unit_test_doctor_CPPFLAGS = $(UNIT_CPPFLAGS) $(DOCTOR_CPPFLAGS) -I$(top_srcdir)/cli
 tests_unit_test_doctor_LDADD = $(UNIT_LDADD)
 
-tests_unit_test_guard_SOURCES = tests/unit/test-guard.c helper/guard/guard-lists.c helper/guard/guard-lists.h
+tests_unit_test_guard_SOURCES = tests/unit/test-guard.c helper/guard/guard.bpf.h
 tests_unit_test_guard_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/helper
 tests_unit_test_guard_LDADD = $(UNIT_LDADD)
+tests_unit_test_guard_lists_SOURCES = tests/unit/test-guard-lists.c \
+	helper/guard/guard-lists.c helper/guard/guard-lists.h
+tests_unit_test_guard_lists_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/helper
+tests_unit_test_guard_lists_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_proxy_attr_SOURCES = tests/unit/test-proxy-attr.c cli/proxy-attr.c cli/proxy-attr.h
 tests_unit_test_proxy_attr_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/cli
