@@ -24,10 +24,10 @@ TREE_TESTS = \
 SYSTEM_TESTS = \
 	tests/system/session.sh tests/system/users.sh tests/system/run.sh tests/system/refusals.sh \
 	tests/system/policy.sh tests/system/failures.sh tests/system/restart.sh tests/system/scope.sh \
-	tests/system/hostile.sh \
+	tests/system/malformed.sh \
 	tests/system/doctor.sh tests/system/proxy.sh tests/system/callers.sh tests/system/storm.sh \
-	tests/system/badday.sh \
-	tests/system/restarts.sh tests/system/stuck.sh tests/system/abuse.sh tests/system/subgroups.sh \
+	tests/system/shortages.sh \
+	tests/system/restarts.sh tests/system/stuck.sh tests/system/user-attacks.sh tests/system/subgroups.sh \
 	tests/system/beside.sh
 
 # `make check-faults`; those of FAULTS take a while.
@@ -160,7 +160,7 @@ tests_pam_tst_limits_LDADD = lib/libcore.la $(CMOCKA_LIBS) $(PAM_LIBS)
 
 # Programs that the system tests, the demo and the bench use.
 TOOLS = \
-	tests/tools/pam-session tests/tools/packets tests/tools/hostile tests/tools/enter-as tests/bench/bench \
+	tests/tools/pam-session tests/tools/packets tests/tools/malformed tests/tools/enter-as tests/bench/bench \
 	tests/bench/calls tests/bench/proxy \
 	tests/tools/answer tests/tools/json-doctor tests/tools/fake-systemd tests/tools/on-pty tests/tools/attached \
 	tests/tools/load \
@@ -187,8 +187,8 @@ tests_tools_harass_CPPFLAGS = $(AM_CPPFLAGS)
 tests_tools_harass_LDADD = lib/libsys.la
 tests_tools_packets_CPPFLAGS = $(AM_CPPFLAGS) $(LIBBPF_CFLAGS)
 tests_tools_packets_LDADD = $(LIBBPF_LIBS)
-tests_tools_hostile_CPPFLAGS = $(AM_CPPFLAGS)
-tests_tools_hostile_LDADD = lib/libcore.la
+tests_tools_malformed_CPPFLAGS = $(AM_CPPFLAGS)
+tests_tools_malformed_LDADD = lib/libcore.la
 tests_tools_subgroup_CPPFLAGS = $(AM_CPPFLAGS)
 tests_tools_subgroup_LDADD = lib/libcore.la
 tests_tools_enter_as_CPPFLAGS = $(AM_CPPFLAGS)

@@ -65,7 +65,7 @@ ok "bpfdelegd(8) has each setting" named settings '^\.It Cm %s$' man/bpfdelegd.8
 ok "and so has the example" named settings '^; %s = ' conf/bpfdeleg.ini
 ok "PROTOCOL has each timeout" named timeouts '^    %s +[0-9]+ ' PROTOCOL
 ok "PROTOCOL has each message" named messages '^%s, type [0-9]+, ' PROTOCOL
-ok "a hostile client sends each request" named requests 'PROTO_%s\b' tests/tools/hostile.c
+ok "a hostile client sends each request" named requests 'PROTO_%s\b' tests/tools/malformed.c
 ok "and so does the fuzzer" named fuzzed_requests 'PROTO_%s\b' tests/fuzz/fuzz-helper.c
 ok "the unit test has each message" named messages 'PROTO_%s\b' tests/unit/test-proto.c
 ok "bpfdeleg(1) has each command of the tool" named commands '^\.(It )?Cm %s\b' man/bpfdeleg.1
@@ -111,9 +111,9 @@ ok "a key that the page has not" seen lib/policy.c \
 ok "a setting that the example has not" seen helper/settings.c \
         's/^ *{"timeouts", "open", .*/&\n        {"timeouts", "new", parse_new},/' \
         named settings '^; %s = ' conf/bpfdeleg.ini
-ok "a request that no hostile client sends" seen lib/proto.h \
+ok "a request that no malformed client sends" seen lib/proto.h \
         's/^ *PROTO_ENTER = 16,/&\n        PROTO_NEW = 20,/' \
-        named requests 'PROTO_%s\b' tests/tools/hostile.c
+        named requests 'PROTO_%s\b' tests/tools/malformed.c
 ok "a check that its page has not" seen cli/doctor-checks.c \
         's/^ *{"btf", .*/&\n        {"new", doctor_new},/' \
         named checks '^\.It Cm %s$' man/bpfdeleg-doctor.8
