@@ -149,7 +149,7 @@ static int parse_options(int argc, char **argv, struct options *ret) {
                         return -EINVAL;
                 }
         if (optind < argc) {
-                cli_error("doctor takes no argument: %s", argv[optind]);
+                cmd_error("doctor takes no argument: %s", argv[optind]);
                 return -EINVAL;
         }
         return 1;
@@ -176,12 +176,12 @@ int main(int argc, char **argv) {
         r = parse_options(argc, argv, &options);
         if (r <= 0)
                 return r < 0 ? EXIT_USAGE : EXIT_OK;
-        r = doctor_init(&doctor, cli_socket(), options.pam_dirs,
+        r = doctor_init(&doctor, cmd_socket(), options.pam_dirs,
                         options.policy_dirs[0] ? options.policy_dirs : policy_default_dirs);
         if (r >= 0)
                 r = examine(&doctor, options.json);
         if (r < 0 || doctor.lost)
-                cli_error("doctor: out of memory");
+                cmd_error("doctor: out of memory");
         status = r < 0 ? EXIT_FAILURES : exit_statuses[doctor_result(&doctor)];
         doctor_done(&doctor);
         return status;

@@ -74,7 +74,7 @@ int cmd_kill(int argc, char **argv, const char *socket) {
                 switch (c) {
                 case 's':
                         if (parse_signal(optarg, &request.signal) < 0) {
-                                cli_error("there is no signal %s; see signal(7)", optarg);
+                                cmd_error("there is no signal %s; see signal(7)", optarg);
                                 return EXIT_NOT_POSSIBLE;
                         }
                         break;
@@ -88,7 +88,7 @@ int cmd_kill(int argc, char **argv, const char *socket) {
                 (void) fputs(kill_usage, stderr);
                 return EXIT_NOT_POSSIBLE;
         }
-        if (cli_take_subgroup(argv[optind], request.path) < 0 || cli_cookie(&request.cookie) < 0)
+        if (subgroup_take(argv[optind], request.path) < 0 || cmd_cookie(&request.cookie) < 0)
                 return EXIT_FAILURE;
-        return cli_ask_subgroup(socket, &request, request.path);
+        return subgroup_ask(socket, &request, request.path);
 }

@@ -31,8 +31,8 @@ int cmd_program(int argc, char **argv, const char *socket) {
         int e = ENOENT;
 
         (void) argc;
-        if (setenv(CLI_SOCKET_ENV, socket, true) < 0) {
-                cli_error("%s: cannot set " CLI_SOCKET_ENV ": %m", command);
+        if (setenv(CMD_SOCKET_ENV, socket, true) < 0) {
+                cmd_error("%s: cannot set " CMD_SOCKET_ENV ": %m", command);
                 return EXIT_NOT_POSSIBLE;
         }
         /* What getopt begins its complaints with. */
@@ -48,7 +48,7 @@ int cmd_program(int argc, char **argv, const char *socket) {
                 (void) execv(path, argv);
                 e = errno;
         }
-        cli_error("%s: cannot execute %s, a part of bpfdeleg: %s; install bpfdeleg anew, whole", command, path,
+        cmd_error("%s: cannot execute %s, a part of bpfdeleg: %s; install bpfdeleg anew, whole", command, path,
                   strerror(e));
         return EXIT_NOT_POSSIBLE;
 }

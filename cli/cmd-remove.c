@@ -31,7 +31,7 @@ int cmd_remove(int argc, char **argv, const char *socket) {
                 (void) fputs(remove_usage, stderr);
                 return EXIT_NOT_POSSIBLE;
         }
-        if (cli_take_subgroup(argv[optind], request.path) < 0 || cli_cookie(&request.cookie) < 0)
+        if (subgroup_take(argv[optind], request.path) < 0 || cmd_cookie(&request.cookie) < 0)
                 return EXIT_FAILURE;
-        return cli_ask_subgroup(socket, &request, request.path);
+        return subgroup_ask(socket, &request, request.path);
 }

@@ -64,7 +64,7 @@ static int join_namespaces(const struct proto_entered *entered, const struct soc
                 if (namespaces[i].flag && setns(received->fds[i], namespaces[i].flag) < 0) {
                         int r = -errno;
 
-                        cli_error("cannot join the %s namespace: %s", namespaces[i].name, strerror(-r));
+                        cmd_error("cannot join the %s namespace: %s", namespaces[i].name, strerror(-r));
                         return r;
                 }
         return 0;
@@ -75,7 +75,7 @@ static void start_proxy(struct proxy *proxy) {
         int r = proxy_start(proxy);
 
         if (r < 0)
-                cli_error(
+                cmd_error(
                         "the attach proxy cannot be started: %s; going on without it: programs with threads can load, "
                         "but may be refused to attach",
                         strerror(-r));
@@ -90,13 +90,13 @@ static int hook_proxy(struct proxy *proxy) {
         r = proxy_hook(proxy);
         proxy_done(proxy);
         if (r == PROXY_LOST) {
-                cli_error("the attach proxy has gone before it was used, and without it nothing can be attached any "
+                cmd_error("the attach proxy has gone before it was used, and without it nothing can be attached any "
                           "more; "
                           "run the command again, or with --no-proxy");
                 return -ESRCH;
         }
         if (r < 0)
-                cli_error("the attach proxy cannot be used: %s%s; going on without it: programs with threads can load, "
+                cmd_error("the attach proxy cannot be used: %s%s; going on without it: programs with threads can load, "
                           "but "
                           "may be refused to attach",
                           strerror(-r), r == -EBUSY ? " (there is another seccomp listener above)" : "");
@@ -113,27 +113,27 @@ static int go_in(const struct proto_entered *entered, const struct sock_received
          * it. */
         if (unshare(CLONE_NEWNS) < 0) {
                 r = -errno;
-                cli_error("cannot make a mount namespace: %s", strerror(-r));
+                cmd_error("cannot make a mount namespace: %s", strerror(-r));
                 return r;
         }
         r = sys_move_mount(received->fds[PROTO_ENTERED_FD_MOUNT], AT_FDCWD, entered->path);
         if (r < 0) {
-                cli_error("cannot mount the delegated bpffs on %s: %s", entered->path, strerror(-r));
+                cmd_error("cannot mount the delegated bpffs on %s: %s", entered->path, strerror(-r));
                 return r;
         }
         r = mount_cgroup2();
         if (r < 0) {
-                cli_error("cannot mount the delegated cgroup subtree on %s: %s", CGROUP_MOUNT, strerror(-r));
+                cmd_error("cannot mount the delegated cgroup subtree on %s: %s", CGROUP_MOUNT, strerror(-r));
                 return r;
         }
         if (proxy)
                 start_proxy(proxy);
         r = keep_capabilities(entered->caps);
         if (r < 0)
-                cli_error("cannot keep the delegated capabilities: %s", strerror(-r));
+                cmd_error("cannot keep the delegated capabilities: %s", strerror(-r));
         else if (setenv("LIBBPF_BPF_TOKEN_PATH", entered->path, true) < 0) {
                 r = -errno;
-                cli_error("cannot set LIBBPF_BPF_TOKEN_PATH: %m");
+                cmd_error("cannot set LIBBPF_BPF_TOKEN_PATH: %m");
         }
         return r;
 }
@@ -146,9 +146,9 @@ static int enter(const char *socket, struct proto_entered *ret, struct sock_rece
         size_t want;
         int r;
 
-        r = cli_cookie(&request.cookie);
+        r = cmd_cookie(&request.cookie);
         if (r >= 0)
-                r = cli_connect(socket, CLI_TIMEOUT_USEC, &client);
+                r = cmd_connect(socket, CMD_TIMEOUT_USEC, &client);
         if (r < 0)
                 return r;
         r = client_send(&client, &request);
@@ -157,16 +157,16 @@ static int enter(const char *socket, struct proto_entered *ret, struct sock_rece
         if (r >= 0 && answer.head.type != PROTO_ENTERED)
                 r = -EBADMSG;
         if (r < 0) {
-                cli_error("not possible: %s", cli_no_answer(r));
+                cmd_error("not possible: %s", cmd_no_answer(r));
                 return r;
         }
         if (answer.entered.result < 0) {
-                cli_error("not possible: %s", answer.entered.text);
+                cmd_error("not possible: %s", answer.entered.text);
                 return answer.entered.result;
         }
         want = answer.entered.flags & PROTO_ENTERED_INSIDE ? 0 : answer.entered.flags & PROTO_ENTERED_NETWORK ? 4 : 3;
         if (received->n_fds != want) {
-                cli_error("not possible: %s", cli_no_answer(-EBADMSG));
+                cmd_error("not possible: %s", cmd_no_answer(-EBADMSG));
                 return -EBADMSG;
         }
         *ret = answer.entered;
@@ -178,7 +178,7 @@ static int become(char **command) {
 
         (void) execvp(command[0], command);
         e = errno;
-        cli_error("%s: %s", command[0], strerror(e));
+        cmd_error("%s: %s", command[0], strerror(e));
         return e == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
@@ -224,7 +224,7 @@ int cmd_run(int argc, char **argv, const char *socket) {
                 return EXIT_NOT_POSSIBLE;
         }
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-                cli_error("cannot set no_new_privs: %m");
+                cmd_error("cannot set no_new_privs: %m");
                 return EXIT_NOT_POSSIBLE;
         }
         r = enter(socket, &entered, &received);

@@ -122,16 +122,16 @@ int main(int argc, char **argv) {
          * machine. */
         r = mask_names_new(&names);
         if (r < 0) {
-                cli_error("the kernel's names cannot be read: %s", strerror(-r));
+                cmd_error("the kernel's names cannot be read: %s", strerror(-r));
                 return EXIT_FAILURE;
         }
-        if (cli_connect(cli_socket(), CLI_TIMEOUT_USEC, &client) < 0)
+        if (cmd_connect(cmd_socket(), CMD_TIMEOUT_USEC, &client) < 0)
                 return EXIT_FAILURE;
         r = client_send(&client, &request);
         if (r >= 0)
                 r = print_rows(&client, names);
         if (r < 0) {
-                cli_error("no status: %s", cli_no_answer(r));
+                cmd_error("no status: %s", cmd_no_answer(r));
                 return EXIT_FAILURE;
         }
         return r == 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -6,13 +6,13 @@
 
 #include "cmd.h"
 
-const char *cli_socket(void) {
-        const char *socket = getenv(CLI_SOCKET_ENV);
+const char *cmd_socket(void) {
+        const char *socket = getenv(CMD_SOCKET_ENV);
 
         return socket && socket[0] != '\0' ? socket : RUNTIME_DIR "/user";
 }
 
-void cli_error(const char *format, ...) {
+void cmd_error(const char *format, ...) {
         va_list ap;
 
         (void) fputs("bpfdeleg: ", stderr);
@@ -22,16 +22,16 @@ void cli_error(const char *format, ...) {
         (void) fputc('\n', stderr);
 }
 
-int cli_connect(const char *socket, uint64_t timeout_usec, struct client *ret) {
+int cmd_connect(const char *socket, uint64_t timeout_usec, struct client *ret) {
         int r;
 
         r = client_connect(socket, timeout_usec, ret);
         if (r == -ENOENT || r == -ECONNREFUSED)
-                cli_error("nothing is delegated here: bpfdelegd is not running (no one answers at %s); "
+                cmd_error("nothing is delegated here: bpfdelegd is not running (no one answers at %s); "
                           "ask the admin to start it, see bpfdelegd(8)",
                           socket);
         else if (r < 0)
-                cli_error("cannot connect to bpfdelegd at %s: %s", socket, strerror(-r));
+                cmd_error("cannot connect to bpfdelegd at %s: %s", socket, strerror(-r));
         return r;
 }
 
@@ -44,7 +44,7 @@ static void show(const char *s, char *buf, size_t size) {
         buf[n] = '\0';
 }
 
-int cli_cookie(struct proto_cookie *ret) {
+int cmd_cookie(struct proto_cookie *ret) {
         const char *cookie = getenv(PROTO_COOKIE_ENV);
 
         if (!cookie || cookie[0] == '\0') {
@@ -55,13 +55,13 @@ int cli_cookie(struct proto_cookie *ret) {
                 char shown[PROTO_COOKIE_TEXT_SIZE];
 
                 show(cookie, shown, sizeof(shown));
-                cli_error("%s is '%s', which is no session of bpfdeleg; unset it", PROTO_COOKIE_ENV, shown);
+                cmd_error("%s is '%s', which is no session of bpfdeleg; unset it", PROTO_COOKIE_ENV, shown);
                 return -EINVAL;
         }
         return 0;
 }
 
-const char *cli_no_answer(int error) {
+const char *cmd_no_answer(int error) {
         switch (error) {
         case -ETIMEDOUT:
                 return "bpfdelegd does not answer in time";

@@ -12,7 +12,7 @@
 /* Exit statuses of `run` before the command has begun, as env(1) and timeout(1) have them. */
 enum { EXIT_NOT_POSSIBLE = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
-#define CLI_TIMEOUT_USEC (10 * USEC_PER_SEC)
+#define CMD_TIMEOUT_USEC (10 * USEC_PER_SEC)
 
 /* Gets the arguments from the subcommand's name on, and the user socket's path; returns the exit status. */
 int cmd_run(int argc, char **argv, const char *socket);
@@ -22,17 +22,17 @@ int cmd_remove(int argc, char **argv, const char *socket);
 int cmd_program(int argc, char **argv, const char *socket);
 
 /* The user socket's path: from the environment, or the built-in one. */
-#define CLI_SOCKET_ENV "BPFDELEG_SOCKET"
-const char *cli_socket(void);
+#define CMD_SOCKET_ENV "BPFDELEG_SOCKET"
+const char *cmd_socket(void);
 
 /* Says why on stderr, in one line that begins with the tool's name. */
-void cli_error(const char *format, ...) _printf_(1, 2);
+void cmd_error(const char *format, ...) _printf_(1, 2);
 
 /* Connects to the helper; says why not. timeout_usec is for all that is done with it. Returns 0 or -errno. */
-int cli_connect(const char *socket, uint64_t timeout_usec, struct client *ret);
+int cmd_connect(const char *socket, uint64_t timeout_usec, struct client *ret);
 
 /* $BPFDELEG, or all zero where it is not set; says what is wrong with it. Returns 0 or -EINVAL. */
-int cli_cookie(struct proto_cookie *ret);
+int cmd_cookie(struct proto_cookie *ret);
 
 /* Why a request has no answer, for a person. */
-const char *cli_no_answer(int error);
+const char *cmd_no_answer(int error);

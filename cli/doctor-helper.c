@@ -70,7 +70,7 @@ static void judge_answer(struct doctor *d, int r, const struct proto_end *end) {
                 doctor_fail(d, "bpfdelegd at %s is of another version than this tool (" PACKAGE_VERSION ")", d->socket);
                 fix_restart(d);
         } else if (r < 0) {
-                doctor_fail(d, "bpfdelegd at %s gives no answer: %s", d->socket, cli_no_answer(r));
+                doctor_fail(d, "bpfdelegd at %s gives no answer: %s", d->socket, cmd_no_answer(r));
                 fix_restart(d);
         } else if (!streq(end->version, PACKAGE_VERSION)) {
                 doctor_warn(d, "bpfdelegd is of version %s, this tool of " PACKAGE_VERSION, end->version);
@@ -90,7 +90,7 @@ void doctor_helper(struct doctor *d) {
         struct proto_end end = {.version = ""};
         int r;
 
-        r = client_connect(d->socket, CLI_TIMEOUT_USEC, &client);
+        r = client_connect(d->socket, CMD_TIMEOUT_USEC, &client);
         if (r == -EACCES) {
                 doctor_fail(d, "%s is not for this user", d->socket);
                 doctor_fix(d, "see the check `sockets`");

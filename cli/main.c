@@ -40,7 +40,7 @@ int main(int argc, char **argv) {
                 {"help", no_argument, NULL, 'h'},
                 {NULL, 0, NULL, 0},
         };
-        const char *socket = cli_socket();
+        const char *socket = cmd_socket();
         int c;
 
         while ((c = getopt_long(argc, argv, "+", longs, NULL)) >= 0)
@@ -61,7 +61,7 @@ int main(int argc, char **argv) {
                 if (streq(argv[optind], commands[i].name))
                         return commands[i].main(argc - optind, argv + optind, socket);
         if (optind < argc)
-                cli_error("there is no command '%s'; see bpfdeleg --help", argv[optind]);
+                cmd_error("there is no command '%s'; see bpfdeleg --help", argv[optind]);
         else
                 (void) fputs(usage, stderr);
         return EXIT_NOT_POSSIBLE;

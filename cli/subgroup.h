@@ -5,7 +5,7 @@
 
 /* Takes the cgroup that was typed into a field of PROTO_SUBGROUP_SIZE; says what is wrong with it. Returns 0 or
  * -errno. */
-int cli_take_subgroup(const char *path, char *field);
+int subgroup_take(const char *path, char *field);
 
 /* Sends a KILL_SUBGROUP or REMOVE_SUBGROUP about path; says why not. Returns the exit status. */
-int cli_ask_subgroup(const char *socket, const void *request, const char *path);
+int subgroup_ask(const char *socket, const void *request, const char *path);

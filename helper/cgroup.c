@@ -132,10 +132,11 @@ static int set_limit(const struct cgroup *cgroup, enum policy_limit which, uint6
 
 /* systemd sets them as properties of the scope, and passes over in silence what it cannot set: a limit is never just
  * dropped. */
-static int see_limit(const struct cgroup *cgroup, enum policy_limit which, struct errtext *err) {
+static int see_limit(const struct cgroup *cgroup, enum policy_limit which, uint64_t v, struct errtext *err) {
         char value[48];
         ssize_t n;
 
+        (void) v;
         n = file_read(cgroup->fd, limit_files[which].file, value, sizeof(value));
         if (n >= 0 && strncmp(value, "max", 3) != 0)
                 return 0;
@@ -144,6 +145,20 @@ static int see_limit(const struct cgroup *cgroup, enum policy_limit which, struc
                     "user's slice, DisableControllers=?)",
                     policy_limit_name(which), limit_files[which].file, cgroup->path, policy_limit_controller(which));
 }
+
+/* ---- what depends on who has made <root> ---- */
+
+static int remove_own(struct cgroup *cgroup);
+static int remove_scope(struct cgroup *cgroup);
+
+static const struct {
+        /* Puts a limit in force that needs a controller, or sees that it is. */
+        int (*limit)(const struct cgroup *cgroup, enum policy_limit which, uint64_t v, struct errtext *err);
+        int (*remove)(struct cgroup *cgroup);
+} backends[] = {
+        [CGROUP_FS] = {set_limit, remove_own},
+        [CGROUP_SCOPE] = {see_limit, remove_scope},
+};
 
 /* ---- making and giving ---- */
 
@@ -157,7 +172,7 @@ static const char *limit_words(int error) {
 static int apply_limit(const struct cgroup *cgroup, enum policy_limit which, uint64_t v, struct errtext *err) {
         if (!policy_limit_controller(which))
                 return write_limit(cgroup, which, v, err);
-        return cgroup->backend == CGROUP_FS ? set_limit(cgroup, which, v, err) : see_limit(cgroup, which, err);
+        return backends[cgroup->backend].limit(cgroup, which, v, err);
 }
 
 static int fill(struct cgroup *cgroup, const uint64_t limit[POLICY_LIMITS], struct errtext *err) {
@@ -498,35 +513,45 @@ int cgroup_remove_tree(int dirfd, const char *name, bool take) {
         return remove_entry(dirfd, name, &all);
 }
 
-/* By its path: no part of it is the user's. */
-static int remove_root(const struct cgroup *cgroup) {
+/* By its path: no part of it is the user's. *ret: the directory that it is, or was, in. */
+static int remove_root(const struct cgroup *cgroup, char ret_parent[PROTO_PATH_SIZE]) {
         struct removal some = {.take = true, .left = REMOVED_AT_ONCE};
         _cleanup_close_ int fd = -1;
-        char parent[PROTO_PATH_SIZE];
         char *slash;
-        int r;
 
-        copy_field_cut(parent, sizeof(parent), cgroup->path);
-        slash = strrchr(parent, '/');
+        copy_field_cut(ret_parent, PROTO_PATH_SIZE, cgroup->path);
+        slash = strrchr(ret_parent, '/');
         *slash = '\0';
-        fd = open_dir(cgroup->cgroups->mount_fd, parent[0] ? parent + 1 : ".");
+        fd = open_dir(cgroup->cgroups->mount_fd, ret_parent[0] ? ret_parent + 1 : ".");
         if (fd < 0)
                 return fd == -ENOENT ? 0 : fd;
-        r = remove_entry(fd, slash + 1, &some);
+        return remove_entry(fd, slash + 1, &some);
+}
+
+static int remove_own(struct cgroup *cgroup) {
+        const struct cgroups *cgroups = cgroup->cgroups;
+        char parent[PROTO_PATH_SIZE];
+        int r;
+
+        r = remove_root(cgroup, parent);
         /* A parent directory that bpfdeleg.ini no longer names goes with the last one in it. */
-        if (r >= 0 && cgroup->backend == CGROUP_FS && parent[0] && !streq(parent + 1, cgroup->cgroups->name))
-                (void) unlinkat(cgroup->cgroups->mount_fd, parent + 1, AT_REMOVEDIR);
+        if (r >= 0 && parent[0] && !streq(parent + 1, cgroups->name))
+                (void) unlinkat(cgroups->mount_fd, parent + 1, AT_REMOVEDIR);
         return r;
 }
 
-int cgroup_remove(struct cgroup *cgroup) {
-        char buf[128];
+static int remove_scope(struct cgroup *cgroup) {
+        char buf[128], parent[PROTO_PATH_SIZE];
 
+        if (cgroup->forgotten)
+                return remove_root(cgroup, parent);
+        return read_events(cgroup, buf, sizeof(buf)) == -ENODEV ? 0 : -EINPROGRESS;
+}
+
+int cgroup_remove(struct cgroup *cgroup) {
         if (!cgroup->cgroups || cgroup->path[0] == '\0')
                 return 0;
-        if (cgroup->backend == CGROUP_FS || cgroup->forgotten)
-                return remove_root(cgroup);
-        return read_events(cgroup, buf, sizeof(buf)) == -ENODEV ? 0 : -EINPROGRESS;
+        return backends[cgroup->backend].remove(cgroup);
 }
 
 void cgroup_done(struct cgroup *cgroup) {

@@ -19,7 +19,7 @@
 #include "policy.h"
 #include "proto.h"
 
-/* Who makes <root>, and removes it. The words are those of bpfdeleg.ini. */
+/* Who makes <root>, and removes it: a row of backends[] in cgroup.c each. The words are those of bpfdeleg.ini. */
 enum cgroup_backend {
         CGROUP_FS,    /* we: a plain directory in the parent directory */
         CGROUP_SCOPE, /* systemd: the directory of a transient scope, in the user's slice */

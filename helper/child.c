@@ -214,7 +214,7 @@ void child_set_title(const char *title) {
                 copy_field_cut(arguments, arguments_size, title);
 }
 
-void child_tell(int channel, uint32_t step, int error, int fd) {
+void child_send(int channel, uint32_t step, int error, int fd) {
         struct child_message message = {.step = step, .error = error};
 
         /* If the helper is gone there is nobody to tell, and PDEATHSIG or the closed channel ends the child. */
@@ -223,7 +223,7 @@ void child_tell(int channel, uint32_t step, int error, int fd) {
 
 void child_must(int channel, uint32_t step, int r) {
         if (r < 0) {
-                child_tell(channel, step, r == -1 && errno ? -errno : r, -1);
+                child_send(channel, step, r == -1 && errno ? -errno : r, -1);
                 _exit(1);
         }
 }
@@ -263,7 +263,7 @@ int child_cgroup(const struct child *child, char ret[CHILD_CGROUP_SIZE]) {
         return 0;
 }
 
-int child_hear(struct child *child, struct child_message *ret, int *ret_fd) {
+int child_recv(struct child *child, struct child_message *ret, int *ret_fd) {
         struct sock_received received = SOCK_RECEIVED_INIT;
         struct child_message message;
         int r;

@@ -64,7 +64,7 @@ void child_keep_arguments(int argc, char **argv);
 void child_set_title(const char *title);
 
 /* In a child: tells the helper, with a descriptor or -1. */
-void child_tell(int channel, uint32_t step, int error, int fd);
+void child_send(int channel, uint32_t step, int error, int fd);
 
 /* In a child: goes on if r is no error (neither -errno nor a system call's own -1); else tells the helper which step
  * it was, and exits. */
@@ -82,4 +82,4 @@ int child_cgroup(const struct child *child, char ret[CHILD_CGROUP_SIZE]);
  * In the helper: takes one message of a child and at most one descriptor. Returns 0, -EAGAIN, or -errno; a child's
  * own error comes in message.
  */
-int child_hear(struct child *child, struct child_message *ret, int *ret_fd);
+int child_recv(struct child *child, struct child_message *ret, int *ret_fd);

@@ -13,18 +13,16 @@
 #include <inttypes.h>
 #include <sys/random.h>
 
-#include "guard-words.h"
+#include "guard/guard-words.h"
 #include "login.h"
 #include "manager.h"
-#include "scope.h"
 #include "sweep.h"
 
 /* Timers of these are given an accuracy of 1: 0 would mean sd-event's default of 250 ms. */
 #define RETRY_MIN_USEC (2 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (1 * USEC_PER_SEC)
-#define PROD_USEC (64 * USEC_PER_MSEC) /* an empty scope takes 12 to 50 ms to go; looked at for 126 ms by then */
-#define REPORT_USEC (5 * USEC_PER_SEC) /* ending for longer than this is worth a line */
-#define TIDY_USEC (1 * USEC_PER_SEC)
+#define PROD_USEC (64 * USEC_PER_MSEC)    /* an empty scope takes 12 to 50 ms to go; looked at for 126 ms by then */
+#define REPORT_USEC (5 * USEC_PER_SEC)    /* ending for longer than this is worth a line */
 #define REPEAT_USEC (100 * USEC_PER_MSEC) /* so long a record of the guard's waits for its like */
 #define LINGER_USEC (1 * USEC_PER_SEC)    /* how often a lingering delegation is looked at */
 
@@ -70,49 +68,12 @@ static void delegation_free(struct delegation *d) {
         free(d);
 }
 
-static int on_tidying(sd_event_source *source, uint64_t usec, void *userdata);
-
-/* A record could not be removed, or a half made one, for want of something (descriptors, memory). It counts no more,
- * but nobody else would come for it before the next start. */
-static void tidy_later(struct manager *manager) {
-        int r;
-
-        manager->tidying = sd_event_source_disable_unref(manager->tidying);
-        r = sd_event_add_time_relative(manager->event, &manager->tidying, CLOCK_MONOTONIC, TIDY_USEC, 0, on_tidying,
-                                       manager);
-        if (r < 0)
-                log_line(LOG_WARNING, "some of a record is left in %s until the next start: %s", manager->state.path,
-                         strerror(-r));
-}
-
-static int on_tidying(sd_event_source *source, uint64_t usec, void *userdata) {
-        struct manager *manager = userdata;
-
-        (void) source;
-        (void) usec;
-        if (is_shortage(state_tidy(&manager->state)))
-                tidy_later(manager);
-        else
-                manager->tidying = sd_event_source_disable_unref(manager->tidying);
-        return 0;
-}
-
-static void remove_record(struct manager *manager, uint64_t id) {
-        int r = state_remove(&manager->state, id);
-
-        if (is_shortage(r))
-                tidy_later(manager);
-        else if (r < 0)
-                log_line(LOG_WARNING, "the record of %016" PRIx64 " cannot be removed from %s: %s", id,
-                         manager->state.path, strerror(-r));
-}
-
 /* Nobody is left in its user namespace, and nothing that it attached. The record last: a helper that dies in between
  * does both again. */
 static void forget(struct manager *manager, uint64_t id) {
         if (manager->guard)
                 guard_forget(manager->guard, id);
-        remove_record(manager, id);
+        state_remove(&manager->state, id);
 }
 
 void delegation_swept(void *userdata, uint64_t id) {
@@ -234,8 +195,8 @@ static void report_once(struct delegation *d, int r) {
 /* An empty scope goes by itself. Should systemd have missed that, it is told; should it know of no such scope any more,
  * it has failed to remove the directory, and will not try again. */
 static void prod_systemd(const struct delegation *d, int r) {
-        if (r == -EINPROGRESS && d->retry_usec >= PROD_USEC && d->manager->scopes)
-                scope_stop(d->manager->scopes, d->id);
+        if (r == -EINPROGRESS && d->retry_usec >= PROD_USEC)
+                setup_stop(&d->manager->setup, d->id);
 }
 
 static void end_again(struct delegation *d, uint64_t in_usec) {
@@ -329,8 +290,8 @@ static void end_cgroup(struct delegation *d) {
         cgroup_take_back(&d->cgroup);
         (void) cgroup_kill(&d->cgroup);
         /* It was asked for, and where it is was not yet known. */
-        if (d->scope_asked && d->cgroup.fd < 0 && d->manager->scopes)
-                scope_stop(d->manager->scopes, d->id);
+        if (d->scope_asked && d->cgroup.fd < 0)
+                setup_stop(&d->manager->setup, d->id);
 }
 
 void delegation_fail(struct delegation *d, int result, const char *reason) {
@@ -554,8 +515,6 @@ static int write_down_new(struct delegation *d, struct errtext *err) {
         fill_record(d, &record);
         r = state_new(&d->manager->state, &record, d->policy->text, d->policy->size);
         free(TAKE_PTR(d->policy->text));
-        if (is_shortage(r))
-                tidy_later(d->manager);
         if (r < 0)
                 return fail(err, r, "its record cannot be written to %s: %s", d->manager->state.path, strerror(-r));
         return 0;

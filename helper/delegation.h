@@ -14,7 +14,7 @@
 
 #include "cgroup.h"
 #include "child.h"
-#include "guard.h"
+#include "guard/guard.h"
 #include "log.h"
 #include "session.h"
 #include "state.h"

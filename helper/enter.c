@@ -23,13 +23,13 @@
 
 #include <linux/magic.h>
 #include <sched.h>
-#include <sys/epoll.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "file.h"
 #include "maker.h"
+#include "task.h"
 
 /* Documentation/admin-guide/LSM/Yama.rst: 3 cannot be taken back until the next boot. */
 static bool is_tracing_off(void) {
@@ -142,39 +142,32 @@ static void escort_main(int channel, const int *fds, void *arg) {
         child_must(channel, STEP_CLONE, fd);
         child_must(channel, STEP_HOLD, hold(pid, fds[FD_PEER]));
         child_must(channel, STEP_MOVE, move(fds[FD_PROCS], pid, fds[FD_PEER]));
-        child_tell(channel, STEP_DONE, 0, fd);
+        child_send(channel, STEP_DONE, 0, fd);
 }
 
 /* ---- in the helper ---- */
 
 struct enter {
-        sd_event *event;
         enter_done done;
         void *userdata;
-        struct child escort;
-        sd_event_source *exit_source, *deadline;
+        struct task escort;
 };
 
 static int finish(struct enter *enter, int result, int take_mount_fd, const char *why) {
-        enter->deadline = sd_event_source_disable_unref(enter->deadline);
-        enter->exit_source = sd_event_source_disable_unref(enter->exit_source);
-        child_done(&enter->escort, enter->event);
+        task_end(&enter->escort);
         enter->done(enter->userdata, result, take_mount_fd, why);
         return 0;
 }
 
 /* Waits for the escort's exit, not for its message: before that the process is still traced by it. */
-static int on_exit_of_escort(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+static int on_exit_of_escort(struct task *task) {
         _cleanup_close_ int mount_fd = -1;
-        struct enter *enter = userdata;
+        struct enter *enter = task->userdata;
         struct child_message message;
         struct errtext why;
         int r;
 
-        (void) source;
-        (void) fd;
-        (void) revents;
-        r = child_hear(&enter->escort, &message, &mount_fd);
+        r = child_recv(&task->child, &message, &mount_fd);
         if (r < 0)
                 return finish(enter, -ECHILD, -1, "the escort died");
         if (message.step >= ELEMENTSOF(step_words))
@@ -188,10 +181,8 @@ static int on_exit_of_escort(sd_event_source *source, int fd, uint32_t revents, 
         return finish(enter, 0, TAKE_FD(mount_fd), NULL);
 }
 
-static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
-        (void) source;
-        (void) usec;
-        return finish(userdata, -ETIMEDOUT, -1, "moving the process took too long");
+static int on_deadline(struct task *task) {
+        return finish(task->userdata, -ETIMEDOUT, -1, "moving the process took too long");
 }
 
 static int open_procs(const struct cgroup *cgroup, uid_t uid, gid_t gid) {
@@ -205,22 +196,17 @@ static int open_procs(const struct cgroup *cgroup, uid_t uid, gid_t gid) {
         return fd < 0 ? -errno : fd;
 }
 
-static int start_escort(struct enter *enter, pid_t pid, const int fds[FD_MAX], uint64_t timeout_usec) {
+static int start_escort(struct task *escort, pid_t pid, const int fds[FD_MAX], uint64_t timeout_usec) {
         int r;
 
-        r = child_spawn(&enter->escort, -1, escort_main, &pid, fds, FD_MAX);
-        if (r >= 0)
-                r = sd_event_add_io(enter->event, &enter->exit_source, enter->escort.pidfd, EPOLLIN, on_exit_of_escort,
-                                    enter);
-        if (r >= 0)
-                r = sd_event_add_time_relative(enter->event, &enter->deadline, CLOCK_MONOTONIC, timeout_usec, 0,
-                                               on_deadline, enter);
-        return r;
+        r = task_start(escort, -1, escort_main, &pid, fds, FD_MAX);
+        return r < 0 ? r : task_limit(escort, timeout_usec);
 }
 
 int enter_start(struct enter **ret, sd_event *event, const struct peer *peer, const struct child *anchor,
                 const struct cgroup *cgroup, gid_t gid, uint64_t timeout_usec, enter_done done, void *userdata,
                 struct errtext *err) {
+        static const struct task_callbacks callbacks = {.exited = on_exit_of_escort, .timed_out = on_deadline};
         _cleanup_close_ int mnt_ns_fd = -1, procs_fd = -1;
         struct enter *enter;
         int r;
@@ -234,8 +220,8 @@ int enter_start(struct enter **ret, sd_event *event, const struct peer *peer, co
         enter = malloc(sizeof(*enter));
         if (!enter)
                 return fail(err, -ENOMEM, "out of memory");
-        *enter = (struct enter){.event = event, .done = done, .userdata = userdata, .escort = CHILD_INIT};
-        r = start_escort(enter, peer->cred.pid,
+        *enter = (struct enter){.done = done, .userdata = userdata, .escort = task_init(event, &callbacks, enter)};
+        r = start_escort(&enter->escort, peer->cred.pid,
                          (const int[FD_MAX]){[FD_MNT_NS] = mnt_ns_fd, [FD_PROCS] = procs_fd, [FD_PEER] = peer->pidfd},
                          timeout_usec);
         if (r < 0) {
@@ -249,8 +235,6 @@ int enter_start(struct enter **ret, sd_event *event, const struct peer *peer, co
 void enter_free(struct enter *enter) {
         if (!enter)
                 return;
-        sd_event_source_disable_unref(enter->deadline);
-        sd_event_source_disable_unref(enter->exit_source);
-        child_done(&enter->escort, enter->event);
+        task_end(&enter->escort);
         free(enter);
 }

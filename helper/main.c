@@ -14,7 +14,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "child.h"
-#include "guard.h"
+#include "guard/guard.h"
 #include "manager.h"
 #include "notify.h"
 #include "request.h"

@@ -35,7 +35,6 @@
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -46,6 +45,7 @@
 
 #include "file.h"
 #include "sock.h"
+#include "task.h"
 
 #define CAP_BIT(c) (UINT64_C(1) << (c))
 
@@ -133,12 +133,12 @@ static void maker_main(int channel, const int *fds, void *arg) {
         child_must(channel, STEP_NAMESPACES,
                    unshare(CLONE_NEWUSER | CLONE_NEWNS | (spec->private_network ? CLONE_NEWNET : 0)));
         child_must(channel, STEP_NAMESPACES, hide(true));
-        child_tell(channel, STEP_NAMESPACES, 0, -1);
+        child_send(channel, STEP_NAMESPACES, 0, -1);
 
         (void) wait_for_helper(channel); /* the maps are written */
         fd = sys_fsopen("bpf");
         child_must(channel, STEP_CONTEXT, fd);
-        child_tell(channel, STEP_CONTEXT, 0, fd);
+        child_send(channel, STEP_CONTEXT, 0, fd);
         (void) close(fd);
 
         fd = wait_for_helper(channel);
@@ -146,7 +146,7 @@ static void maker_main(int channel, const int *fds, void *arg) {
         if (spec->private_network)
                 child_must(channel, STEP_NETWORK, bring_up_lo());
         child_must(channel, STEP_CGROUP_NAMESPACE, unshare(CLONE_NEWCGROUP));
-        child_tell(channel, STEP_READY, 0, -1);
+        child_send(channel, STEP_READY, 0, -1);
         (void) wait_for_helper(channel); /* keeps the namespaces until the anchor has them */
 }
 
@@ -190,7 +190,7 @@ static void anchor_main(int channel, const int *fds, void *arg) {
         (void) sigfillset(&all);
         (void) sigprocmask(SIG_SETMASK, &all, NULL);
         child_set_title("bpfdeleg-anchor");
-        child_tell(channel, STEP_ANCHORED, 0, -1);
+        child_send(channel, STEP_ANCHORED, 0, -1);
         /* Behind the answer, for it takes as long as all before; where it fails, this sleeps as well, and is only
          * larger. */
         if (fds[NS_MAX] >= 0)
@@ -204,29 +204,18 @@ static void anchor_main(int channel, const int *fds, void *arg) {
 
 struct maker {
         struct maker_spec spec;
-        sd_event *event;
         maker_done done;
         void *userdata;
-        struct child maker, anchor;
-        sd_event_source *maker_source, *maker_exit, *anchor_source, *anchor_exit, *deadline;
+        struct task maker, anchor;
         enum step next; /* the message that is due */
         int userns_fd;
         int mount_fd; /* made, and not sent yet: the maker does not sit in <root> */
 };
 
-static sd_event_source *source_done(sd_event_source *source) {
-        return sd_event_source_disable_unref(source);
-}
-
 /* The end of it, one way or the other. Nothing of `maker` may be touched after this. */
 static int finish(struct maker *maker, int result, const char *why) {
-        maker->deadline = source_done(maker->deadline);
-        maker->maker_source = source_done(maker->maker_source);
-        maker->maker_exit = source_done(maker->maker_exit);
-        maker->anchor_source = source_done(maker->anchor_source);
-        maker->anchor_exit = source_done(maker->anchor_exit);
-        child_done(&maker->maker, maker->event);
-        maker->anchor.channel = close_fd(maker->anchor.channel);
+        task_end(&maker->maker);
+        task_forget(&maker->anchor);
         maker->done(maker->userdata, result, why);
         return 0;
 }
@@ -263,7 +252,7 @@ static int write_maps(const struct maker *maker) {
         char path[32];
         int r;
 
-        (void) snprintf(path, sizeof(path), "/proc/%d", (int) maker->maker.pid);
+        (void) snprintf(path, sizeof(path), "/proc/%d", (int) maker->maker.child.pid);
         dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dirfd < 0)
                 return -errno;
@@ -278,7 +267,7 @@ static int write_maps(const struct maker *maker) {
 static int say_go(const struct maker *maker, int fd) {
         struct child_message message = {.step = maker->next};
 
-        return sock_send(maker->maker.channel, &message, sizeof(message), &fd, fd >= 0);
+        return sock_send(maker->maker.child.channel, &message, sizeof(message), &fd, fd >= 0);
 }
 
 /* An empty mask is not set: each costs 160 us (a linear scan of BTF in the kernel), and 0 is what it is anyway. */
@@ -325,28 +314,11 @@ static int open_namespaces(const struct maker *maker, int ret[NS_MAX]) {
         for (unsigned i = 0; i < NS_MAX; i++) {
                 if (i == NS_NET && !maker->spec.private_network)
                         continue;
-                ret[i] = child_open_proc(&maker->maker, namespaces[i].name);
+                ret[i] = child_open_proc(&maker->maker.child, namespaces[i].name);
                 if (ret[i] < 0)
                         return ret[i];
         }
         return 0;
-}
-
-static int on_message(sd_event_source *source, int fd, uint32_t revents, void *userdata);
-static int on_exit_of_child(sd_event_source *source, int fd, uint32_t revents, void *userdata);
-
-static int watch(struct maker *maker, const struct child *child, sd_event_source **ret_channel,
-                 sd_event_source **ret_exit) {
-        int r;
-
-        r = sd_event_add_io(maker->event, ret_channel, child->channel, EPOLLIN, on_message, maker);
-        if (r < 0)
-                return r;
-        r = sd_event_add_io(maker->event, ret_exit, child->pidfd, EPOLLIN, on_exit_of_child, maker);
-        if (r < 0)
-                return r;
-        /* Its last words count before its death. */
-        return sd_event_source_set_priority(*ret_exit, SD_EVENT_PRIORITY_NORMAL + 1);
 }
 
 /* 0, -errno, or -EPERM: users could read it. */
@@ -376,11 +348,9 @@ static int start_anchor(struct maker *maker) {
                 return supervisor_fd;
         r = open_namespaces(maker, fds);
         if (r >= 0)
-                r = child_spawn(&maker->anchor, supervisor_fd, anchor_main, &spec, fds, NS_MAX + 1);
-        if (r >= 0) {
+                r = task_start(&maker->anchor, supervisor_fd, anchor_main, &spec, fds, NS_MAX + 1);
+        if (r >= 0)
                 maker->userns_fd = TAKE_FD(fds[NS_USER]);
-                r = watch(maker, &maker->anchor, &maker->anchor_source, &maker->anchor_exit);
-        }
         for (unsigned i = 0; i < NS_MAX; i++)
                 (void) close_fd(fds[i]);
         return r;
@@ -429,7 +399,7 @@ void maker_set_cgroup(struct maker *maker, const struct cgroup *cgroup) {
 }
 
 const struct child *maker_child(const struct maker *maker) {
-        return &maker->maker;
+        return &maker->maker.child;
 }
 
 static int on_ready(struct maker *maker) {
@@ -441,16 +411,14 @@ static int on_ready(struct maker *maker) {
         return 0;
 }
 
-static int on_message(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        struct maker *maker = userdata;
-        bool anchor = source == maker->anchor_source;
+static int on_message(struct task *task) {
+        struct maker *maker = task->userdata;
+        bool anchor = task == &maker->anchor;
         _cleanup_close_ int got_fd = -1;
         struct child_message message;
         int r;
 
-        (void) fd;
-        (void) revents;
-        r = child_hear(anchor ? &maker->anchor : &maker->maker, &message, &got_fd);
+        r = child_recv(&task->child, &message, &got_fd);
         if (r == -EAGAIN)
                 return 0;
         if (r < 0)
@@ -472,9 +440,9 @@ static int on_message(sd_event_source *source, int fd, uint32_t revents, void *u
         case STEP_ANCHORED:
                 /* Controllers can be enabled below <root> only when nobody is in it any more. */
                 maker->next = STEP_ALONE;
-                maker->maker_source = source_done(maker->maker_source);
-                maker->anchor_source = source_done(maker->anchor_source); /* it closes its end now */
-                (void) sys_pidfd_send_signal(maker->maker.pidfd, SIGKILL);
+                task_ignore(&maker->maker);
+                task_ignore(&maker->anchor); /* it closes its end now */
+                (void) sys_pidfd_send_signal(maker->maker.child.pidfd, SIGKILL);
                 return 0;
         case STEP_NURSERY:
         case STEP_BECOME_USER:
@@ -488,27 +456,28 @@ static int on_message(sd_event_source *source, int fd, uint32_t revents, void *u
         }
 }
 
-static int on_exit_of_child(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        struct maker *maker = userdata;
+static int on_exit_of_child(struct task *task) {
+        struct maker *maker = task->userdata;
 
-        (void) fd;
-        (void) revents;
-        if (maker->next == STEP_ALONE && source == maker->maker_exit)
+        if (maker->next == STEP_ALONE && task == &maker->maker)
                 return finish(maker, 0, NULL);
-        return finish_failed(maker, -ECHILD, "the %s was killed", source == maker->anchor_exit ? "anchor" : "maker");
+        return finish_failed(maker, -ECHILD, "the %s was killed", task == &maker->anchor ? "anchor" : "maker");
 }
 
-static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
-        struct maker *maker = userdata;
+static int on_deadline(struct task *task) {
+        struct maker *maker = task->userdata;
 
-        (void) source;
-        (void) usec;
         return finish_failed(maker, -ETIMEDOUT, "not done within %llu s, waiting for: %s",
                              (unsigned long long) (maker->spec.timeout_usec / USEC_PER_SEC), step_words[maker->next]);
 }
 
 int maker_start(struct maker **ret, sd_event *event, const struct maker_spec *spec, maker_done done, void *userdata,
                 struct errtext *err) {
+        static const struct task_callbacks callbacks = {
+                .said = on_message,
+                .exited = on_exit_of_child,
+                .timed_out = on_deadline,
+        };
         struct maker_spec own = *spec; /* the child's, on the stack */
         struct maker *maker;
         int r;
@@ -518,21 +487,17 @@ int maker_start(struct maker **ret, sd_event *event, const struct maker_spec *sp
                 return fail(err, -ENOMEM, "out of memory");
         *maker = (struct maker){
                 .spec = *spec,
-                .event = event,
                 .done = done,
                 .userdata = userdata,
-                .maker = CHILD_INIT,
-                .anchor = CHILD_INIT,
                 .next = STEP_NAMESPACES,
                 .userns_fd = -1,
                 .mount_fd = -1,
+                .maker = task_init(event, &callbacks, maker),
+                .anchor = task_init(event, &callbacks, maker),
         };
-        r = child_spawn(&maker->maker, spec->cgroup ? spec->cgroup->fd : -1, maker_main, &own, &own.nursery_fd, 1);
+        r = task_start(&maker->maker, spec->cgroup ? spec->cgroup->fd : -1, maker_main, &own, &own.nursery_fd, 1);
         if (r >= 0)
-                r = watch(maker, &maker->maker, &maker->maker_source, &maker->maker_exit);
-        if (r >= 0)
-                r = sd_event_add_time_relative(event, &maker->deadline, CLOCK_MONOTONIC, spec->timeout_usec, 0,
-                                               on_deadline, maker);
+                r = task_limit(&maker->maker, spec->timeout_usec);
         if (r < 0) {
                 maker_free(maker);
                 return fail(err, r, "starting the maker: %s", strerror(-r));
@@ -542,21 +507,16 @@ int maker_start(struct maker **ret, sd_event *event, const struct maker_spec *sp
 }
 
 void maker_take(struct maker *maker, struct child *ret_anchor, int *ret_userns_fd) {
-        *ret_anchor = maker->anchor;
-        maker->anchor = (struct child) CHILD_INIT;
+        *ret_anchor = maker->anchor.child;
+        maker->anchor.child = (struct child) CHILD_INIT;
         *ret_userns_fd = TAKE_FD(maker->userns_fd);
 }
 
 void maker_free(struct maker *maker) {
         if (!maker)
                 return;
-        source_done(maker->deadline);
-        source_done(maker->maker_source);
-        source_done(maker->maker_exit);
-        source_done(maker->anchor_source);
-        source_done(maker->anchor_exit);
-        child_done(&maker->maker, maker->event);
-        child_done(&maker->anchor, maker->event);
+        task_end(&maker->maker);
+        task_end(&maker->anchor);
         (void) close_fd(maker->userns_fd);
         (void) close_fd(maker->mount_fd);
         free(maker);
@@ -593,7 +553,7 @@ static int nursery_enter(const char *dir) {
 static void nursery_main(int channel, const int *fds, void *arg) {
         (void) fds;
         child_must(channel, STEP_NURSERY, nursery_enter(arg));
-        child_tell(channel, STEP_NURSERY, 0, -1);
+        child_send(channel, STEP_NURSERY, 0, -1);
         (void) wait_for_helper(channel);
 }
 
@@ -607,7 +567,7 @@ int nursery_new(const char *dir, struct errtext *err) {
                 return fail(err, r, "the nursery cannot be started: %s", strerror(-r));
         (void) poll((struct pollfd[]){{.fd = child.channel, .events = POLLIN}, {.fd = child.pidfd, .events = POLLIN}},
                     2, 5000);
-        r = child_hear(&child, &message, &fd);
+        r = child_recv(&child, &message, &fd);
         if (r == -EAGAIN)
                 r = sys_pidfd_exited(child.pidfd) ? -ECHILD : -ETIMEDOUT;
         (void) close_fd(fd);

@@ -60,10 +60,10 @@ static int choose_backend(struct manager *manager, struct errtext *err) {
                         err, -errno,
                         "another bpfdelegd makes scopes on this host; one beside it needs `backend = cgroupfs' and a "
                         "cgroup_parent of its own in its bpfdeleg.ini");
-        r = scopes_new(&manager->scopes, manager->event, &callbacks, manager);
+        r = scopes_new(&manager->setup.scopes, manager->event, &callbacks, manager);
         if (r < 0)
                 return fail(err, r, "%s", strerror(-r));
-        manager->setup.scopes = manager->scopes;
+        manager->setup.backend = &backend_systemd;
         return 0;
 }
 
@@ -71,14 +71,10 @@ static int choose_backend(struct manager *manager, struct errtext *err) {
 static int open_places(struct manager *manager, const struct options *options, struct errtext *err) {
         int r;
 
-        r = state_open(&manager->state, options->runtime_dir, err);
+        r = state_open(&manager->state, manager->event, options->runtime_dir, err);
         if (r >= 0)
                 r = choose_backend(manager, err);
-        if (r < 0)
-                return r;
-        /* With scopes, too: delegations may have fallen back to it. */
-        r = cgroups_use_parent(&manager->cgroups, !manager->scopes, err);
-        return r == -ENOENT ? 0 : r;
+        return r < 0 ? r : manager->setup.backend->open(&manager->setup, err);
 }
 
 /* Under all locks: a second helper must not put its guard in the place of the first one's. */
@@ -115,6 +111,7 @@ int manager_begin(struct manager *manager) {
                 r = subgroups_new(&manager->subgroups, manager->event, &manager->settings.subgroup_timeout,
                                   delegation_find_subgroup_target, manager);
         manager->setup.event = manager->event;
+        manager->setup.backend = &backend_cgroupfs;
         manager->setup.settings = &manager->settings;
         manager->setup.cgroups = &manager->cgroups;
         return r;
@@ -192,7 +189,7 @@ void manager_end_all(struct manager *manager, bool keep_active, const char *reas
 bool manager_is_settled(const struct manager *manager, bool all) {
         const struct delegation *d;
 
-        if (manager->scopes && scopes_busy(manager->scopes, all))
+        if (setup_is_busy(&manager->setup, all))
                 return false;
 
         LIST_FOREACH(d, &manager->delegations, entry)
@@ -202,19 +199,18 @@ bool manager_is_settled(const struct manager *manager, bool all) {
         return true;
 }
 
-void manager_forget(struct manager *manager) {
+static void forget_all(struct manager *manager) {
         struct delegation *d;
 
         manager_tell_refusal(manager);
         while ((d = LIST_FIRST(&manager->delegations)))
                 delegation_forget(d);
         manager->refusal.timer = sd_event_source_disable_unref(manager->refusal.timer);
-        manager->tidying = sd_event_source_disable_unref(manager->tidying);
 }
 
 void manager_done(struct manager *manager) {
-        manager_forget(manager);
-        scopes_free(manager->scopes);
+        forget_all(manager);
+        scopes_free(manager->setup.scopes);
         guard_free(manager->guard);
         cgroups_done(&manager->cgroups);
         state_done(&manager->state);

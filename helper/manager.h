@@ -8,7 +8,7 @@
 #include <systemd/sd-event.h>
 
 #include "cgroups.h"
-#include "guard.h"
+#include "guard/guard.h"
 #include "log.h"
 #include "settings.h"
 #include "setup.h"
@@ -42,11 +42,9 @@ struct manager {
         const char *const *policy_dirs; /* NULL-terminated */
         struct mask_names *names;
         struct cgroups cgroups;
-        struct scopes *scopes; /* NULL: the cgroupfs backend */
         struct setup_context setup;
         struct state_dir state;
-        sd_event_source *tidying; /* on when something of a record could not be removed */
-        struct guard *guard;      /* NULL: there is none, and guard_why says why */
+        struct guard *guard; /* NULL: there is none, and guard_why says why */
         struct errtext guard_why;
         struct log_ratelimit refusals_limit;
         struct refusal refusal;
@@ -70,7 +68,6 @@ int manager_begin(struct manager *manager);
 int manager_start(struct manager *manager, const struct options *options, struct errtext *err);
 /* Frees everything and ends nothing. */
 void manager_done(struct manager *manager);
-void manager_forget(struct manager *manager);
 
 /* Reads the settings again. Limits and timeouts of running delegations stay as they are; what is made from now on
  * gets the new ones. */

@@ -16,7 +16,6 @@
 #include "delegation.h"
 #include "login.h"
 #include "manager.h"
-#include "scope.h"
 #include "sweep.h"
 
 struct recovery {
@@ -158,8 +157,7 @@ int manager_recover(struct manager *manager, struct errtext *err) {
                 guard_revoke_strangers(manager->guard, knows_or_sweeps, manager);
         if (manager->cgroups.parent_fd >= 0)
                 cgroups_end_leftovers(&manager->cgroups, knows, manager);
-        if (manager->scopes)
-                scopes_end_leftovers(manager->scopes);
+        setup_end_leftovers(&manager->setup);
         if (recovery.taken_over + recovery.ended > 0)
                 log_line(LOG_INFO, "taken over: %zu delegation%s with %zu session%s; ended: %zu", recovery.taken_over,
                          plural(recovery.taken_over), recovery.sessions, plural(recovery.sessions), recovery.ended);

@@ -120,7 +120,7 @@ static int read_policy(const struct manager *manager, const struct proto_open_se
                         "kernel memory; to grant "
                         "it without a guard, write `confine = off` under [bpf] there (see SECURITY.md)",
                         policy->path, manager->guard_why.s);
-        if (manager->guard && guard_undead(manager->guard, request->uid) >= GUARD_UNDEAD_EACH)
+        if (manager->guard && guard_held(manager->guard, request->uid) >= GUARD_HELD_EACH)
                 return fail(err, -EMFILE,
                             "too many ended delegations of uid %u are still held by descriptors of their tokens "
                             "and bpf file systems, in processes outside of them: the user gets no new delegation until "
@@ -456,83 +456,86 @@ static void request_status(struct connection *connection, const union proto_mess
 /* ---- KILL_SUBGROUP, REMOVE_SUBGROUP ---- */
 
 /* A connection that waits for what it has asked for. */
-struct ordering {
+struct subgroup_waiting {
         struct connection *connection;
         struct subgroup *subgroup;
         uint64_t id;
 };
 
-static void refuse_order(struct connection *connection, const struct delegation *d, const struct subgroup_order *order,
-                         int result, const char *why) {
+static void refuse_subgroup(struct connection *connection, const struct delegation *d,
+                            const struct subgroup_request *request, int result, const char *why) {
         struct log_subject subject = user_subject(connection, d);
 
         if (connection_log_allowed(connection))
-                log_event(LOG_REFUSE, &subject, "%s by pid %d: %s (%.200s)", order->remove ? "remove" : "kill",
-                          (int) connection->peer.cred.pid, why, order->path);
+                log_event(LOG_REFUSE, &subject, "%s by pid %d: %s (%.200s)", request->remove ? "remove" : "kill",
+                          (int) connection->peer.cred.pid, why, request->path);
         reply(connection, result, why);
 }
 
-static void on_ordered(void *userdata, const struct subgroup_order *order, int result, const char *why) {
-        struct ordering *ordering = userdata;
-        struct connection *connection = ordering->connection;
+static void on_subgroup_done(void *userdata, const struct subgroup_request *request, int result, const char *why) {
+        struct subgroup_waiting *waiting = userdata;
+        struct connection *connection = waiting->connection;
 
         if (result < 0)
-                refuse_order(connection, manager_find(connection_manager(connection), ordering->id), order, result,
-                             why);
+                refuse_subgroup(connection, manager_find(connection_manager(connection), waiting->id), request, result,
+                                why);
         else
                 reply(connection, 0, "");
-        subgroup_free(ordering->subgroup);
-        free(ordering);
+        subgroup_free(waiting->subgroup);
+        free(waiting);
 }
 
-static void on_ordering_gone(void *userdata) {
-        struct ordering *ordering = userdata;
+static void on_subgroup_gone(void *userdata) {
+        struct subgroup_waiting *waiting = userdata;
 
-        subgroup_free(ordering->subgroup);
-        free(ordering);
+        subgroup_free(waiting->subgroup);
+        free(waiting);
 }
 
-static void request_order(struct connection *connection, const struct proto_cookie *cookie,
-                          const struct subgroup_order *order) {
+static void request_subgroup(struct connection *connection, const struct proto_cookie *cookie,
+                             const struct subgroup_request *request) {
         struct subgroup_target target;
         const struct delegation *d;
-        struct ordering *ordering;
+        struct subgroup_waiting *waiting;
         struct errtext err;
         int r;
 
         d = delegation_find(connection_manager(connection), connection->peer.cred.uid, cookie, &err);
         if (!d) {
-                refuse_order(connection, NULL, order, -ENOENT, err.s);
+                refuse_subgroup(connection, NULL, request, -ENOENT, err.s);
                 return;
         }
-        ordering = malloc(sizeof(*ordering));
-        if (!ordering) {
-                refuse_order(connection, d, order, -ENOMEM, "out of memory");
+        waiting = malloc(sizeof(*waiting));
+        if (!waiting) {
+                refuse_subgroup(connection, d, request, -ENOMEM, "out of memory");
                 return;
         }
-        *ordering = (struct ordering){.connection = connection, .id = d->id};
+        *waiting = (struct subgroup_waiting){.connection = connection, .id = d->id};
         target = delegation_subgroup_target(d);
-        r = subgroup_start(&ordering->subgroup, d->manager->subgroups, &target, order, on_ordered, ordering, &err);
+        r = subgroup_start(&waiting->subgroup, d->manager->subgroups, &target, request, on_subgroup_done, waiting,
+                           &err);
         if (r < 0) {
-                free(ordering);
-                refuse_order(connection, d, order, r, err.s);
+                free(waiting);
+                refuse_subgroup(connection, d, request, r, err.s);
                 return;
         }
-        connection->gone = on_ordering_gone;
-        connection->userdata = ordering;
+        connection->gone = on_subgroup_gone;
+        connection->userdata = waiting;
 }
 
 static void request_kill_subgroup(struct connection *connection, const union proto_message *message) {
-        const struct subgroup_order order = {.path = message->kill_subgroup.path,
-                                             .signal = message->kill_subgroup.signal};
+        const struct subgroup_request request = {
+                .path = message->kill_subgroup.path,
+                .signal = message->kill_subgroup.signal,
+        };
 
-        request_order(connection, &message->kill_subgroup.cookie, &order);
+        request_subgroup(connection, &message->kill_subgroup.cookie, &request);
 }
 
 static void request_remove_subgroup(struct connection *connection, const union proto_message *message) {
-        const struct subgroup_order order = {.path = message->remove_subgroup.path, .remove = true};
+        const struct subgroup_request request = {.path = message->remove_subgroup.path, .remove = true};
 
-        request_order(connection, &message->remove_subgroup.cookie, &order);
+        request_subgroup(connection, &message->remove_subgroup.cookie, &request);
 }
 
 const struct request_row request_rows[] = {

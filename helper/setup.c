@@ -30,12 +30,7 @@ static void plan_cgroup(const struct setup_context *context, uint64_t id, struct
         cgroup_plan(cgroup, context->cgroups, proto_id_format(id, name));
 }
 
-void setup_plan(const struct setup_context *context, uint64_t id, struct cgroup *cgroup) {
-        if (!context->scopes)
-                plan_cgroup(context, id, cgroup);
-}
-
-static int make_cgroup(const struct setup *setup, struct errtext *err) {
+static int make_cgroup(struct setup *setup, struct errtext *err) {
         char name[PROTO_ID_SIZE];
 
         return cgroup_create(setup->spec.cgroup, setup->context->cgroups, proto_id_format(setup->spec.id, name),
@@ -133,6 +128,75 @@ static int ask_for_scope(struct setup *setup, struct errtext *err) {
         return r;
 }
 
+/* ---- the backends ---- */
+
+static int use_parent(const struct setup_context *context, bool make, struct errtext *err) {
+        int r = cgroups_use_parent(context->cgroups, make, err);
+
+        return r == -ENOENT ? 0 : r;
+}
+
+static int open_parent(const struct setup_context *context, struct errtext *err) {
+        return use_parent(context, true, err);
+}
+
+const struct backend backend_cgroupfs = {
+        .open = open_parent,
+        .plan = plan_cgroup,
+        .prepare = make_cgroup,
+};
+
+/* Delegations may have fallen back to it. */
+static int open_old_parent(const struct setup_context *context, struct errtext *err) {
+        return use_parent(context, false, err);
+}
+
+static int check_limits(struct setup *setup, struct errtext *err) {
+        return cgroup_check_limits(setup->context->cgroups, setup->spec.policy->limit, err);
+}
+
+static void stop_scope(const struct setup_context *context, uint64_t id) {
+        scope_stop(context->scopes, id);
+}
+
+static bool is_busy_with_scopes(const struct setup_context *context, bool leftovers) {
+        return scopes_busy(context->scopes, leftovers);
+}
+
+static void end_left_scopes(const struct setup_context *context) {
+        scopes_end_leftovers(context->scopes);
+}
+
+const struct backend backend_systemd = {
+        .open = open_old_parent,
+        .prepare = check_limits,
+        .place = ask_for_scope,
+        .stop = stop_scope,
+        .is_busy = is_busy_with_scopes,
+        .end_leftovers = end_left_scopes,
+};
+
+void setup_plan(const struct setup_context *context, uint64_t id, struct cgroup *cgroup) {
+        if (context->backend->plan)
+                context->backend->plan(context, id, cgroup);
+}
+
+void setup_stop(const struct setup_context *context, uint64_t id) {
+        if (context->backend->stop)
+                context->backend->stop(context, id);
+}
+
+bool setup_is_busy(const struct setup_context *context, bool leftovers) {
+        return context->backend->is_busy && context->backend->is_busy(context, leftovers);
+}
+
+void setup_end_leftovers(const struct setup_context *context) {
+        if (context->backend->end_leftovers)
+                context->backend->end_leftovers(context);
+}
+
+/* ---- a set-up ---- */
+
 static int on_mount(void *userdata, int mount_fd) {
         const struct setup *setup = userdata;
 
@@ -155,7 +219,7 @@ static int start_maker(struct setup *setup, struct errtext *err) {
                 .private_network = spec->policy->network == POLICY_NETWORK_PRIVATE,
                 .nursery_fd = context->nursery_fd,
                 .anchor_dirfd = context->anchor_dirfd,
-                .cgroup = context->scopes ? NULL : spec->cgroup,
+                .cgroup = context->backend->place ? NULL : spec->cgroup,
                 .timeout_usec = context->settings->open_timeout,
                 .made_mount = on_mount,
         };
@@ -174,11 +238,11 @@ int setup_start(struct setup **ret, const struct setup_context *context, const s
                 return fail(err, -ENOMEM, "out of memory");
         *setup = (struct setup){.context = context, .spec = *spec};
         *ret = setup;
-        r = context->scopes ? cgroup_check_limits(context->cgroups, spec->policy->limit, err) : make_cgroup(setup, err);
+        r = context->backend->prepare(setup, err);
         if (r >= 0)
                 r = start_maker(setup, err);
-        if (r >= 0 && context->scopes)
-                r = ask_for_scope(setup, err);
+        if (r >= 0 && context->backend->place)
+                r = context->backend->place(setup, err);
         return r;
 }
 

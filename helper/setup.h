@@ -14,13 +14,37 @@
 
 struct scopes;
 struct settings;
+struct setup;
+struct setup_context;
+
+/* How the cgroups of delegations are made and ended. What depends on one cgroup's own backend, which may be another
+ * than that of this helper, is in cgroup.c. NULL: there is nothing to do. */
+struct backend {
+        /* At start: opens what it makes cgroups in. Returns 0 or -errno with err. */
+        int (*open)(const struct setup_context *context, struct errtext *err);
+        /* Names the cgroup before it is made. */
+        void (*plan)(const struct setup_context *context, uint64_t id, struct cgroup *cgroup);
+        /* Before there is a maker: makes the cgroup in which it is born, or checks that it can be made. Returns 0 or
+         * -errno with err. */
+        int (*prepare)(struct setup *setup, struct errtext *err);
+        /* The maker is at work: has it moved into the cgroup. Returns 0 or -errno with err. NULL: it was born there. */
+        int (*place)(struct setup *setup, struct errtext *err);
+        /* Has the cgroup of that id ended by whoever has made it; nobody waits for it. */
+        void (*stop)(const struct setup_context *context, uint64_t id);
+        /* Whether something that stop() has asked for is not done yet; leftovers: or that end_leftovers() has. */
+        bool (*is_busy)(const struct setup_context *context, bool leftovers);
+        /* Ends what an earlier helper has left, now or as soon as that is possible. */
+        void (*end_leftovers)(const struct setup_context *context);
+};
+extern const struct backend backend_cgroupfs, backend_systemd;
 
 /* What all set-ups need; the helper has one. */
 struct setup_context {
         sd_event *event;
         const struct settings *settings;
         struct cgroups *cgroups;
-        struct scopes *scopes; /* NULL: the cgroupfs backend */
+        const struct backend *backend;
+        struct scopes *scopes; /* of backend_systemd */
         int nursery_fd;
         int anchor_dirfd; /* -1: none */
 };
@@ -45,8 +69,6 @@ struct setup_spec {
         void *userdata;
 };
 
-struct setup;
-
 /* Names the cgroup if its name is known before it is made, so that the first record has it. */
 void setup_plan(const struct setup_context *context, uint64_t id, struct cgroup *cgroup);
 /* Begins. Returns 0 and *ret; or -errno with err, and *ret all the same if there is something to free. */
@@ -56,3 +78,8 @@ int setup_start(struct setup **ret, const struct setup_context *context, const s
 void setup_take(struct setup *setup, struct child *ret_anchor, int *ret_userns_fd);
 /* Gives it up. Returns whether systemd may have, or come to have, a scope of its name. Takes NULL. */
 bool setup_free(struct setup *setup);
+
+/* As in struct backend. */
+void setup_stop(const struct setup_context *context, uint64_t id);
+bool setup_is_busy(const struct setup_context *context, bool leftovers);
+void setup_end_leftovers(const struct setup_context *context);

@@ -21,6 +21,7 @@
 #define SESSION "session-"
 #define BAD "bad-"
 #define PART_SIZE (PROTO_ID_SIZE + 1)
+#define TIDY_USEC (1 * USEC_PER_SEC)
 #define PLAIN "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-@/:"
 #define HEX "0123456789ABCDEF"
 
@@ -281,8 +282,6 @@ static void part_name(uint64_t id, char buf[PART_SIZE]) {
         (void) proto_id_format(id, buf + 1);
 }
 
-static int remove_dir(const struct state_dir *dir, const char *name);
-
 static int fill(const struct state_dir *dir, const char *part, const struct state_record *record,
                 const struct bytes *policy) {
         _cleanup_close_ int fd = -1;
@@ -297,21 +296,6 @@ static int fill(const struct state_dir *dir, const char *part, const struct stat
                 r = write_record(fd, record);
         if (r >= 0 && renameat(dir->fd, part, dir->fd, proto_id_format(record->id, name)) < 0)
                 r = -errno;
-        return r;
-}
-
-int state_new(const struct state_dir *dir, const struct state_record *record, const char *policy_text,
-              size_t policy_size) {
-        const struct bytes policy = {.p = policy_text, .size = policy_size};
-        char part[PART_SIZE];
-        int r;
-
-        part_name(record->id, part);
-        if (mkdirat(dir->fd, part, 0700) < 0)
-                return -errno;
-        r = fill(dir, part, record, &policy);
-        if (r < 0)
-                (void) remove_dir(dir, part);
         return r;
 }
 
@@ -372,22 +356,15 @@ static int remove_dir(const struct state_dir *dir, const char *name) {
         return unlinkat(dir->fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int state_remove(const struct state_dir *dir, uint64_t id) {
-        char name[PROTO_ID_SIZE], part[PART_SIZE];
-
-        (void) proto_id_format(id, name);
-        part_name(id, part);
-        /* Where it cannot be renamed: better half of it for a moment than all of it for ever. */
-        return remove_dir(dir, renameat(dir->fd, name, dir->fd, part) < 0 ? name : part);
-}
-
 static bool is_part(const char *name) {
         uint64_t id;
 
         return name[0] == '.' && proto_id_parse(name + 1, &id) == 0;
 }
 
-int state_tidy(const struct state_dir *dir) {
+/* Removes leftovers: records whose removal failed earlier, and records that were only partly written. Returns 0 or
+ * -errno. If several removals fail, resource errors (is_shortage()) take precedence. */
+static int tidy(const struct state_dir *dir) {
         const struct dirent *e;
         int r = 0, last;
         DIR *d;
@@ -400,6 +377,65 @@ int state_tidy(const struct state_dir *dir) {
                         r = last;
         (void) closedir(d);
         return r;
+}
+
+static int on_tidying(sd_event_source *source, uint64_t usec, void *userdata);
+
+/* A record could not be removed, or a half made one, for want of something (descriptors, memory). It counts no more,
+ * but nobody else would come for it before the next start. */
+static void tidy_later(struct state_dir *dir) {
+        int r;
+
+        dir->tidying = sd_event_source_disable_unref(dir->tidying);
+        if (!dir->event)
+                return;
+        r = sd_event_add_time_relative(dir->event, &dir->tidying, CLOCK_MONOTONIC, TIDY_USEC, 0, on_tidying, dir);
+        if (r < 0)
+                log_line(LOG_WARNING, "some of a record is left in %s until the next start: %s", dir->path,
+                         strerror(-r));
+}
+
+static int on_tidying(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct state_dir *dir = userdata;
+
+        (void) source;
+        (void) usec;
+        if (is_shortage(tidy(dir)))
+                tidy_later(dir);
+        else
+                dir->tidying = sd_event_source_disable_unref(dir->tidying);
+        return 0;
+}
+
+/* ---- a delegation's beginning and end ---- */
+
+int state_new(struct state_dir *dir, const struct state_record *record, const char *policy_text, size_t policy_size) {
+        const struct bytes policy = {.p = policy_text, .size = policy_size};
+        char part[PART_SIZE];
+        int r;
+
+        part_name(record->id, part);
+        if (mkdirat(dir->fd, part, 0700) < 0)
+                r = -errno;
+        else if ((r = fill(dir, part, record, &policy)) < 0)
+                (void) remove_dir(dir, part);
+        if (is_shortage(r))
+                tidy_later(dir);
+        return r;
+}
+
+void state_remove(struct state_dir *dir, uint64_t id) {
+        char name[PROTO_ID_SIZE], part[PART_SIZE];
+        int r;
+
+        (void) proto_id_format(id, name);
+        part_name(id, part);
+        /* Where it cannot be renamed: better half of it for a moment than all of it for ever. */
+        r = remove_dir(dir, renameat(dir->fd, name, dir->fd, part) < 0 ? name : part);
+        if (is_shortage(r))
+                tidy_later(dir);
+        else if (r < 0)
+                log_line(LOG_WARNING, "the record of %s cannot be removed from %s: %s", name, dir->path, strerror(-r));
 }
 
 /* ---- reading ---- */
@@ -592,7 +628,7 @@ static int lock_dir(const char *path, struct errtext *err) {
         return TAKE_FD(fd);
 }
 
-int state_open(struct state_dir *ret, const char *runtime_dir, struct errtext *err) {
+int state_open(struct state_dir *ret, sd_event *event, const char *runtime_dir, struct errtext *err) {
         struct state_dir dir = STATE_DIR_INIT;
         char path[200];
 
@@ -608,13 +644,15 @@ int state_open(struct state_dir *ret, const char *runtime_dir, struct errtext *e
                 (void) close_fd(dir.fd);
                 return fail(err, -ENOMEM, "out of memory");
         }
+        dir.event = event;
         *ret = dir;
         return 0;
 }
 
 void state_done(struct state_dir *dir) {
+        dir->tidying = sd_event_source_disable_unref(dir->tidying);
         if (dir->fd >= 0) {
-                (void) state_tidy(dir);
+                (void) tidy(dir);
                 (void) rmdir(dir->path);
         }
         dir->fd = close_fd(dir->fd);

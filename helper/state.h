@@ -16,19 +16,24 @@
  * half there. They live in /run, so nothing of them outlives the kernel that the delegations live in.
  */
 
+#include <systemd/sd-event.h>
+
 #include "cgroup.h"
 #include "sysapi.h"
 
 struct state_dir {
         int fd; /* locked; -1: none, then nothing is written */
         char *path;
+        sd_event *event;
+        sd_event_source *tidying; /* on as long as something of a record could not be removed */
 };
 #define STATE_DIR_INIT \
         { .fd = -1 }
 
-/* Makes <runtime_dir>/state unless it is there, and locks it: one helper at a time. Returns 0 or -errno with err. */
-int state_open(struct state_dir *ret, const char *runtime_dir, struct errtext *err);
-/* Removes the directory if it is empty but for what state_tidy() removes. */
+/* Makes <runtime_dir>/state unless it is there, and locks it: one helper at a time. event is borrowed, and outlives
+ * it; NULL: what cannot be removed is left to the next start. Returns 0 or -errno with err. */
+int state_open(struct state_dir *ret, sd_event *event, const char *runtime_dir, struct errtext *err);
+/* Removes leftovers, and the directory if it is empty then. */
 void state_done(struct state_dir *dir);
 
 /* One delegation's record. */
@@ -57,18 +62,14 @@ struct state_session {
 
 /* Writes a delegation's record for the first time, with its policy's bytes. Returns 0, or -errno and nothing is
  * there. */
-int state_new(const struct state_dir *dir, const struct state_record *record, const char *policy_text,
-              size_t policy_size);
+int state_new(struct state_dir *dir, const struct state_record *record, const char *policy_text, size_t policy_size);
 /* Replaces the record. */
 int state_update(const struct state_dir *dir, const struct state_record *record);
 int state_add_session(const struct state_dir *dir, uint64_t id, const struct state_session *session);
 void state_remove_session(const struct state_dir *dir, uint64_t id, uint64_t number);
-/* Removes all of a delegation: the last thing of it. Does nothing if there is none. Returns 0, or -errno: what is
- * left counts no more, and is state_tidy()'s. */
-int state_remove(const struct state_dir *dir, uint64_t id);
-/* Removes leftovers: records whose removal failed earlier, and records that were only partly written. Returns 0 or
- * -errno. If several removals fail, resource errors (is_shortage()) take precedence. */
-int state_tidy(const struct state_dir *dir);
+/* Removes all of a delegation: the last thing of it. Does nothing if there is none. A record that cannot be removed
+ * counts no more. If descriptors or memory are lacking (is_shortage()), its removal is tried again each second. */
+void state_remove(struct state_dir *dir, uint64_t id);
 
 /*
  * Reads everything. For each delegation whose record makes sense calls delegation(), with its policy (to be taken),

@@ -18,7 +18,7 @@ static bool has_anchor(const struct subgroup_work *work) {
 
         if (child_cgroup(&work->anchor, path) < 0)
                 return false; /* it has gone, or sits deeper than a path can be told */
-        size = (size_t) snprintf(prefix, sizeof(prefix), "%s/%s", work->root_path, work->order.path);
+        size = (size_t) snprintf(prefix, sizeof(prefix), "%s/%s", work->root_path, work->request.path);
         return strncmp(path, prefix, size) == 0 && (path[size] == '/' || path[size] == '\0');
 }
 
@@ -103,7 +103,7 @@ static int signal_batch(struct signalling *s, int dirfd) {
                 pid_t pid = s->batch[i].pid;
 
                 if (r >= 0 && s->batch[i].listed &&
-                    sys_pidfd_send_signal(s->batch[i].pidfd, (int) s->work->order.signal) >= 0) {
+                    sys_pidfd_send_signal(s->batch[i].pidfd, (int) s->work->request.signal) >= 0) {
                         s->seen[pid / 8] |= (uint8_t) (1u << (pid % 8));
                         s->found++;
                 }
@@ -180,17 +180,17 @@ static int signal_all(const struct subgroup_work *work, int fd) {
 
 /* The last name is unlinked in its parent directory, so that is what must be held. */
 static int open_parent(const struct subgroup_work *work, const char **ret_name) {
-        const char *slash = strrchr(work->order.path, '/');
+        const char *slash = strrchr(work->request.path, '/');
         char parent[PROTO_SUBGROUP_SIZE];
 
-        *ret_name = slash ? slash + 1 : work->order.path;
+        *ret_name = slash ? slash + 1 : work->request.path;
         if (!slash) {
                 int fd = fcntl(work->root_fd, F_DUPFD_CLOEXEC, 0);
 
                 return fd < 0 ? -errno : fd;
         }
-        memcpy(parent, work->order.path, (size_t) (slash - work->order.path));
-        parent[slash - work->order.path] = '\0';
+        memcpy(parent, work->request.path, (size_t) (slash - work->request.path));
+        parent[slash - work->request.path] = '\0';
         return sys_open_below(work->root_fd, parent);
 }
 
@@ -219,14 +219,14 @@ void subgroup_child(int channel, const int *fds, void *arg) {
 
         work->root_fd = fds[SUBGROUP_FD_ROOT];
         work->anchor.pidfd = fds[SUBGROUP_FD_ANCHOR];
-        fd = sys_open_below(work->root_fd, work->order.path);
+        fd = sys_open_below(work->root_fd, work->request.path);
         child_must(channel, SUBGROUP_FIND, fd);
-        if (work->order.remove)
+        if (work->request.remove)
                 child_must(channel, SUBGROUP_REMOVE, remove_all(work, fd));
-        else if (work->order.signal == SIGKILL) {
+        else if (work->request.signal == SIGKILL) {
                 child_must(channel, SUBGROUP_ANCHOR, has_anchor(work) ? -EBUSY : 0);
                 child_must(channel, SUBGROUP_KILL, kill_all(fd, channel));
         } else
                 child_must(channel, SUBGROUP_SIGNAL, signal_all(work, fd));
-        child_tell(channel, SUBGROUP_DONE, 0, -1);
+        child_send(channel, SUBGROUP_DONE, 0, -1);
 }

@@ -10,8 +10,8 @@ enum subgroup_step { SUBGROUP_FIND, SUBGROUP_ANCHOR, SUBGROUP_KILL, SUBGROUP_SIG
 
 struct subgroup_work {
         int root_fd;                                                /* of <root> */
-        char root_path[PROTO_PATH_SIZE], path[PROTO_SUBGROUP_SIZE]; /* the latter is the order's */
-        struct subgroup_order order;
+        char root_path[PROTO_PATH_SIZE], path[PROTO_SUBGROUP_SIZE]; /* the latter is the request's */
+        struct subgroup_request request;
         struct child anchor; /* gets no signal */
 };
 

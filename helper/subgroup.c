@@ -27,8 +27,9 @@
 #include "subgroup-child.h"
 
 #include <inttypes.h>
-#include <sys/epoll.h>
 #include <sys/queue.h>
+
+#include "task.h"
 
 TAILQ_HEAD(subgroup_queue, subgroup);
 
@@ -45,13 +46,12 @@ struct subgroup {
         struct subgroups *subgroups;
         uint64_t id;
         uid_t uid;
-        struct subgroup_order order; /* its path is this: */
+        struct subgroup_request request; /* its path is this: */
         char path[PROTO_SUBGROUP_SIZE];
         subgroup_done done;
         void *userdata;
-        struct child child;
+        struct task task;
         bool at_work; /* has, or had, the child; else it waits for another one of its uid */
-        sd_event_source *exit_source, *deadline;
 };
 
 /* Results that have a reason of their own. */
@@ -91,10 +91,8 @@ static const char *const step_words[] = {
 };
 
 static int finish(struct subgroup *subgroup, int result, const char *why) {
-        subgroup->deadline = sd_event_source_disable_unref(subgroup->deadline);
-        subgroup->exit_source = sd_event_source_disable_unref(subgroup->exit_source);
-        child_done(&subgroup->child, subgroup->subgroups->event);
-        subgroup->done(subgroup->userdata, &subgroup->order, result, why);
+        task_end(&subgroup->task);
+        subgroup->done(subgroup->userdata, &subgroup->request, result, why);
         return 0;
 }
 
@@ -108,41 +106,36 @@ static int finish_step(struct subgroup *subgroup, const struct child_message *me
         return finish(subgroup, message->error, message->error < 0 ? why.s : "");
 }
 
-static int on_child_exit(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+static int on_child_exit(struct task *task) {
         _cleanup_close_ int none_fd = -1;
-        struct subgroup *subgroup = userdata;
+        struct subgroup *subgroup = task->userdata;
         struct child_message message;
 
-        (void) source;
-        (void) fd;
-        (void) revents;
-        if (child_hear(&subgroup->child, &message, &none_fd) < 0)
+        if (child_recv(&task->child, &message, &none_fd) < 0)
                 return finish(subgroup, -ECHILD, "the process that was to do it died");
         if (message.step >= ELEMENTSOF(step_words) || message.error > 0)
                 return finish(subgroup, -EBADMSG, "the process that was to do it said what it should not");
         return finish_step(subgroup, &message);
 }
 
-static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
-        struct subgroup *subgroup = userdata;
+static int on_deadline(struct task *task) {
+        struct subgroup *subgroup = task->userdata;
 
-        (void) source;
-        (void) usec;
         if (!subgroup->at_work)
                 return finish(subgroup, -ETIMEDOUT,
                               "not begun: others that you asked for were not done in time; ask again");
-        return finish(subgroup, -ETIMEDOUT,
-                      subgroup->order.remove ?
-                              "not all of it could be removed in time; ask again" :
-                      subgroup->order.signal == SIGKILL ?
-                              "some in it were not gone in time: they cannot end yet, or new ones come; ask again" :
-                              "not all in it could be signalled in time: ask again, or send SIGKILL");
+        if (subgroup->request.remove)
+                return finish(subgroup, -ETIMEDOUT, "not all of it could be removed in time; ask again");
+        if (subgroup->request.signal == SIGKILL)
+                return finish(subgroup, -ETIMEDOUT,
+                              "some in it were not gone in time: they cannot end yet, or new ones come; ask again");
+        return finish(subgroup, -ETIMEDOUT, "not all in it could be signalled in time: ask again, or send SIGKILL");
 }
 
 static int start_child(struct subgroup *subgroup, const struct subgroup_target *target, struct errtext *err) {
         struct subgroup_work work = {
                 .root_fd = target->root->fd,
-                .order = subgroup->order,
+                .request = subgroup->request,
                 .anchor = *target->anchor,
         };
         const int fds[] = {[SUBGROUP_FD_ROOT] = work.root_fd, [SUBGROUP_FD_ANCHOR] = work.anchor.pidfd};
@@ -150,12 +143,9 @@ static int start_child(struct subgroup *subgroup, const struct subgroup_target *
 
         copy_field_cut(work.root_path, sizeof(work.root_path), target->root->path);
         copy_field_cut(work.path, sizeof(work.path), subgroup->path);
-        work.order.path = work.path;
-        r = child_spawn(&subgroup->child, -1, subgroup_child, &work, fds, ELEMENTSOF(fds));
+        work.request.path = work.path;
+        r = task_start(&subgroup->task, -1, subgroup_child, &work, fds, ELEMENTSOF(fds));
         subgroup->at_work = r >= 0;
-        if (r >= 0)
-                r = sd_event_add_io(subgroup->subgroups->event, &subgroup->exit_source, subgroup->child.pidfd, EPOLLIN,
-                                    on_child_exit, subgroup);
         return r < 0 ? fail(err, r, "no process can be started for it: %s", strerror(-r)) : 0;
 }
 
@@ -193,13 +183,13 @@ static void start_next(struct subgroups *subgroups, uid_t uid) {
         }
 }
 
-static int check(const struct subgroup_target *target, const struct subgroup_order *order, struct errtext *err) {
-        const char *path = order->path;
+static int check(const struct subgroup_target *target, const struct subgroup_request *request, struct errtext *err) {
+        const char *path = request->path;
         size_t n = strlen(CGROUP_SUPERVISOR);
         int r;
 
-        if (!order->remove && (order->signal == 0 || order->signal >= NSIG))
-                return fail(err, -EINVAL, "there is no signal %" PRIu32, order->signal);
+        if (!request->remove && (request->signal == 0 || request->signal >= NSIG))
+                return fail(err, -EINVAL, "there is no signal %" PRIu32, request->signal);
         if (target->root->fd < 0)
                 return fail(err, -ENOENT, "your delegation has no cgroup");
         r = proto_check_subgroup(path, err);
@@ -215,11 +205,12 @@ static int check(const struct subgroup_target *target, const struct subgroup_ord
 }
 
 int subgroup_start(struct subgroup **ret, struct subgroups *subgroups, const struct subgroup_target *target,
-                   const struct subgroup_order *order, subgroup_done done, void *userdata, struct errtext *err) {
+                   const struct subgroup_request *request, subgroup_done done, void *userdata, struct errtext *err) {
+        static const struct task_callbacks callbacks = {.exited = on_child_exit, .timed_out = on_deadline};
         struct subgroup *subgroup;
         int r;
 
-        r = check(target, order, err);
+        r = check(target, request, err);
         if (r < 0)
                 return r;
         subgroup = malloc(sizeof(*subgroup));
@@ -229,18 +220,17 @@ int subgroup_start(struct subgroup **ret, struct subgroups *subgroups, const str
                 .subgroups = subgroups,
                 .id = target->id,
                 .uid = target->uid,
-                .order = *order,
+                .request = *request,
                 .done = done,
                 .userdata = userdata,
-                .child = CHILD_INIT,
+                .task = task_init(subgroups->event, &callbacks, subgroup),
         };
-        copy_field_cut(subgroup->path, sizeof(subgroup->path), order->path);
-        subgroup->order.path = subgroup->path;
+        copy_field_cut(subgroup->path, sizeof(subgroup->path), request->path);
+        subgroup->request.path = subgroup->path;
         r = is_busy(subgroups, target->uid) ? 0 : start_child(subgroup, target, err);
         TAILQ_INSERT_TAIL(&subgroups->queue, subgroup, entry);
         if (r >= 0) {
-                r = sd_event_add_time_relative(subgroups->event, &subgroup->deadline, CLOCK_MONOTONIC,
-                                               *subgroups->timeout_usec, 0, on_deadline, subgroup);
+                r = task_limit(&subgroup->task, *subgroups->timeout_usec);
                 if (r < 0)
                         (void) fail(err, r, "its time cannot be kept: %s", strerror(-r));
         }
@@ -263,9 +253,7 @@ void subgroup_free(struct subgroup *subgroup) {
         was_at_work = subgroup->at_work;
         uid = subgroup->uid;
         TAILQ_REMOVE(&subgroups->queue, subgroup, entry);
-        sd_event_source_disable_unref(subgroup->deadline);
-        sd_event_source_disable_unref(subgroup->exit_source);
-        child_done(&subgroup->child, subgroups->event);
+        task_end(&subgroup->task);
         free(subgroup);
         if (was_at_work)
                 start_next(subgroups, uid);

@@ -25,7 +25,7 @@ unset MAKEFLAGS MFLAGS MAKELEVEL DESTDIR top_srcdir top_builddir
 jobs=$(nproc 2>/dev/null || echo 2)
 
 # What demo, bench and system tests run, besides `all`.
-tools=(tests/tools/pam-session tests/tools/packets tests/tools/hostile tests/tools/enter-as tests/bench/bench \
+tools=(tests/tools/pam-session tests/tools/packets tests/tools/malformed tests/tools/enter-as tests/bench/bench \
         tests/bench/calls tests/bench/proxy
         tests/tools/answer tests/tools/crowd tests/tools/abuse tests/tools/stuck tests/tools/json-doctor \
                 tests/tools/fake-systemd tests/tools/attached tests/tools/packets.bpf.o

@@ -14,7 +14,8 @@ TEST_EXTENSIONS = .sh
 UNIT_TESTS = \
 	tests/unit/test-util tests/unit/test-proto tests/unit/test-sock tests/unit/test-client tests/unit/test-sysapi \
 	tests/unit/test-sha256 tests/unit/test-ini tests/unit/test-policy tests/unit/test-mask tests/unit/test-state \
-	tests/unit/test-doctor tests/unit/test-guard tests/unit/test-guard-words tests/unit/test-proxy-attr
+	tests/unit/test-doctor tests/unit/test-guard tests/unit/test-guard-lists tests/unit/test-guard-words \
+	tests/unit/test-proxy-attr
 PAM_TESTS = tests/pam/tst-retval tests/pam/tst-limits tests/pam/tst-exports.sh
 TREE_TESTS = \
 	tests/tree/installed.sh tests/tree/style.sh tests/tree/units.sh tests/tree/shipped.sh tests/tree/programs.sh \
@@ -23,10 +24,10 @@ TREE_TESTS = \
 SYSTEM_TESTS = \
 	tests/system/session.sh tests/system/users.sh tests/system/run.sh tests/system/refusals.sh \
 	tests/system/policy.sh tests/system/failures.sh tests/system/restart.sh tests/system/scope.sh \
-	tests/system/hostile.sh \
+	tests/system/malformed.sh \
 	tests/system/doctor.sh tests/system/proxy.sh tests/system/callers.sh tests/system/storm.sh \
-	tests/system/badday.sh \
-	tests/system/restarts.sh tests/system/stuck.sh tests/system/abuse.sh tests/system/subgroups.sh \
+	tests/system/shortages.sh \
+	tests/system/restarts.sh tests/system/stuck.sh tests/system/user-attacks.sh tests/system/subgroups.sh \
 	tests/system/beside.sh
 
 # `make check-faults`; those of FAULTS take a while.
@@ -90,9 +91,10 @@ tests_fuzz_fuzz_helper_SOURCES = \
 	tests/fuzz/files.c \
 	tests/fuzz/fuzz.h helper/settings.c helper/log.c helper/server.c helper/request.c helper/delegation.c \
 	helper/maker.c \
-	helper/child.c helper/enter.c helper/subgroup.c helper/peer.c helper/cgroup.c helper/cgroups.c \
+	helper/child.c helper/task.c helper/enter.c helper/subgroup.c helper/peer.c helper/cgroup.c helper/cgroups.c \
 	helper/setup.c helper/session.c helper/login.c \
-	helper/manager.c helper/recover.c helper/state.c helper/sweep.c helper/guard-lists.c helper/guard-words.c
+	helper/manager.c helper/recover.c helper/state.c helper/sweep.c \
+	helper/guard/guard-lists.c helper/guard/guard-words.c
 tests_fuzz_fuzz_helper_CPPFLAGS = $(FUZZ_CPPFLAGS)
 tests_fuzz_fuzz_helper_CFLAGS = $(FUZZ_CFLAGS)
 tests_fuzz_fuzz_helper_LDFLAGS = $(WORLD_CALLS:%=-Wl,--wrap=%)
@@ -124,7 +126,8 @@ tests_unit_test_policy_LDADD = $(UNIT_LDADD)
 tests_unit_test_mask_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_mask_LDADD = $(UNIT_LDADD)
 
-tests_unit_test_guard_words_SOURCES = tests/unit/test-guard-words.c helper/guard-words.c helper/guard-lists.c
+tests_unit_test_guard_words_SOURCES = tests/unit/test-guard-words.c helper/guard/guard-words.c \
+	helper/guard/guard-lists.c
 tests_unit_test_guard_words_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/helper
 tests_unit_test_guard_words_LDADD = $(UNIT_LDADD) $(LIBBPF_LIBS)
 tests_unit_test_state_SOURCES = tests/unit/test-state.c tests/unit/files.h helper/state.c helper/log.c
@@ -135,9 +138,13 @@ tests_unit_test_doctor_SOURCES = tests/unit/test-doctor.c tests/unit/files.h cli
 tests_unit_test_doctor_CPPFLAGS = $(UNIT_CPPFLAGS) $(DOCTOR_CPPFLAGS) -I$(top_srcdir)/cli
 tests_unit_test_doctor_LDADD = $(UNIT_LDADD)
 
-tests_unit_test_guard_SOURCES = tests/unit/test-guard.c helper/guard-lists.c helper/guard-lists.h
+tests_unit_test_guard_SOURCES = tests/unit/test-guard.c helper/guard/guard.bpf.h
 tests_unit_test_guard_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/helper
 tests_unit_test_guard_LDADD = $(UNIT_LDADD)
+tests_unit_test_guard_lists_SOURCES = tests/unit/test-guard-lists.c \
+	helper/guard/guard-lists.c helper/guard/guard-lists.h
+tests_unit_test_guard_lists_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/helper
+tests_unit_test_guard_lists_LDADD = $(UNIT_LDADD)
 
 tests_unit_test_proxy_attr_SOURCES = tests/unit/test-proxy-attr.c cli/proxy-attr.c cli/proxy-attr.h
 tests_unit_test_proxy_attr_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/cli
@@ -153,7 +160,7 @@ tests_pam_tst_limits_LDADD = lib/libcore.la $(CMOCKA_LIBS) $(PAM_LIBS)
 
 # Programs that the system tests, the demo and the bench use.
 TOOLS = \
-	tests/tools/pam-session tests/tools/packets tests/tools/hostile tests/tools/enter-as tests/bench/bench \
+	tests/tools/pam-session tests/tools/packets tests/tools/malformed tests/tools/enter-as tests/bench/bench \
 	tests/bench/calls tests/bench/proxy \
 	tests/tools/answer tests/tools/json-doctor tests/tools/fake-systemd tests/tools/on-pty tests/tools/attached \
 	tests/tools/load \
@@ -180,8 +187,8 @@ tests_tools_harass_CPPFLAGS = $(AM_CPPFLAGS)
 tests_tools_harass_LDADD = lib/libsys.la
 tests_tools_packets_CPPFLAGS = $(AM_CPPFLAGS) $(LIBBPF_CFLAGS)
 tests_tools_packets_LDADD = $(LIBBPF_LIBS)
-tests_tools_hostile_CPPFLAGS = $(AM_CPPFLAGS)
-tests_tools_hostile_LDADD = lib/libcore.la
+tests_tools_malformed_CPPFLAGS = $(AM_CPPFLAGS)
+tests_tools_malformed_LDADD = lib/libcore.la
 tests_tools_subgroup_CPPFLAGS = $(AM_CPPFLAGS)
 tests_tools_subgroup_LDADD = lib/libcore.la
 tests_tools_enter_as_CPPFLAGS = $(AM_CPPFLAGS)
@@ -233,7 +240,7 @@ tests_escape_forge_LDADD = lib/libsys.la $(LIBBPF_LIBS)
 
 # A helper without a guard: what a vector does there, it must not do with one. `confine = off` would not show it: where
 # there is a guard, that still judges what programs contain.
-tests_escape_bpfdelegd_unguarded_SOURCES = helper/guard-none.c
+tests_escape_bpfdelegd_unguarded_SOURCES = helper/guard/guard-none.c
 tests_escape_bpfdelegd_unguarded_CPPFLAGS = $(helper_libhelper_la_CPPFLAGS)
 tests_escape_bpfdelegd_unguarded_LDADD = helper/libhelper.la
 
@@ -243,7 +250,8 @@ tests_escape_bpfdelegd_unguarded_LDADD = helper/libhelper.la
 FAULTS = tests/faults/bpfdelegd-faults tests/faults/faults
 EXTRA_PROGRAMS += $(FAULTS)
 CLEANFILES += $(FAULTS)
-tests_faults_bpfdelegd_faults_SOURCES = $(helper_libhelper_la_SOURCES) helper/guard-none.c lib/ini.c lib/policy.c \
+tests_faults_bpfdelegd_faults_SOURCES = $(helper_libhelper_la_SOURCES) helper/guard/guard-none.c \
+	lib/ini.c lib/policy.c \
 	lib/sock.c lib/mounts.c lib/file.c
 tests_faults_bpfdelegd_faults_CPPFLAGS = $(helper_libhelper_la_CPPFLAGS) -I$(top_srcdir)/tests/faults -include \
 	$(top_srcdir)/tests/faults/points.h
@@ -298,7 +306,7 @@ ORDINARY_INSTEAD = \
 
 # BPF objects of the tests: plain C for clang, no BTF of this machine needed.
 BPF_OBJECTS = tests/tools/packets.bpf.o tests/tools/other.bpf.o $(ORDINARY) $(ORDINARY_INSTEAD)
-check_DATA = $(BPF_OBJECTS) helper/guard.bpf.o
+check_DATA = $(BPF_OBJECTS) helper/guard/guard.bpf.o
 CLEANFILES += $(BPF_OBJECTS)
 SUFFIXES = .bpf.c .bpf.o
 .bpf.c.bpf.o:

@@ -5,7 +5,7 @@
 # ROUNDS times (8), so that whatever else the machine does hits both alike. The flood has all processors but the first,
 # or it would be the scheduler that is measured; `idle-loops` are as many processes there that leave the helper alone:
 # what that much work costs others by itself. That each `run` works, and in how few lines the flood is told, are cases
-# of tests/system/abuse.sh.
+# of tests/system/user-attacks.sh.
 
 . "$(dirname "$0")/../system/lib.sh"
 . "$(dirname "$0")/lib.sh"

@@ -16,7 +16,7 @@
 
 #include "delegation.h"
 #include "fuzz-helper.h"
-#include "guard-words.h"
+#include "guard/guard-words.h"
 #include "login.h"
 #include "manager.h"
 #include "request.h"
@@ -239,10 +239,10 @@ void guard_revoke_strangers(struct guard *g, bool (*known)(void *userdata, uint6
                         g->entries[i].used = false;
 }
 
-size_t guard_undead(struct guard *g, uid_t uid) {
+size_t guard_held(struct guard *g, uid_t uid) {
         (void) g;
         (void) uid;
-        return faulted && world_fault() ? GUARD_UNDEAD_EACH : 0;
+        return faulted && world_fault() ? GUARD_HELD_EACH : 0;
 }
 
 /* ---- what a child does on its user's word ---- */

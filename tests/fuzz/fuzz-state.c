@@ -122,7 +122,7 @@ static void must_be_same(const struct seen *a, const struct seen *b) {
 }
 
 /* Written by the helper it is read as the same once more; and nothing of it is left after its end. */
-static void write_again(const struct state_dir *dir, const struct seen *seen) {
+static void write_again(struct state_dir *dir, const struct seen *seen) {
         struct seen again;
 
         state_remove(dir, ID);
@@ -149,7 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct errtext err;
         struct seen seen;
 
-        must(state_open(&dir, fuzz_dir(), &err) == 0);
+        must(state_open(&dir, NULL, fuzz_dir(), &err) == 0);
         write_files(&dir, data, size);
         read_all(&dir, &seen);
         if (seen.delegations == 1) {

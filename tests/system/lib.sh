@@ -237,7 +237,7 @@ place_programs() {
         pam_module=$top_builddir/pam/.libs/pam_bpfdeleg.so
         [ -e "$pam_module" ] || { echo "lib.sh: $pam_module is not built" >&2; return 1; }
         for p in cli/bpfdeleg cli/bpfdeleg-status cli/bpfdeleg-doctor helper/bpfdelegd tests/tools/packets \
-                tests/tools/enter-as tests/tools/hostile; do
+                tests/tools/enter-as tests/tools/malformed; do
                 install -m 0755 "$(program "$p")" "$T/bin/" || return 1
         done
         bpfdelegd=$T/bin/bpfdelegd

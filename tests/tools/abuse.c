@@ -3,7 +3,7 @@
 /*
  * abuse SOCKET KIND N [COOKIE]: N acts of one kind on the user socket, as a user with no good intentions, some at the
  * same time; 0: without end, for a bench. What may come of an act is part of its kind. Says how many came to what.
- * Status 0: to nothing else; 1: it did; 2: no such kind. hostile.c has what is wrong once; this has much of it.
+ * Status 0: to nothing else; 1: it did; 2: no such kind. malformed.c has what is wrong once; this has much of it.
  */
 
 #include "config.h"

@@ -29,7 +29,7 @@ fuzzed_requests() { requests "$1" | grep -vx FIND_SESSION; }
 messages() { sed -n '/^enum proto_type {/,/^}/s/^ *PROTO_\([A-Z_]*\) = .*/\1/p' "$1/lib/proto.h" | sort; }
 commands() { table "$1/cli/main.c" '} commands\[\] = {' 's/^ *{"\([^"]*\)", .*/\1/p'; }
 checks() { table "$1/cli/doctor-checks.c" 'struct doctor_check doctor_checks\[\] = {' 's/^ *{"\([^"]*\)", .*/\1/p'; }
-hooks() { sed -n 's,^SEC("lsm/\([a-z_]*\)"),\1,p' "$1/helper/guard.bpf.c" | sort -u; }
+hooks() { sed -n 's,^SEC("lsm/\([a-z_]*\)"),\1,p' "$1/helper/guard/guard.bpf.c" | sort -u; }
 # What is compiled there; a header alone belongs to nobody.
 files() { find "$1/helper" -name '*.c' -exec basename {} .c \; | sort; }
 backends() { sed -n '/^enum cgroup_backend {/,/^}/s/^ *\(CGROUP_[A-Z]*\),.*/\1/p' "$1/helper/cgroup.h" | sort; }
@@ -65,7 +65,7 @@ ok "bpfdelegd(8) has each setting" named settings '^\.It Cm %s$' man/bpfdelegd.8
 ok "and so has the example" named settings '^; %s = ' conf/bpfdeleg.ini
 ok "PROTOCOL has each timeout" named timeouts '^    %s +[0-9]+ ' PROTOCOL
 ok "PROTOCOL has each message" named messages '^%s, type [0-9]+, ' PROTOCOL
-ok "a hostile client sends each request" named requests 'PROTO_%s\b' tests/tools/hostile.c
+ok "a hostile client sends each request" named requests 'PROTO_%s\b' tests/tools/malformed.c
 ok "and so does the fuzzer" named fuzzed_requests 'PROTO_%s\b' tests/fuzz/fuzz-helper.c
 ok "the unit test has each message" named messages 'PROTO_%s\b' tests/unit/test-proto.c
 ok "bpfdeleg(1) has each command of the tool" named commands '^\.(It )?Cm %s\b' man/bpfdeleg.1
@@ -76,7 +76,7 @@ ok "each backend has a word in records" same backends backend_words "$top_srcdir
 ok "each kind of record is written somewhere" named events '\bLOG_%s\b' helper/log.c
 written() {
         events "$top_srcdir" | while IFS= read -r name; do
-                grep -qE "log_event\(LOG_$name\b" "$top_srcdir"/helper/*.c || echo "$name"
+                grep -qE "log_event\(LOG_$name\b" "$top_srcdir"/helper/{,guard/}*.c || echo "$name"
         done >"$T/missing"
         cat "$T/missing"
         ! [ -s "$T/missing" ]
@@ -85,8 +85,9 @@ ok "by log_event()" written
 
 # ---- the check must be able to fail ----
 
-mkdir -p "$T/src"/{cli,helper,lib}
-for file in cli/main.c cli/doctor-checks.c helper/{settings.c,cgroup.c,cgroup.h,scope.c,state.c,log.h,guard.bpf.c} \
+mkdir -p "$T/src"/{cli,helper/guard,lib}
+for file in cli/main.c cli/doctor-checks.c \
+        helper/{settings.c,cgroup.c,cgroup.h,scope.c,state.c,log.h,guard/guard.bpf.c} \
         lib/proto.h lib/policy.c lib/policy.h; do
         cp "$top_srcdir/$file" "$T/src/$file"
 done
@@ -110,13 +111,13 @@ ok "a key that the page has not" seen lib/policy.c \
 ok "a setting that the example has not" seen helper/settings.c \
         's/^ *{"timeouts", "open", .*/&\n        {"timeouts", "new", parse_new},/' \
         named settings '^; %s = ' conf/bpfdeleg.ini
-ok "a request that no hostile client sends" seen lib/proto.h \
+ok "a request that no malformed client sends" seen lib/proto.h \
         's/^ *PROTO_ENTER = 16,/&\n        PROTO_NEW = 20,/' \
-        named requests 'PROTO_%s\b' tests/tools/hostile.c
+        named requests 'PROTO_%s\b' tests/tools/malformed.c
 ok "a check that its page has not" seen cli/doctor-checks.c \
         's/^ *{"btf", .*/&\n        {"new", doctor_new},/' \
         named checks '^\.It Cm %s$' man/bpfdeleg-doctor.8
-ok "a hook that nothing describes" seen helper/guard.bpf.c \
+ok "a hook that nothing describes" seen helper/guard/guard.bpf.c \
         's,^SEC("lsm/bpf_prog"),SEC("lsm/bpf_new")\n&,' \
         named hooks '^- .*`%s`.*: ' ARCHITECTURE.md
 ok "a backend without a word" seen helper/cgroup.h \

@@ -32,15 +32,15 @@ not_there+='|signal|sigaction|sigprocmask'
 ok "the module and the library neither print, exit nor log by themselves" \
         none "\b($not_there)\(" \
         lib/{ini,policy,proto,sock,client,sha256}.c lib/{util,ini,policy,proto,sock,client,sha256}.h pam/pam_bpfdeleg.c
-ok "no NSS in the helper" none '\b(getpw|getgr|initgroups|getgrouplist)[a-z_]*\(' helper/*.c
+ok "no NSS in the helper" none '\b(getpw|getgr|initgroups|getgrouplist)[a-z_]*\(' helper/{,guard/}*.c
 # A clock that is set must not end a session, nor let one wait: the one use is what status shows.
 ok "the wall clock is read for one thing alone" only_in '\bclock_gettime\(CLOCK_REALTIME' helper/delegation.c
-ok "and by no other call" none '\b(time|gettimeofday|timespec_get|ftime)\(' lib/*.[ch] pam/*.[ch] helper/*.[ch] \
-        cli/*.[ch]
+ok "and by no other call" none '\b(time|gettimeofday|timespec_get|ftime)\(' lib/*.[ch] pam/*.[ch] \
+        helper/{,guard/}*.[ch] cli/*.[ch]
 ok "no timer is of the wall clock" none \
         '(sd_event_add_time|sd_event_add_time_relative|timer_create|timerfd_create)\(.*CLOCK_REALTIME' lib/*.[ch] \
-        pam/*.[ch] helper/*.[ch] cli/*.[ch]
-ok "no VLA's cousin alloca" none '\balloca\(' lib/*.c pam/*.c helper/*.c cli/*.c
+        pam/*.[ch] helper/{,guard/}*.[ch] cli/*.[ch]
+ok "no VLA's cousin alloca" none '\balloca\(' lib/*.c pam/*.c helper/{,guard/}*.c cli/*.c
 # narrow COLUMNS FILE…: characters, not bytes; a tab is eight.
 narrow() {
         local columns=$1 file

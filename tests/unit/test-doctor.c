@@ -16,7 +16,7 @@
 #include "doctor.h"
 
 /* cli/main.c has it; here the words do not matter. */
-const char *cli_no_answer(int error) {
+const char *cmd_no_answer(int error) {
         return strerror(-error);
 }
 

@@ -4,7 +4,7 @@
 
 #include "config.h"
 
-#include "guard-words.h"
+#include "guard/guard-words.h"
 #include "util.h"
 
 #include <setjmp.h>

@@ -81,7 +81,7 @@ static struct state_dir a_dir(void) {
         struct state_dir dir = STATE_DIR_INIT;
         struct errtext err = {.s = ""};
 
-        if (state_open(&dir, files_root, &err) < 0)
+        if (state_open(&dir, NULL, files_root, &err) < 0)
                 fail_msg("%s", err.s);
         return dir;
 }
@@ -360,7 +360,7 @@ static void test_one_helper(void **state) {
         struct errtext err;
 
         (void) state;
-        assert_int_equal(state_open(&second, files_root, &err), -EWOULDBLOCK);
+        assert_int_equal(state_open(&second, NULL, files_root, &err), -EWOULDBLOCK);
         assert_has(err.s, "another bpfdelegd");
         done(&dir);
 }
@@ -371,7 +371,7 @@ static void test_open_to_others(void **state) {
 
         (void) state;
         (void) files_mkdir("state");
-        assert_int_equal(state_open(&dir, files_root, &err), -EPERM);
+        assert_int_equal(state_open(&dir, NULL, files_root, &err), -EPERM);
         assert_has(err.s, "0700");
         assert_int_equal(rmdir(files_path("state")), 0);
         dir = a_dir();

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The host's bad days, as in tests/system/badday.sh: user namespaces are switched off, which is for the whole machine,
-# so this has one of its own.
+# The host's bad days, as in tests/system/shortages.sh: user namespaces are switched off, which is for the whole
+# machine, so this has one of its own.
 
 . "$(dirname "$0")/../system/lib.sh"
 

@@ -4,8 +4,8 @@
  * specified the helper closes the connection and says nothing; for a well-formed request that cannot be, it refuses
  * in an answer.
  *
- *   hostile SOCKET CASE      0: it did just that; 1: it did not (one line says what instead); 2: no such case
- *   hostile --list SOCKET    the names of the cases for that socket
+ *   malformed SOCKET CASE      0: it did just that; 1: it did not (one line says what instead); 2: no such case
+ *   malformed --list SOCKET    the names of the cases for that socket
  *
  * Which requests are right depends on the socket: its base name is `session` or `user`.
  */
@@ -35,7 +35,7 @@ struct test {
 };
 
 static int say(const char *what) {
-        printf("hostile: %s\n", what);
+        printf("malformed: %s\n", what);
         return 1;
 }
 
@@ -45,7 +45,7 @@ static int dial(const struct test *test) {
 
         fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
         if (fd < 0 || sock_address(test->path, &sa) < 0 || connect(fd, (struct sockaddr *) &sa, sizeof(sa)) < 0) {
-                perror("hostile: connect");
+                perror("malformed: connect");
                 exit(3);
         }
         return fd;
@@ -64,7 +64,7 @@ static enum verdict hear(int fd, int32_t *ret_result) {
         if (n <= 0)
                 return CLOSED;
         if (proto_check(&answer, (size_t) n, &err) < 0) {
-                printf("hostile: a malformed answer: %s\n", err.s);
+                printf("malformed: a malformed answer: %s\n", err.s);
                 exit(1);
         }
         *ret_result = 0;
@@ -695,7 +695,7 @@ int main(int argc, char **argv) {
         struct test test;
 
         if (argc != 3) {
-                fprintf(stderr, "usage: hostile SOCKET CASE\n       hostile --list SOCKET\n");
+                fprintf(stderr, "usage: malformed SOCKET CASE\n       malformed --list SOCKET\n");
                 return 2;
         }
         (void) signal(SIGPIPE, SIG_IGN);
@@ -710,6 +710,6 @@ int main(int argc, char **argv) {
         }
         if (list)
                 return 0;
-        fprintf(stderr, "hostile: no case %s for this socket\n", argv[2]);
+        fprintf(stderr, "malformed: no case %s for this socket\n", argv[2]);
         return 2;
 }

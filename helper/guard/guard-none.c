@@ -82,7 +82,7 @@ void guard_revoke_strangers(struct guard *guard, bool (*known)(void *userdata, u
         abort();
 }
 
-size_t guard_undead(struct guard *guard, uid_t uid) {
+size_t guard_held(struct guard *guard, uid_t uid) {
         (void) guard;
         (void) uid;
         abort();

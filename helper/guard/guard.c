@@ -17,9 +17,9 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
-#include "guard-end.h"
+#include "guard-detach.h"
 #include "guard-lists.h"
-#include "helper/guard.skel.h"
+#include "helper/guard/guard.skel.h"
 #include "log.h"
 #include "sysapi.h"
 
@@ -30,14 +30,14 @@ struct guard {
         const struct mask_names *names;
         struct guard_callbacks callbacks;
         void *userdata;
-        struct guard_ends *ends;
+        struct guard_detach *detach;
         unsigned reported;  /* since on_readable began */
         uint64_t recounted; /* when recount_btf() did */
-        struct undead {
+        struct held {
                 uint64_t id;
                 uid_t uid;
-        } * undead; /* revoked, and not seen to be gone */
-        size_t n_undead;
+        } * held; /* revoked, and not seen to be gone */
+        size_t n_held;
 };
 
 /* ---- why not ---- */
@@ -456,35 +456,35 @@ static int watch_reports(struct guard *guard, sd_event *event) {
 
 /* ---- those that are revoked and still held ---- */
 
-static int add_undead(struct guard *guard, uint64_t id, uid_t uid) {
-        struct undead *more = reallocarray(guard->undead, guard->n_undead + 1, sizeof(*more));
+static int add_held(struct guard *guard, uint64_t id, uid_t uid) {
+        struct held *more = reallocarray(guard->held, guard->n_held + 1, sizeof(*more));
 
         if (!more)
                 return -ENOMEM;
-        guard->undead = more;
-        guard->undead[guard->n_undead++] = (struct undead){.id = id, .uid = uid};
+        guard->held = more;
+        guard->held[guard->n_held++] = (struct held){.id = id, .uid = uid};
         return 0;
 }
 
-#define UNDEAD_TOKENS 16
+#define HELD_TOKENS 16
 
-size_t guard_undead(struct guard *guard, uid_t uid) {
+size_t guard_held(struct guard *guard, uid_t uid) {
         struct guard_delegation delegation;
         size_t kept = 0, n = 0;
 
-        for (size_t i = 0; i < guard->n_undead; i++) {
-                const struct undead undead = guard->undead[i];
+        for (size_t i = 0; i < guard->n_held; i++) {
+                const struct held held = guard->held[i];
 
-                if (undead.uid == uid) {
-                        if (!look_up(guard, undead.id, &delegation))
+                if (held.uid == uid) {
+                        if (!look_up(guard, held.id, &delegation))
                                 continue;
                         /* Nobody has anything of it: it waits for the sweep. */
                         if (delegation.tokens + delegation.supers > 0)
-                                n += 1 + delegation.tokens / UNDEAD_TOKENS;
+                                n += 1 + delegation.tokens / HELD_TOKENS;
                 }
-                guard->undead[kept++] = undead;
+                guard->held[kept++] = held;
         }
-        guard->n_undead = kept;
+        guard->n_held = kept;
         return n;
 }
 
@@ -506,12 +506,12 @@ static int for_each_delegation(struct guard *guard, delegation_visitor visit, vo
         return r;
 }
 
-static int note_undead(struct guard *guard, uint64_t id, const struct guard_delegation *delegation, void *userdata) {
+static int note_held(struct guard *guard, uint64_t id, const struct guard_delegation *delegation, void *userdata) {
         (void) userdata;
-        return delegation->flags & GUARD_REVOKED ? add_undead(guard, id, delegation->uid) : 0;
+        return delegation->flags & GUARD_REVOKED ? add_held(guard, id, delegation->uid) : 0;
 }
-static int find_undead(struct guard *guard) {
-        return for_each_delegation(guard, note_undead, NULL);
+static int find_held(struct guard *guard) {
+        return for_each_delegation(guard, note_held, NULL);
 }
 
 /* ---- life ---- */
@@ -594,9 +594,9 @@ int guard_new(struct guard **ret, sd_event *event, const struct mask_names *name
         guard->skel = guard_bpf__open();
         r = guard->skel ? load(guard, event, dir) : -errno;
         if (r >= 0)
-                r = guard_ends_new(&guard->ends, event, guard, owns, callbacks->detached, userdata);
+                r = guard_detach_new(&guard->detach, event, guard, owns, callbacks->detached, userdata);
         if (r >= 0)
-                r = find_undead(guard);
+                r = find_held(guard);
         if (r < 0) {
                 guard_free(guard);
                 if (first)
@@ -610,11 +610,11 @@ int guard_new(struct guard **ret, sd_event *event, const struct mask_names *name
 void guard_free(struct guard *guard) {
         if (!guard)
                 return;
-        guard_ends_free(guard->ends);
+        guard_detach_free(guard->detach);
         sd_event_source_disable_unref(guard->source);
         ring_buffer__free(guard->reports);
         guard_bpf__destroy(guard->skel);
-        free(guard->undead);
+        free(guard->held);
         free(guard);
 }
 
@@ -676,8 +676,8 @@ bool guard_revoke(struct guard *guard, uint64_t id, int cgroup_fd) {
          * gone, too. */
         if (!look_up(guard, id, &delegation))
                 return false;
-        (void) add_undead(guard, id, delegation.uid); /* out of memory: it is not counted */
-        return guard_ends_add(guard->ends, id, delegation.flags, cgroup_fd, false);
+        (void) add_held(guard, id, delegation.uid); /* out of memory: it is not counted */
+        return guard_detach_add(guard->detach, id, delegation.flags, cgroup_fd, false);
 }
 
 /* A program holds its token: mostly there is none by now. */
@@ -685,11 +685,11 @@ bool guard_revoke_late(struct guard *guard, uint64_t id) {
         struct guard_delegation delegation;
 
         return look_up(guard, id, &delegation) && delegation.flags & GUARD_REVOKED && delegation.tokens > 0 &&
-               guard_ends_add(guard->ends, id, delegation.flags, -1, true);
+               guard_detach_add(guard->detach, id, delegation.flags, -1, true);
 }
 
 void guard_finish(struct guard *guard) {
-        guard_ends_finish(guard->ends);
+        guard_detach_finish(guard->detach);
 }
 
 struct strangers {

@@ -81,7 +81,7 @@ void guard_revoke_strangers(struct guard *guard, bool (*living)(void *userdata, 
 /*
  * How many ended delegations of a user are still there, because one of their processes that is none of the session's
  * holds a descriptor of the bpffs, or tokens: 16 of those count as one more. They are good for nothing, but each is an
- * entry: at GUARD_UNDEAD_EACH the user gets no new one, so that nobody fills the tables by logging out.
+ * entry: at GUARD_HELD_EACH the user gets no new one, so that nobody fills the tables by logging out.
  */
-#define GUARD_UNDEAD_EACH 64
-size_t guard_undead(struct guard *guard, uid_t uid);
+#define GUARD_HELD_EACH 64
+size_t guard_held(struct guard *guard, uid_t uid);
