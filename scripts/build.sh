@@ -93,7 +93,7 @@ build_in() {
 
 do_build() { build_in "$build" '' || die "the build has failed"; }
 
-# ---- demo, bench ------------------------------------------------------------------------------------------------------
+# ---- demo, bench -----------------------------------------------------------------------------------------------------
 
 do_demo() {
         top_srcdir=$src top_builddir=$build bash "$src/tests/system/demo.sh"
