@@ -180,7 +180,7 @@ check_host() {
 check_vm() {
         owner mkdir -p "$src/build-beds"
         tests "vm: Debian's kernels, in QEMU" "$src/build-beds" "$src/build-beds/vm.log" \
-                timeout -k 60 10800 bash "$src/tests/beds/vm.sh"
+                timeout -k 60 21600 bash "$src/tests/beds/vm.sh"
         sed -n 's/^vectors: //p' "$src/build-beds/vm.log"
         give_back "$src/build-beds"
 }

@@ -29,7 +29,7 @@ slow=10
 # most of the longest take half of it when the machine has nothing else to do; `# vm-seconds: N` says what one needs
 test_seconds=600
 boot_seconds=60
-machine_seconds=3000
+machine_seconds=9000
 memory_mib=3072
 # Memory is not cleared when the kernel hands it out, and whoever is in a system call is interrupted there: as other
 # distributions have it.
