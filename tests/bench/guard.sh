@@ -92,7 +92,9 @@ alice=bdt-$$-a
 add_user "$alice" || exit 1
 install -m 0755 "$(program tests/bench/calls)" "$T/bin/" || exit 1
 service bdt
-simple_policy 50-bench "$alice" 'bpf:delegate_progs = socket_filter, cgroup_skb' 'bpf:confine = preferred'
+# Loads of up to a million instructions are compared.
+simple_policy 50-bench "$alice" 'bpf:delegate_progs = socket_filter, cgroup_skb' 'bpf:confine = preferred' \
+        'bpf:long_loops = yes'
 ok "everything is measured with the guard and without" measure
 [ "$case_failures" -gt 0 ] || table
 finish
